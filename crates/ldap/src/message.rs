@@ -1,5 +1,7 @@
 //! `LDAPMessage` and the requests inside it, decoded in place: everything borrows the read buffer.
 
+use std::fmt;
+
 use crate::filter::Filter;
 
 /// RFC 4511 §4.1.1.1: 0 is the server's own (unsolicited notifications), a request has 1 or more.
@@ -138,4 +140,26 @@ pub struct CompareRequest<'a> {
 pub struct ExtendedRequest<'a> {
     pub oid: &'a str,
     pub value: Option<&'a [u8]>,
+}
+
+impl fmt::Debug for BindRequest<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "BindRequest({:?}, {:?})", self.name, self.authentication)
+    }
+}
+
+impl fmt::Debug for Authentication<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Authentication::Simple(_) => out.write_str("Simple(secret)"),
+            Authentication::Sasl { mechanism, .. } => write!(out, "Sasl({mechanism:?}, secret)"),
+        }
+    }
+}
+
+/// Extended values may hold passwords (RFC 3062), so they are not printed either.
+impl fmt::Debug for ExtendedRequest<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "ExtendedRequest({:?})", self.oid)
+    }
 }
