@@ -88,4 +88,4 @@ impl FilterBytes {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

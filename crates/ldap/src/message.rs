@@ -209,8 +209,9 @@ pub struct Modification<'a> {
     pub attribute: Attribute<'a>,
 }
 
-/// An attribute description with its values, also as `PartialAttribute` (values may be empty).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An attribute description with its values, also as `PartialAttribute` (values may be empty). Its
+/// `Debug` prints how many there are: they may be passwords.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Attribute<'a> {
     pub description: &'a str,
     pub values: Vec<&'a [u8]>,
@@ -235,7 +236,8 @@ pub struct ModifyDnRequest<'a> {
     pub new_superior: Option<&'a str>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Its `Debug` never prints the value, which may be a password.
+#[derive(Clone, PartialEq, Eq)]
 pub struct CompareRequest<'a> {
     pub dn: &'a str,
     pub attribute: &'a str,
@@ -263,6 +265,18 @@ impl fmt::Debug for Authentication<'_> {
     }
 }
 
+impl fmt::Debug for Attribute<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Attribute({:?}, {} values)", self.description, self.values.len())
+    }
+}
+
+impl fmt::Debug for CompareRequest<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "CompareRequest({:?}, {:?}, secret)", self.dn, self.attribute)
+    }
+}
+
 /// Extended values may hold passwords (RFC 3062), so they are not printed either.
 impl fmt::Debug for ExtendedRequest<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -271,4 +285,4 @@ impl fmt::Debug for ExtendedRequest<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
