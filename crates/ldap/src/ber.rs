@@ -333,24 +333,33 @@ impl<'a> Reader<'a> {
     /// INTEGER or ENUMERATED of up to eight octets, which need not be the fewest.
     #[inline]
     pub fn integer(&mut self, tag: u8) -> Result<i64, DecodeError> {
-        let content = self.nested(tag)?;
-        if content.rest.is_empty() || content.rest.len() > 8 {
-            return Err(content.error(DecodeErrorKind::WrongSize));
+        self.nested(tag)?.into_integer()
+    }
+
+    /// All that is left, as the content of an INTEGER.
+    #[inline]
+    fn into_integer(self) -> Result<i64, DecodeError> {
+        if self.rest.is_empty() || self.rest.len() > 8 {
+            return Err(self.error(DecodeErrorKind::WrongSize));
         }
-        let negative = content.rest.first().is_some_and(|octet| octet & 0x80 != 0);
+        let negative = self.rest.first().is_some_and(|octet| octet & 0x80 != 0);
         let start = if negative { -1 } else { 0 };
-        Ok(content.rest.iter().fold(start, |number, &octet| number << 8 | i64::from(octet)))
+        Ok(self.rest.iter().fold(start, |number, &octet| number << 8 | i64::from(octet)))
+    }
+
+    /// All that is left, as the content of an `INTEGER (0 .. max)`.
+    #[inline]
+    pub fn into_unsigned(self, max: u32) -> Result<u32, DecodeError> {
+        u32::try_from(self.into_integer()?)
+            .ok()
+            .filter(|&number| number <= max)
+            .ok_or(self.error(DecodeErrorKind::IntegerOutOfRange))
     }
 
     /// `INTEGER (0 .. maxInt)` with `maxInt` 2^31-1 (RFC 4511 §4.1.1), or less.
     #[inline]
     pub fn unsigned(&mut self, tag: u8, max: u32) -> Result<u32, DecodeError> {
-        let at = self.offset;
-        let number = self.integer(tag)?;
-        u32::try_from(number)
-            .ok()
-            .filter(|&number| number <= max)
-            .ok_or(DecodeErrorKind::IntegerOutOfRange.at(at))
+        self.nested(tag)?.into_unsigned(max)
     }
 
     /// How many elements are left: so that a `Vec` is allocated once, and never beyond `max`.

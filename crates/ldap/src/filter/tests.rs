@@ -145,6 +145,30 @@ fn text_is_limited_like_the_wire() {
 }
 
 #[test]
+fn bytes_are_limited() {
+    let limits = DecodeLimits { filter_depth_max: 3, filter_nodes_max: 6, ..Default::default() };
+    let table = [
+        ("(a=*)", true),
+        ("(!(!(a=*)))", true),
+        ("(!(!(!(a=*))))", false),
+        ("(&(a=*)(a=*)(a=*)(a=*)(a=*))", true),
+        ("(&(a=*)(a=*)(a=*)(a=*)(a=*)(a=*))", false),
+        ("(&(|(a=*)(a=*))(|(a=*)))", true),
+        ("(&(|(a=*)(a=*))(|(a=*)(a=*)))", false),
+        ("(a=b*c*d*e*f)", true),
+        ("(a=b*c*d*e*f*g)", false),
+    ];
+    for (text, fits) in table {
+        let bytes = FilterBytes::from_filter(&parse(text).unwrap());
+        let got = FilterBytes::from_wire(bytes.as_bytes(), &limits);
+        assert_eq!(got.is_ok(), fits, "{text}");
+        if let Err(error) = got {
+            assert!(matches!(error.kind, DecodeErrorKind::TooMany(_)), "{text}: {error}");
+        }
+    }
+}
+
+#[test]
 fn bytes_by_hand() {
     let table: &[(&[u8], Result<Filter<'_>, DecodeErrorKind>)] = &[
         (b"\x87\x02cn", Ok(Filter::Present("cn"))),

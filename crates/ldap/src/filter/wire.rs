@@ -33,6 +33,7 @@ impl<'a> Filter<'a> {
     pub fn decode(reader: &mut Reader<'a>, limits: &DecodeLimits) -> Result<Self, DecodeError> {
         let mut budget =
             Budget { depth_left: limits.filter_depth_max, nodes_left: limits.filter_nodes_max };
+        budget.spend(1, reader)?;
         filter(reader, &mut budget)
     }
 
@@ -84,7 +85,6 @@ fn filter<'a>(reader: &mut Reader<'a>, budget: &mut Budget) -> Result<Filter<'a>
     if budget.depth_left == 0 {
         return Err(reader.error(DecodeErrorKind::TooMany("filters inside filters")));
     }
-    spend(budget, 1, reader)?;
     if reader.is_empty() {
         return Err(reader.error(DecodeErrorKind::Missing("the filter")));
     }
@@ -108,18 +108,20 @@ fn filter<'a>(reader: &mut Reader<'a>, budget: &mut Budget) -> Result<Filter<'a>
     Ok(decoded)
 }
 
-fn spend(budget: &mut Budget, nodes: usize, reader: &Reader<'_>) -> Result<(), DecodeError> {
-    match budget.nodes_left.checked_sub(nodes) {
-        Some(left) => {
-            budget.nodes_left = left;
-            Ok(())
-        }
-        None => Err(reader.error(DecodeErrorKind::TooMany("filters"))),
+impl Budget {
+    /// Takes nodes before memory is allocated for them, so that nested sets cannot reserve more in
+    /// sum than one flat set could.
+    fn spend(&mut self, nodes: usize, reader: &Reader<'_>) -> Result<(), DecodeError> {
+        let left = self.nodes_left.checked_sub(nodes);
+        self.nodes_left = left.ok_or(reader.error(DecodeErrorKind::TooMany("filters")))?;
+        Ok(())
     }
 }
 
 fn set<'a>(mut content: Reader<'a>, budget: &mut Budget) -> Result<Vec<Filter<'a>>, DecodeError> {
-    let mut filters = Vec::with_capacity(content.count(budget.nodes_left, "filters")?);
+    let count = content.count(budget.nodes_left, "filters")?;
+    budget.spend(count, &content)?;
+    let mut filters = Vec::with_capacity(count);
     while !content.is_empty() {
         filters.push(filter(&mut content, budget)?);
     }
@@ -127,6 +129,7 @@ fn set<'a>(mut content: Reader<'a>, budget: &mut Budget) -> Result<Vec<Filter<'a
 }
 
 fn not<'a>(mut content: Reader<'a>, budget: &mut Budget) -> Result<Filter<'a>, DecodeError> {
+    budget.spend(1, &content)?;
     let inner = filter(&mut content, budget)?;
     if !content.is_empty() {
         let kind = DecodeErrorKind::Invalid("a not filter must hold exactly one filter");
@@ -173,7 +176,7 @@ fn substrings<'a>(
     let mut pieces = content.nested(SEQUENCE)?;
     content.ignore_rest()?;
     let count = pieces.count(budget.nodes_left, "substrings")?;
-    spend(budget, count, &pieces)?;
+    budget.spend(count, &pieces)?;
     if count == 0 {
         return Err(pieces.error(DecodeErrorKind::Invalid("a substring filter has no substring")));
     }

@@ -347,19 +347,7 @@ fn compare(mut reader: Reader<'_>) -> Decoded<CompareRequest<'_>> {
 
 /// `AbandonRequest ::= [APPLICATION 16] MessageID`: the content is the integer's own.
 fn abandon(content: Reader<'_>) -> Decoded<MessageId> {
-    let error = |kind| Err(content.error(kind));
-    match content.rest() {
-        [] => error(DecodeErrorKind::WrongSize),
-        [first, ..] if first & 0x80 != 0 => error(DecodeErrorKind::IntegerOutOfRange),
-        octets if octets.len() > 8 => error(DecodeErrorKind::WrongSize),
-        octets => {
-            let id = octets.iter().fold(0_u64, |id, &octet| id << 8 | u64::from(octet));
-            match u32::try_from(id) {
-                Ok(id) if id <= super::MAX_INT => Ok(MessageId(id)),
-                _ => error(DecodeErrorKind::IntegerOutOfRange),
-            }
-        }
-    }
+    content.into_unsigned(super::MAX_INT).map(MessageId)
 }
 
 /// ```text
