@@ -12,8 +12,19 @@ fn decode(bytes: &[u8]) -> Result<Message<'_>, DecodeFailure> {
 }
 
 /// Each request as bytes and as a value; encoding the value gives the bytes again.
-fn table() -> Vec<(&'static [u8], Message<'static>)> {
-    let message = |id, request| Message { id: MessageId(id), request, controls: Vec::new() };
+fn table() -> Vec<Row> {
+    let mut rows = sessions_and_searches();
+    rows.extend(changes_and_the_rest());
+    rows
+}
+
+type Row = (&'static [u8], Message<'static>);
+
+fn message(id: u32, request: Request<'static>) -> Message<'static> {
+    Message { id: MessageId(id), request, controls: Vec::new() }
+}
+
+fn sessions_and_searches() -> Vec<Row> {
     let simple = Authentication::Simple(b"secret");
     let sasl = Authentication::Sasl { mechanism: "EXTERNAL", credentials: None };
     let plain = Authentication::Sasl { mechanism: "PLAIN", credentials: Some(b"\0u\0p") };
@@ -48,6 +59,11 @@ fn table() -> Vec<(&'static [u8], Message<'static>)> {
                 }),
             ),
         ),
+    ]
+}
+
+fn changes_and_the_rest() -> Vec<Row> {
+    vec![
         (
             b"\x30\x18\x02\x01\x04\x66\x13\x04\x01d\x30\x0e\x30\x0c\x0a\x01\x02\x30\x07\x04\x01a\
               \x31\x02\x04\x00",

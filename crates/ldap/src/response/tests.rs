@@ -192,7 +192,8 @@ proptest! {
         prop_assert_eq!(got, Ok(Response::Bind(bind)));
 
         let bytes = written(|out| write_extended(out, id, &result, Some("1.2"), extra, &controls));
-        let extended = ExtendedResponse { outcome: outcome.clone(), name: Some("1.2"), value: extra };
+        let name = Some("1.2");
+        let extended = ExtendedResponse { outcome: outcome.clone(), name, value: extra };
         let got = ResponseMessage::decode(&bytes).map(|message| message.response);
         prop_assert_eq!(got, Ok(Response::Extended(extended)));
     }
