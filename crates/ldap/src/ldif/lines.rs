@@ -69,7 +69,7 @@ impl<'a> Lines<'a> {
 
 impl<'a> Line<'a> {
     /// The `-` between the parts of a modify record.
-    pub(super) fn is_separator(&self) -> bool {
+    pub(crate) fn is_separator(&self) -> bool {
         self.unfolded.is_none() && self.first.trim_ascii_end() == b"-"
     }
 
