@@ -46,8 +46,11 @@ impl Splitter {
 
     /// Looks for the next record. `at_end` says that nothing will follow the buffer.
     pub fn next_record(&mut self, buffer: &[u8], at_end: bool) -> Result<Split, LdifError> {
+        if !self.byte_order_mark_is_known(buffer, at_end) {
+            return Ok(Split::NeedMore { consumed: 0 });
+        }
         let start = match self.searched {
-            0 => self.skip_blank(buffer, at_end),
+            0 => self.skip_blank(buffer),
             _ => 0,
         };
         let record = buffer.get(start..).unwrap_or_default();
@@ -61,14 +64,18 @@ impl Splitter {
         }
     }
 
-    /// Past the byte order mark and blank lines, as far as they can be told apart from what is to
-    /// come.
-    fn skip_blank(&mut self, buffer: &[u8], at_end: bool) -> usize {
+    /// Whether the buffer is long enough to tell if the file begins with a byte order mark.
+    fn byte_order_mark_is_known(&self, buffer: &[u8], at_end: bool) -> bool {
+        self.past_start
+            || at_end
+            || buffer.len() >= BYTE_ORDER_MARK.len()
+            || !BYTE_ORDER_MARK.starts_with(buffer)
+    }
+
+    /// Past the byte order mark and blank lines.
+    fn skip_blank(&mut self, buffer: &[u8]) -> usize {
         let mut rest = buffer;
         if !self.past_start {
-            if !at_end && rest.len() < BYTE_ORDER_MARK.len() && BYTE_ORDER_MARK.starts_with(rest) {
-                return 0;
-            }
             rest = rest.strip_prefix(BYTE_ORDER_MARK).unwrap_or(rest);
             self.past_start = true;
         }

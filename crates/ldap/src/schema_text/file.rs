@@ -142,6 +142,8 @@ fn statement(line: u32, text: &str) -> Result<Statement<'_>, Fault> {
     let (keyword, rest) = text.split_at_checked(end).unwrap_or((text, ""));
     let kind = match keyword.to_ascii_lowercase().as_str() {
         "attributetype" | "attributetypes" | "attribute" => Kind::AttributeType,
+        // OpenLDAP's dsee.schema has one of these, and slapd starts with it.
+        "attributeype" => Kind::AttributeType,
         "objectclass" | "objectclasses" => Kind::ObjectClass,
         "ldapsyntax" | "ldapsyntaxes" => Kind::Syntax,
         "objectidentifier" => Kind::ObjectIdentifier,
