@@ -2,6 +2,7 @@
 //! OpenLDAP wraps around them (`.schema` with `attributetype`/`objectclass`/`objectidentifier`
 //! lines, and LDIF with `attributeTypes`/`olcAttributeTypes` values).
 
+mod file;
 mod macros;
 mod parse;
 mod print;
@@ -10,6 +11,8 @@ mod tests;
 mod tokens;
 
 use std::fmt;
+
+pub use file::{MAX_SCHEMA_FILE_BYTES, SchemaFileError};
 
 /// The longest description that is read; the largest real ones are object classes near 10 kB.
 pub const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;

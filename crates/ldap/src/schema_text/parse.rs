@@ -234,6 +234,8 @@ impl Description for SyntaxDescription {
     fn field(&mut self, keyword: &str, tokens: &mut Tokens<'_>) -> Parsed<bool> {
         match keyword {
             "DESC" => self.description = Some(tokens.string(keyword)?),
+            // OpenLDAP's pmi.schema has it; RFC 4512 §4.1.5 has no place for it.
+            "NAME" => drop(tokens.names()?),
             _ => return Ok(false),
         }
         Ok(true)

@@ -91,6 +91,127 @@ fn faults_say_where_and_why() {
     assert!(SyntaxDescription::parse(&long).is_err());
 }
 
+const OPENLDAP_FORM: &str = "\
+# a comment
+objectIdentifier\tBase 1.3.6.1.4.1.99999
+objectidentifier BaseAttr Base:1
+attributetype ( BaseAttr:1
+\tNAME 'one'
+# a comment inside
+
+\tSYNTAX Base:7{32}
+)
+ATTRIBUTETYPE( 1.2 NAME 'two' SUP one )
+ditcontentrule ( 1.2 AUX whatever )
+ldapsyntax ( Base:7 DESC 'own' )
+objectclass
+\t( Base:2 NAME 'three' MAY ( one $ two ) )
+";
+
+const LDIF_FORM: &str = "\
+# a comment
+dn: cn=x,cn=schema,cn=config
+objectClass: olcSchemaConfig
+cn: x
+olcAttributeTypes: {0}( BaseAttr:1 NAME 'one' SY
+ NTAX Base:7{32} )
+olcattributetypes:: ezF9KCAxLjIgTkFNRSAndHdvJyBTVVAgb25lICk=
+olcObjectIdentifier: {0}Base 1.3.6.1.4.1.99999
+olcObjectIdentifier: {1}BaseAttr Base:1
+
+dn: cn=schema
+changetype: modify
+add: objectClasses
+objectClasses: ( Base:2 NAME 'three' MAY ( one $ two ) )
+-
+add: ldapSyntaxes
+ldapSyntaxes: ( Base:7 DESC 'own' )
+";
+
+#[test]
+fn both_file_forms_say_the_same() {
+    let schema = SchemaFile::parse(OPENLDAP_FORM, "x.schema").expect("the OpenLDAP form");
+    let lines = |file: &SchemaFile| -> Vec<u32> {
+        let types = file.attribute_types.iter().map(|(line, _)| *line);
+        let classes = file.object_classes.iter().map(|(line, _)| *line);
+        types.chain(classes).chain(file.syntaxes.iter().map(|(line, _)| *line)).collect()
+    };
+    assert_eq!(lines(&schema), [4, 10, 13, 12]);
+    let (_, first) = &schema.attribute_types[0];
+    assert_eq!(
+        first.to_string(),
+        "( 1.3.6.1.4.1.99999.1.1 NAME 'one' SYNTAX 1.3.6.1.4.1.99999.7{32} )"
+    );
+    let ldif = SchemaFile::parse(LDIF_FORM, "x.ldif").expect("the LDIF form");
+    assert_eq!(lines(&ldif), [5, 7, 14, 17]);
+    assert_eq!(printed(&ldif), printed(&schema));
+}
+
+fn printed(file: &SchemaFile) -> Vec<String> {
+    let types = file.attribute_types.iter().map(|(_, one)| one.to_string());
+    let classes = file.object_classes.iter().map(|(_, one)| one.to_string());
+    types.chain(classes).chain(file.syntaxes.iter().map(|(_, one)| one.to_string())).collect()
+}
+
+#[test]
+fn faults_in_files_name_the_line() {
+    let table = [
+        ("# c\n  ( 1.2 )", 2, "continues nothing"),
+        ("attributetype ( 1.2\n\n# c\n NAMES 'x' )", 4, "`NAMES` is not a field"),
+        ("\nattributtype ( 1.2 )", 2, "`attributtype` where one of"),
+        ("objectidentifier a b:1", 1, "`b` is not defined"),
+        ("objectidentifier a 1.2\nobjectidentifier A 1.3", 2, "defined as 1.2 already"),
+        ("objectidentifier a 1.2 3", 1, "takes a name and an OID"),
+        ("dn: cn=schema\nattributeTypes: ( 1.2 NAME 'x' )", 2, "needs SUP or SYNTAX"),
+        ("dn: cn=schema\nattributeTypes ( 1.2 NAME 'x' )", 2, "has no colon"),
+        ("dn: cn=schema\nattributeTypes:: (", 2, "base64"),
+        ("dn: cn=schema\nattributeTypes:< file:///x", 2, "URL"),
+    ];
+    for (text, line, what) in table {
+        let error = SchemaFile::parse(text, "a.schema").expect_err(text);
+        assert!(error.what.contains(what), "{text}: {error}");
+        assert_eq!(error.line, line, "{text}: {error}");
+        assert!(error.to_string().starts_with("a.schema, line "), "{error}");
+    }
+    assert_eq!(SchemaFile::parse("", "empty"), Ok(SchemaFile::default()));
+}
+
+/// Everything OpenLDAP ships, if it is installed here: read, printed, read again.
+#[test]
+fn installed_openldap_schemas_read_back() {
+    let Ok(folder) = std::fs::read_dir("/etc/ldap/schema") else {
+        eprintln!("SKIPPED: no /etc/ldap/schema here; install slapd to run this test");
+        return;
+    };
+    let is_schema = |path: &std::path::Path| {
+        path.extension().is_some_and(|extension| extension == "schema" || extension == "ldif")
+    };
+    let mut definitions = 0;
+    for path in folder.flatten().map(|file| file.path()).filter(|path| is_schema(path)) {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(&path).expect(&name);
+        let file = match SchemaFile::parse(&text, &name) {
+            // The file misspells a directive, and slapd refuses it as well.
+            Err(error) if error.what.starts_with("`attributeype`") => continue,
+            file => file.unwrap_or_else(|error| panic!("{error}")),
+        };
+        for (_, one) in &file.attribute_types {
+            assert_eq!(AttributeTypeDescription::parse(&one.to_string()).as_ref(), Ok(one));
+        }
+        for (_, one) in &file.object_classes {
+            assert_eq!(ObjectClassDescription::parse(&one.to_string()).as_ref(), Ok(one));
+        }
+        for (_, one) in &file.syntaxes {
+            assert_eq!(SyntaxDescription::parse(&one.to_string()).as_ref(), Ok(one));
+        }
+        let found = file.attribute_types.len() + file.object_classes.len();
+        assert!(found > 0, "{name}: nothing found");
+        definitions += found;
+        println!("{name}: {found}");
+    }
+    println!("{definitions} definitions");
+}
+
 fn any_oid() -> impl Strategy<Value = String> {
     "[a-z][a-zA-Z0-9_-]{0,6}|[0-2](\\.[1-9][0-9]{0,3}){1,4}"
 }
@@ -161,5 +282,8 @@ proptest! {
         let _ = MatchingRuleUseDescription::parse(&text);
         let _ = MatchingRuleDescription::parse(&text);
         let _ = SyntaxDescription::parse(&text);
+        let _ = SchemaFile::parse(&text, "");
+        let _ = SchemaFile::parse(&format!("attributetype {text}\nobjectidentifier {text}"), "");
+        let _ = SchemaFile::parse(&format!("olcAttributeTypes: {text}"), "");
     }
 }
