@@ -24,15 +24,15 @@ pub struct Checked {
     pub structural: u32,
 }
 
-/// Refuses an entry that its classes do not allow. `relax` lets obsolete elements pass, for data
-/// that was valid where it comes from.
+/// Refuses an entry that its classes do not allow. `relax` lets obsolete elements and several
+/// structural classes pass, for data that was valid where it comes from: 389 DS allows both.
 pub fn check_entry(
     schema: &Schema,
     entry: &EntryToCheck<'_>,
     relax: bool,
 ) -> Result<Checked, Refusal> {
     let classes = find_classes(schema, entry.classes)?;
-    let structural = structural_class(schema, &classes)?;
+    let structural = structural_class(schema, &classes, relax)?;
     if !relax {
         refuse_obsolete(&classes, entry)?;
     }
@@ -72,16 +72,16 @@ fn find_class<'s>(schema: &'s Schema, value: &[u8]) -> Result<&'s ObjectClass, R
 fn structural_class<'s>(
     schema: &Schema,
     classes: &[&'s ObjectClass],
+    relax: bool,
 ) -> Result<&'s ObjectClass, Refusal> {
     let structural = || classes.iter().filter(|class| class.kind == ClassKind::Structural);
     // The class with the longest chain is the only one that can have all others above it.
-    let Some(lowest) = structural().max_by_key(|class| class.ancestors.len()) else {
-        let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
-        return Err(violation(format!(
-            "no structural object class among '{}'; add one, such as 'inetOrgPerson' or 'device'",
-            names.join("', '")
-        )));
-    };
+    let alone = || classes.iter().find(|class| class.stands_alone);
+    let lowest = structural().max_by_key(|class| class.ancestors.len()).or_else(alone);
+    let lowest = lowest.ok_or_else(|| no_structural(classes))?;
+    if relax {
+        return Ok(lowest);
+    }
     match structural().find(|class| !schema.is_subclass(lowest, class)) {
         None => Ok(lowest),
         Some(other) => Err(violation(format!(
@@ -90,6 +90,14 @@ fn structural_class<'s>(
             lowest.name, other.name
         ))),
     }
+}
+
+fn no_structural(classes: &[&ObjectClass]) -> Refusal {
+    let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
+    violation(format!(
+        "no structural object class among '{}'; add one, such as 'inetOrgPerson' or 'device'",
+        names.join("', '")
+    ))
 }
 
 fn refuse_obsolete(classes: &[&ObjectClass], entry: &EntryToCheck<'_>) -> Result<(), Refusal> {

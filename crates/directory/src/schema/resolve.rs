@@ -172,6 +172,7 @@ fn object_class(
         must,
         may,
         obsolete: description.obsolete,
+        stands_alone: description.extensions.iter().any(|(name, _)| name == "X-STANDS-ALONE"),
         ancestors,
         descendants: Vec::new(),
         description: description.clone(),

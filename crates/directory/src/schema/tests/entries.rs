@@ -42,6 +42,7 @@ fn accepted() {
         ("person", "cn sn entryUUID createTimestamp", "person"),
         ("account ldapPublicKey", "uid sshPublicKey", "account"),
         ("groupOfURLs", "cn memberURL", "groupOfURLs"),
+        ("top posixGroup", "cn gidNumber memberUid", "posixGroup"),
     ] {
         assert_eq!(outcome(classes, attributes), Ok(structural.to_owned()), "{classes}");
     }
