@@ -1,0 +1,2 @@
+//! Real peers against a real server.
+mod differential;
