@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::process::run_checked;
+use crate::process::{run, run_checked};
 
 /// A certificate and its private key, both PEM files.
 #[derive(Clone, Debug)]
@@ -30,11 +30,25 @@ pub fn authority(folder: &Path) -> Result<Certificate> {
     Ok(ca)
 }
 
-/// A server certificate for `localhost` and the loopback addresses.
+/// A server certificate for `localhost`, the loopback addresses and this host's names: libldap
+/// verifies against the host's full name when it is asked to connect to `localhost`.
 pub fn server(folder: &Path, ca: &Certificate) -> Result<Certificate> {
-    let extensions = "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\n\
-                      subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\n";
-    issue(folder, "server", "/CN=localhost", extensions, ca)
+    let mut names = "DNS:localhost,IP:127.0.0.1,IP:::1".to_owned();
+    for name in host_names() {
+        names += &format!(",DNS:{name}");
+    }
+    let extensions = format!(
+        "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\nsubjectAltName={names}\n"
+    );
+    issue(folder, "server", "/CN=localhost", &extensions, ca)
+}
+
+/// The short and the full name of this host, as far as it has them.
+fn host_names() -> Vec<String> {
+    let ask = |flag| run(Command::new("hostname").arg(flag)).ok();
+    let answers = ["-s", "-f"].into_iter().filter_map(ask);
+    let names = answers.map(|answer| answer.stdout.trim().to_owned());
+    names.filter(|name| !name.is_empty() && name != "localhost").collect()
 }
 
 /// A client certificate whose subject is the LDAP name `dn` (plain RDNs, no escapes).

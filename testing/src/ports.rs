@@ -21,9 +21,8 @@ pub fn free<const N: usize>() -> Result<[u16; N]> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn ports_are_different_and_free() {
+    fn ports_are_different() {
         let [a, b, c] = super::free::<3>().unwrap();
-        assert!(a != b && b != c && a != c);
-        std::net::TcpListener::bind(("127.0.0.1", a)).unwrap();
+        assert!(a != b && b != c && a != c && a != 0);
     }
 }

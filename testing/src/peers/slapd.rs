@@ -79,7 +79,7 @@ fn configure(folder: &Path, admin: &str, ca: &Certificate, tls: &Certificate) ->
          pidfile {here}/slapd.pid\nargsfile {here}/slapd.args\n\
          TLSCACertificateFile {ca}\nTLSCertificateFile {cert}\nTLSCertificateKeyFile {key}\n\
          TLSVerifyClient try\n\
-         authz-regexp gidNumber=([0-9]+)\\+uidNumber=0,cn=peercred,cn=external,cn=auth {admin}\n\
+         authz-regexp gidNumber=[0-9]+[+]uidNumber=[0-9]+,cn=peercred,cn=external,cn=auth {admin}\n\
          database mdb\nsuffix {SUFFIX}\nrootdn {admin}\nrootpw \"{PASSWORD}\"\n\
          directory {data}\nmaxsize 1073741824\ndbnosync\n\
          index objectClass,cn,sn,uid,mail,member eq\n\
