@@ -60,6 +60,7 @@ check(conn.result["result"], 68, "entryAlreadyExists")
 
 step("search with every kind of filter")
 everybody = ["Anna Alpha", "Bert Beta", "Carla Gamma"]
+# ldap3 2.9 cannot build (:dn:RULE:=value), a match without an attribute, nor (&) and (|).
 for text, expected in [
     ("(uid=anna)", everybody[:1]),
     ("(cn=ANNA  ALPHA)", everybody[:1]),
@@ -74,7 +75,6 @@ for text, expected in [
     ("(cn:caseExactMatch:=anna alpha)", []),
     ("(cn:2.5.13.2:=anna alpha)", everybody[:1]),
     ("(&(ou:dn:=old)(objectClass=person))", everybody),
-    ("(:dn:2.5.13.2:=anna)", everybody[:1]),
     ("(uidNumber:1.2.840.113556.1.4.803:=2)", everybody[1:]),
     ("(&(objectClass=person)(!(uid=bert)))", everybody[:1] + everybody[2:]),
     ("(|(uid=anna)(uid=carla))", everybody[:1] + everybody[2:]),
