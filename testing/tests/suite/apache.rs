@@ -35,9 +35,9 @@ fn configuration(folder: &Path, web: u16, server: &Server) -> String {
         "ServerName localhost\nListen 127.0.0.1:{web}\nPidFile {here}/httpd.pid\n\
          DefaultRuntimeDir {here}\nMutex file:{here}\nErrorLog {here}/error.log\nLogLevel info\n"
     );
-    for name in [
-        "mpm_event", "authn_core", "authz_core", "auth_basic", "authz_user", "ldap", "authnz_ldap",
-    ] {
+    for name in
+        ["mpm_event", "authn_core", "authz_core", "auth_basic", "authz_user", "ldap", "authnz_ldap"]
+    {
         text += &format!("LoadModule {name}_module {MODULES}/mod_{name}.so\n");
     }
     // Apache has to drop root; www-data is there wherever apache2 is.
@@ -77,9 +77,8 @@ fn start_apache(folder: &Path, server: &Server) -> (Process, u16) {
 fn status(web: u16, path: &str, user: &str, password: &str) -> u16 {
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
     let mut stream = TcpStream::connect(("127.0.0.1", web)).unwrap();
-    let request = format!(
-        "GET {path} HTTP/1.0\r\nHost: localhost\r\nAuthorization: Basic {basic}\r\n\r\n"
-    );
+    let request =
+        format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nAuthorization: Basic {basic}\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
