@@ -144,9 +144,7 @@ fn request_line(line: &str, raw: &str, number: usize) -> Result<Step> {
     };
     for word in words {
         match word.strip_prefix('@') {
-            Some(option)
-                if step.verb != "search" || !option.is_empty() && !is_class(&step, option) =>
-            {
+            Some(option) if step.verb != "search" || is_ours(option) => {
                 let (name, value) = option.split_once('=').unwrap_or((option, ""));
                 step.options.push((name.to_owned(), value.to_owned()));
             }
@@ -156,10 +154,9 @@ fn request_line(line: &str, raw: &str, number: usize) -> Result<Step> {
     Ok(step)
 }
 
-/// `@person` in an attribute list is RFC 4529, not an option of ours: options are listed.
-fn is_class(_: &Step, option: &str) -> bool {
-    let name = option.split('=').next().unwrap_or_default();
-    !super::request::OPTIONS.contains(&name)
+/// In a search, `@person` is an attribute list's object class (RFC 4529) unless it is listed here.
+fn is_ours(option: &str) -> bool {
+    option.split('=').next().is_some_and(|name| super::request::OPTIONS.contains(&name))
 }
 
 /// Words are separated by blanks; `"…"` keeps blanks and is otherwise literal.

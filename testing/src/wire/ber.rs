@@ -133,4 +133,19 @@ mod tests {
         assert_eq!(Element::all(&long).unwrap()[0].content.len(), 300);
         assert!(whole(&[0x30, 0x80]).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn integers_come_back(value: i64) {
+            assert_eq!(Element::all(&integer(value)).unwrap()[0].integer().unwrap(), value);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+            if let Ok(elements) = Element::all(&bytes) {
+                let total: usize = elements.iter().map(|element| element.content.len() + 2).sum();
+                assert!(total <= bytes.len());
+            }
+        }
+    }
 }

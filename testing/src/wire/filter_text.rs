@@ -161,4 +161,14 @@ mod tests {
         assert_eq!(unescape("a\\2a\\c3\\a9b").unwrap(), b"a*\xc3\xa9b");
         assert!(unescape("\\2").is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn an_escaped_value_is_sent_as_it_was(value: Vec<u8>) {
+            let text: String = value.iter().map(|byte| format!("\\{byte:02x}")).collect();
+            assert_eq!(unescape(&text).unwrap(), value);
+            let sent = encode(&format!("(cn={text})")).unwrap();
+            assert!(sent.ends_with(&value));
+        }
+    }
 }

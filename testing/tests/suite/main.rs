@@ -9,6 +9,9 @@
 //! A peer that is not installed is skipped with a line that starts with `SKIPPED`;
 //! `CHANCERY_REQUIRE_PEERS=1` makes it a failure.
 
+// The lint's exception for tests does not reach the functions that tests share.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
+
 mod apache;
 mod clients;
 mod differential;
