@@ -239,15 +239,10 @@ proptest! {
     #[test]
     fn preparing_twice_changes_nothing(value in "\\PC{0,30}") {
         let schema = Schema::standard();
-        for rule in [MatchingRule::CaseIgnoreMatch, MatchingRule::CaseExactMatch,
-            MatchingRule::TelephoneNumberMatch, MatchingRule::NumericStringMatch]
+        for rule in [MatchingRule::CaseIgnoreMatch, MatchingRule::CaseExactMatch]
         {
             let (mut once, mut twice) = (Vec::new(), Vec::new());
             if rule.normalize(&schema, value.as_bytes(), &mut once).is_ok() {
-                // A mark in front joins the space that is put before it (RFC 4518 §2.6).
-                let text = std::str::from_utf8(&once).unwrap();
-                let marked = |character| unicode_normalization::char::is_combining_mark(character);
-                prop_assume!(!text.trim_start().chars().next().is_some_and(marked));
                 rule.normalize(&schema, &once, &mut twice).unwrap();
                 prop_assert_eq!(once, twice);
             }
