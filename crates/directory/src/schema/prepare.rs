@@ -1,4 +1,5 @@
-//! String preparation (RFC 4518): transcode, map, normalize, prohibit, and insignificant characters.
+//! String preparation (RFC 4518): transcode, map, normalize, prohibit, and insignificant
+//! characters.
 //!
 //! Plain ASCII, which is nearly everything, goes through one pass without a table.
 
@@ -190,7 +191,8 @@ fn map_and_normalize(text: &str, case: Case) -> String {
     }
 }
 
-/// The dotted capital I folds to i and a dot above; OpenLDAP takes it for a plain i, so the dot goes.
+/// The dotted capital I folds to i and a dot above; OpenLDAP takes it for a plain i, so the dot
+/// goes.
 fn undotted(mut text: String) -> String {
     const DOTTED: &str = "i\u{307}";
     while text.contains(DOTTED) {

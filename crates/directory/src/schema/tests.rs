@@ -192,6 +192,8 @@ fn description_subtypes() {
         ("cn;lang-fr", "cn;lang-", true),
         ("cn", "cn;lang-", false),
         ("cn;lang-de;x-a", "cn;x-a", true),
+        ("userCertificate", "userCertificate;binary", true),
+        ("userCertificate;binary", "userCertificate", true),
     ] {
         let parse = |text| AttributeDescription::parse(&schema, text).unwrap();
         assert_eq!(parse(one).is_subtype_of(&parse(requested)), expected, "{one} of {requested}");
