@@ -26,7 +26,9 @@ pub(super) enum Insignificant {
     SpacesAndHyphens,
 }
 
-/// Which ends of a text are the ends of the value, and so take a space (RFC 4518 §2.6.1).
+/// Which ends of a text are the ends of the value, and so take a space (RFC 4518 §2.6.1). OpenLDAP
+/// trims the ends and keeps one space between words: there `foo *` does not find `foo`, and `* *`
+/// finds only values with a space inside. By the RFC, and here, both find more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ends {
     pub(super) first: bool,
