@@ -140,14 +140,16 @@ fn openldaps_files_load_on_top() {
     for path in listing.map(|entry| entry.unwrap().path()) {
         // dsee.schema contradicts itself; slapd refuses it as well.
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.ends_with(".schema") && !name.starts_with("dsee") {
+        let is_schema = name.ends_with(".schema") || name.ends_with(".ldif");
+        if is_schema && !name.starts_with("dsee") {
             files.push((name, std::fs::read_to_string(&path).unwrap()));
         }
     }
     files.sort();
     for file in &files {
         let above = [file.clone()];
-        let needs_others = matches!(&*file.0, "openldap.schema" | "corba.schema" | "java.schema");
+        let needs_others =
+            ["openldap", "corba", "java"].iter().any(|name| file.0.starts_with(name));
         if !needs_others {
             Schema::with_files(&above).unwrap_or_else(|error| panic!("{error}"));
         }
