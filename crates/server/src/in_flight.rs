@@ -61,9 +61,6 @@ impl InFlight {
         self.pending.is_empty()
     }
 
-    pub(crate) fn add(&mut self, call: Call, work: Work) {
-        self.pending.push(Pending { call, work, abandoned: false });
-    }
 
     /// Puts back what was taken out to be worked on.
     pub(crate) fn put_back(&mut self, pending: Pending) {

@@ -39,6 +39,8 @@ mod root_dse;
 mod session;
 mod settings;
 mod start;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 mod worker;
 
