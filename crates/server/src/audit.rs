@@ -9,8 +9,14 @@ use ldap::message::{MessageId, Request, Scope};
 use ldap::result::ResultCode;
 
 /// Attributes whose values are never written down, in lower case.
-const SECRET_ATTRIBUTES: &[&str] =
-    &["userpassword", "2.5.4.35", "authpassword", "unicodepwd", "sambantpassword", "krbprincipalkey"];
+const SECRET_ATTRIBUTES: &[&str] = &[
+    "userpassword",
+    "2.5.4.35",
+    "authpassword",
+    "unicodepwd",
+    "sambantpassword",
+    "krbprincipalkey",
+];
 
 const MASK: &[u8] = b"***";
 
@@ -121,9 +127,8 @@ fn detail(request: &Request<'_>) -> String {
         },
         Request::Compare(compare) => compare.attribute.to_owned(),
         Request::Extended(extended) => extended.oid.to_owned(),
-        Request::Unbind | Request::Add(_) | Request::Delete(_) | Request::Abandon(_) => {
-            String::new()
-        }
+        Request::Abandon(id) => id.0.to_string(),
+        Request::Unbind | Request::Add(_) | Request::Delete(_) => String::new(),
     }
 }
 
@@ -186,30 +191,4 @@ fn masked<'f>(filter: &'f Filter<'_>) -> Filter<'f> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secret_values_are_masked_wherever_they_stand() {
-        let equal = |attribute, value: &'static [u8]| {
-            Filter::Equality(Assertion { attribute, value: Cow::Borrowed(value) })
-        };
-        let filter = Filter::And(vec![
-            equal("uid", b"eva"),
-            Filter::Not(Box::new(equal("USERPASSWORD;x-a", b"hunter2"))),
-        ]);
-        assert_eq!(
-            masked(&filter),
-            Filter::And(vec![
-                equal("uid", b"eva"),
-                Filter::Not(Box::new(equal("USERPASSWORD;x-a", b"***"))),
-            ])
-        );
-    }
-
-    #[test]
-    fn long_texts_are_cut_at_a_character() {
-        assert_eq!(cut("äöü", 2), "äö…");
-        assert_eq!(cut("äöü", 3), "äöü");
-    }
-}
+mod tests;

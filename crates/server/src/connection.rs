@@ -19,7 +19,7 @@ use crate::in_flight::Event;
 use crate::session::{Received, Session, State};
 
 /// What an idle connection keeps for reading.
-const READ_BUFFER: usize = 4 * 1024;
+const READ_BUFFER: usize = 8 * 1024;
 
 /// How a connection's conversation ended.
 #[derive(Debug)]
@@ -76,7 +76,9 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         moved: now,
         alarm: Box::pin(sleep_until(now)),
     };
-    connection.talk().await?;
+    let talked = connection.talk().await;
+    connection.session.give_up();
+    talked?;
     connection.finish().await
 }
 

@@ -145,7 +145,11 @@ fn malformed(oid: &str, error: DecodeError) -> Refusal {
 mod tests {
     use super::*;
 
-    fn control(oid: &'static str, critical: bool, value: Option<&'static [u8]>) -> Control<'static> {
+    fn control(
+        oid: &'static str,
+        critical: bool,
+        value: Option<&'static [u8]>,
+    ) -> Control<'static> {
         Control { oid, critical, value }
     }
 

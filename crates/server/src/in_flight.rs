@@ -57,10 +57,13 @@ impl InFlight {
         self.pending.len()
     }
 
+    pub(crate) fn into_pending(self) -> Vec<Pending> {
+        self.pending
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.pending.is_empty()
     }
-
 
     /// Puts back what was taken out to be worked on.
     pub(crate) fn put_back(&mut self, pending: Pending) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 /// The limits of one server. All are settable; the defaults suit a directory of a million people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections in total. Beyond: closed at once after a notice of disconnection (`busy`).
+    /// Connections in total. Beyond: closed at once.
     pub connections: usize,
-    /// Connections from one address. Beyond: as above. The local socket does not count.
+    /// Connections from one address. Beyond: closed at once. The local socket does not count.
     pub connections_per_address: usize,
     /// Bytes of one message before a successful bind. Beyond: notice (`protocolError`), closed.
     pub message_bytes_before_bind: usize,

@@ -25,19 +25,29 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Why a server does not start. Each says what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot listen on {address}: it is in use; stop the other server or choose another with --listen")]
+    #[error(
+        "cannot listen on {address}: it is in use; stop the other server or choose another with --listen"
+    )]
     InUse { address: String },
-    #[error("cannot listen on {address}: no permission; choose a port from 1024 up, or let systemd open the socket or grant CAP_NET_BIND_SERVICE")]
+    #[error(
+        "cannot listen on {address}: no permission; choose a port from 1024 up, or let systemd open the socket or grant CAP_NET_BIND_SERVICE"
+    )]
     Permission { address: String },
-    #[error("cannot listen on {address}: this machine has no such address; `ip address` lists them")]
+    #[error(
+        "cannot listen on {address}: this machine has no such address; `ip address` lists them"
+    )]
     NoSuchAddress { address: String },
     #[error("cannot listen on {address}: {source}")]
     Listen { address: String, source: io::Error },
-    #[error("a listener for LDAPS or StartTLS needs a certificate; configure one or leave the built-in CA on")]
+    #[error(
+        "a listener for LDAPS or StartTLS needs a certificate; configure one or leave the built-in CA on"
+    )]
     NoCertificate,
     #[error("there is nothing to listen on; give at least one address with --listen")]
     NoListener,
-    #[error("cannot start a thread: {0}; raise the limit of threads or lower the number of workers")]
+    #[error(
+        "cannot start a thread: {0}; raise the limit of threads or lower the number of workers"
+    )]
     Thread(io::Error),
 }
 
@@ -45,6 +55,8 @@ pub enum StartError {
 #[derive(Debug)]
 pub(crate) struct Open {
     pub(crate) listening: Listening,
+    /// The file to remove in the end, where it was created here.
+    pub(crate) created: Option<PathBuf>,
     socket: OpenSocket,
 }
 
@@ -97,7 +109,8 @@ fn open_internet(endpoint: Endpoint, mode: Mode) -> Result<Open, StartError> {
     let opened = socket.and_then(|socket| {
         socket.set_nonblocking(true)?;
         let address = ListeningAddress::Internet(socket.local_addr()?);
-        Ok(Open { listening: Listening { mode, address }, socket: OpenSocket::Internet(socket) })
+        let listening = Listening { mode, address };
+        Ok(Open { listening, created: None, socket: OpenSocket::Internet(socket) })
     });
     opened.map_err(|source| start_error(name, source))
 }
@@ -116,18 +129,19 @@ fn bind_internet(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 }
 
 fn open_local(endpoint: LocalEndpoint) -> Result<Open, StartError> {
-    let (socket, path) = match endpoint {
-        LocalEndpoint::Path { path, mode } => (bind_local(&path, mode), path),
+    let (socket, path, created) = match endpoint {
+        LocalEndpoint::Path { path, mode } => (bind_local(&path, mode), path.clone(), Some(path)),
         LocalEndpoint::Opened(socket) => {
             let address = socket.local_addr().ok();
             let path = address.and_then(|found| found.as_pathname().map(Path::to_owned));
-            (Ok(socket), path.unwrap_or_else(|| PathBuf::from("(unnamed)")))
+            (Ok(socket), path.unwrap_or_else(|| PathBuf::from("(unnamed)")), None)
         }
     };
     let opened = socket.and_then(|socket| {
         socket.set_nonblocking(true)?;
-        let listening = Listening { mode: Mode::Local, address: ListeningAddress::Path(path.clone()) };
-        Ok(Open { listening, socket: OpenSocket::Local(socket) })
+        let listening =
+            Listening { mode: Mode::Local, address: ListeningAddress::Path(path.clone()) };
+        Ok(Open { listening, created, socket: OpenSocket::Local(socket) })
     });
     opened.map_err(|source| start_error(path.display().to_string(), source))
 }
@@ -179,7 +193,11 @@ impl Places {
     }
 
     /// None: one of the limits is reached.
-    pub(crate) fn take(self: &Arc<Self>, address: Option<IpAddr>, limits: &Limits) -> Option<Place> {
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        limits: &Limits,
+    ) -> Option<Place> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.total >= limits.connections {
             return None;
@@ -252,7 +270,8 @@ async fn accept(acceptor: Acceptor, listener: Open) {
         OpenSocket::Local(socket) => match tokio::net::UnixListener::from_std(socket) {
             Ok(socket) => loop {
                 let accepted = socket.accept().await;
-                let accepted = accepted.and_then(|(stream, _)| Ok(Socket::Local(stream.into_std()?)));
+                let accepted =
+                    accepted.and_then(|(stream, _)| Ok(Socket::Local(stream.into_std()?)));
                 acceptor.deal_out(accepted, mode, &mut next_worker).await;
             },
             Err(error) => error,
@@ -290,7 +309,9 @@ impl Acceptor {
 
 /// The client went away before it was accepted: nothing to wait for.
 fn is_of_one_connection(error: &io::Error) -> bool {
-    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected};
+    use ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected,
+    };
     matches!(
         error.kind(),
         ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput | NotConnected

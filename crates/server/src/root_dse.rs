@@ -91,7 +91,9 @@ mod tests {
         let all = Offers { start_tls: true, external: true, plain: true };
         let everything = entry(&["dc=example".to_owned()], all);
         assert_eq!(values(&everything, "supportedSASLMechanisms"), ["EXTERNAL", "PLAIN"]);
-        assert!(values(&everything, "supportedExtension").contains(&extended::START_TLS.to_owned()));
+        assert!(
+            values(&everything, "supportedExtension").contains(&extended::START_TLS.to_owned())
+        );
         assert_eq!(values(&everything, "namingContexts"), ["dc=example"]);
         assert_eq!(everything.user.len(), 1, "only objectClass is a user attribute");
     }

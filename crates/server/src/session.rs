@@ -165,8 +165,14 @@ impl Session {
         match &message.request {
             // RFC 4511 §4.2.1: "all operations in progress MUST be either completed or abandoned".
             Request::Bind(_) if !self.in_flight.is_empty() => return Received::NotYet,
-            Request::Unbind => unbind::run(self),
-            Request::Abandon(id) => abandon::run(self, *id),
+            Request::Unbind => {
+                self.note(message);
+                unbind::run(self);
+            }
+            Request::Abandon(id) => {
+                self.note(message);
+                abandon::run(self, *id);
+            }
             request => match request.response_operation() {
                 Some(operation) => self.operate(message, operation),
                 None => self.disconnect(ResultCode::PROTOCOL_ERROR, "this request has no response"),
@@ -239,6 +245,12 @@ impl Session {
     pub(crate) fn answer(&mut self, call: &Call, answer: &Answer) {
         answer.write(self.output.buffer(), call.id, call.operation);
         call.record.end(self.origin(call.id), answer.code, &answer.message);
+    }
+
+    /// The audit event of an operation that has no response.
+    fn note(&self, message: &Message<'_>) {
+        let record = Record::start(&message.request, self.shared.limits.audit_text);
+        record.end(self.origin(message.id), ResultCode::SUCCESS, "");
     }
 
     /// RFC 4511 §4.1.1: an answer where the envelope was good, the end of the session otherwise.
@@ -314,6 +326,15 @@ impl Session {
         }
     }
 
+    /// The conversation is over: whatever is still in flight will not be answered.
+    pub(crate) fn give_up(&mut self) {
+        for pending in std::mem::take(&mut self.in_flight).into_pending() {
+            let sentence = "the connection ended first";
+            let record = &pending.call.record;
+            record.end(self.origin(pending.call.id), ResultCode::CANCELED, sentence);
+        }
+    }
+
     /// The server stops: what is in flight is still answered.
     pub(crate) fn drain(&mut self) {
         if self.state != State::Closing {
@@ -337,3 +358,6 @@ pub(crate) fn lost() -> Refusal {
         "the operation was lost inside the server; look before trying again whether it took effect",
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,10 @@ pub enum Endpoint {
 #[derive(Debug)]
 pub enum LocalEndpoint {
     /// Created with this mode; a stale socket file is replaced.
-    Path { path: PathBuf, mode: u32 },
+    Path {
+        path: PathBuf,
+        mode: u32,
+    },
     Opened(UnixListener),
 }
 

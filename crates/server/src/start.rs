@@ -1,5 +1,6 @@
 //! Starting and stopping: listeners opened first, then threads; stopped in the opposite order.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -12,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use crate::listener::{self, Acceptor, Places, StartError};
 use crate::password_pool::PasswordPool;
 use crate::session::Shared;
-use crate::settings::{Listening, ListeningAddress, ServerSettings};
+use crate::settings::{Listening, ServerSettings};
 use crate::worker::{self, Floor};
 
 /// A running server. Dropping it stops it at once; [`Server::shutdown`] does so gracefully.
@@ -21,6 +22,8 @@ pub struct Server {
     floor: Arc<Floor>,
     places: Arc<Places>,
     listening: Vec<Listening>,
+    /// Socket files to remove in the end.
+    created: Vec<PathBuf>,
     stop: watch::Sender<bool>,
     patience: watch::Sender<Duration>,
     threads: Vec<JoinHandle<()>>,
@@ -40,6 +43,7 @@ impl Server {
     pub fn start(directory: Directory, mut settings: ServerSettings) -> Result<Server, StartError> {
         let listeners = listener::open_all(&mut settings)?;
         let listening = listeners.iter().map(|open| open.listening.clone()).collect();
+        let created = listeners.iter().filter_map(|open| open.created.clone()).collect();
         let places = Arc::new(Places::default());
         let (stop, stopped) = watch::channel(false);
         let (patience, patient) = watch::channel(Duration::ZERO);
@@ -48,7 +52,7 @@ impl Server {
         let limits = settings.limits.clone();
         let floor = Arc::new(floor(directory, settings, cores)?);
         let mut server =
-            Server { floor, places, listening, stop, patience, threads: Vec::new() };
+            Server { floor, places, listening, created, stop, patience, threads: Vec::new() };
         let mut senders = Vec::new();
         for number in 0..workers {
             let (sender, incoming) = mpsc::unbounded_channel();
@@ -105,15 +109,9 @@ impl Server {
                 tracing::error!("a thread of the server panicked");
             }
         }
-        self.remove_socket_files();
-    }
-
-    fn remove_socket_files(&self) {
-        for listening in &self.listening {
-            if let ListeningAddress::Path(path) = &listening.address {
-                // Gone already, or handed over by somebody who keeps it.
-                let _ = std::fs::remove_file(path);
-            }
+        for path in &self.created {
+            // Gone already: that was the aim.
+            let _ = std::fs::remove_file(path);
         }
     }
 }
@@ -146,3 +144,6 @@ fn floor(
         panics: AtomicU64::new(0),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,10 +94,7 @@ pub(crate) fn peer(protection: Protection) -> Peer {
 }
 
 /// A session without a connection around it.
-pub(crate) fn session(
-    directory: Directory,
-    limits: Limits,
-) -> (Session, UnboundedReceiver<Event>) {
+pub(crate) fn session(directory: Directory, limits: Limits) -> (Session, UnboundedReceiver<Event>) {
     let (sender, events) = unbounded_channel();
     let session = Session::new(shared(directory, limits), peer(Protection::Tls), sender);
     (session, events)

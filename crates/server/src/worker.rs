@@ -57,7 +57,10 @@ pub(crate) async fn work(
         }
     });
     if drained.await.is_err() {
-        tracing::warn!(connections = tasks.len(), "connections were cut: they took too long to end");
+        tracing::warn!(
+            connections = tasks.len(),
+            "connections were cut: they took too long to end"
+        );
     }
 }
 
@@ -158,4 +161,26 @@ async fn serve_local(
     let mut session = Session::new(Arc::clone(&floor.shared), peer, sender);
     connection::run(stream, &mut session, &mut events, stop).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::testing::{directory, shared};
+
+    #[tokio::test]
+    async fn a_panic_is_counted_and_an_end_is_not() {
+        let floor = Floor {
+            shared: shared(directory(0), Limits::default()),
+            tls: ArcSwapOption::empty(),
+            connections: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
+        };
+        let ends = [tokio::spawn(async {}).await, tokio::spawn(async { panic!("as asked") }).await];
+        for ended in ends {
+            note_end(&floor, ended);
+        }
+        assert_eq!(floor.panics.load(Ordering::Relaxed), 1);
+    }
 }

@@ -81,9 +81,10 @@ async fn garbage_costs_one_connection_after_what_was_whole_is_answered() {
                 (&too_large, &["0 extended protocolError"]),
                 (&half, &["1 extended success"]),
                 // A response, which no client may send.
-                (b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00", &[
-                    "0 extended protocolError",
-                ]),
+                (
+                    b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00",
+                    &["0 extended protocolError"],
+                ),
             ] {
                 let client = Client::connect(shared.clone(), peer(Protection::Tls), PIPE);
                 assert_eq!(client.ask(bytes).await, expected, "{bytes:02x?}");
@@ -115,7 +116,8 @@ async fn messages_are_smaller_before_a_bind() {
             let limits = Limits { message_bytes_before_bind: 100, ..Limits::default() };
             let shared = shared(directory(0), limits);
             let long = format!("cn={}", "x".repeat(200));
-            let delete = encoded(1, &ldap::message::Request::Delete(DeleteRequest { dn: &long }), &[]);
+            let delete =
+                encoded(1, &ldap::message::Request::Delete(DeleteRequest { dn: &long }), &[]);
             let client = Client::connect(shared.clone(), peer(Protection::Tls), PIPE);
             assert_eq!(client.ask(&delete).await, ["0 extended protocolError"]);
             let client = Client::connect(shared, peer(Protection::Tls), PIPE);

@@ -171,8 +171,7 @@ impl Verification {
 fn store_again(directory: &Directory, rehash: Rehash, password: &[u8]) {
     let Ok(hash) = directory.hash_password(password) else { return };
     let change = Change::SetPassword { dn: rehash.dn, hash, only_if: Some(rehash.verified) };
-    let subject =
-        Subject { who: Who::Operator, address: None, protection: Protection::Local };
+    let subject = Subject { who: Who::Operator, address: None, protection: Protection::Local };
     let request = ChangeRequest { subject, change, controls: ChangeControls::default() };
     let reply = Box::new(|result: Result<_, Error>| {
         if let Err(error) = result {

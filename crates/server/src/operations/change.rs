@@ -17,11 +17,8 @@ pub(crate) fn submit(
     change: Change,
     controls: &Controls<'_>,
 ) -> Result<Progress, Error> {
-    let request = ChangeRequest {
-        subject: session.subject.clone(),
-        change,
-        controls: controls.for_change(),
-    };
+    let request =
+        ChangeRequest { subject: session.subject.clone(), change, controls: controls.for_change() };
     let slot = session.reply_slot(call);
     let reply = Box::new(move |result| slot.send(Finished::Changed(result)));
     session.shared.directory.submit(request, reply)?;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use directory::{EntrySink, Error, Page, Refusal, Search, SearchDone, SearchQuery, Step, View, Who};
+use directory::{
+    EntrySink, Error, Page, Refusal, Search, SearchDone, SearchQuery, Step, View, Who,
+};
 use ldap::control::PagedResults;
 use ldap::message::{MessageId, Scope, SearchRequest};
 use ldap::oid::control;
@@ -101,7 +103,8 @@ impl RunningSearch {
         work_max: u32,
     ) -> Result<Option<Answer>, Error> {
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            let message = "the search took longer than its time limit; narrow the filter or page it";
+            let message =
+                "the search took longer than its time limit; narrow the filter or page it";
             return Err(Refusal::new(ResultCode::TIME_LIMIT_EXCEEDED, message).into());
         }
         match view.step(&mut self.search, sink, work_max)? {

@@ -99,7 +99,9 @@ pub(crate) fn refuse_other(session: &Session, who: &Who, authorization: &str) ->
     let name = name_of(session, authorization)?;
     let same = match who {
         Who::Name(own) => own.eq_ignore_ascii_case(&name),
-        _ => session.shared.directory.view(&session.subject)?.who_named(&name).as_ref() == Some(who),
+        _ => {
+            session.shared.directory.view(&session.subject)?.who_named(&name).as_ref() == Some(who)
+        }
     };
     if same {
         return Ok(());

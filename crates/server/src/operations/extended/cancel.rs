@@ -26,7 +26,8 @@ fn cancel(session: &mut Session, id: MessageId) -> Result<(), Refusal> {
     match pending.work {
         Work::Search(_) => {}
         Work::Change => {
-            let message = "the change is with the writer already; its own response tells the outcome";
+            let message =
+                "the change is with the writer already; its own response tells the outcome";
             return Err(Refusal::new(ResultCode::TOO_LATE, message));
         }
         // RFC 3909 §2.3.
