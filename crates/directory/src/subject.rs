@@ -18,7 +18,10 @@ pub struct Subject {
 pub enum Who {
     Anonymous,
     /// Signed in as an entry of this directory.
-    Entry { id: EntryId, dn: Arc<str> },
+    Entry {
+        id: EntryId,
+        dn: Arc<str>,
+    },
     /// Signed in by a proof that maps to no entry (a client certificate's subject, a local user).
     Name(Arc<str>),
     /// The owner of the data folder on the local socket, or the server itself: may do everything.

@@ -51,3 +51,19 @@ pub mod feature {
     /// Language range options, RFC 3866.
     pub const LANGUAGE_RANGES: &str = "1.3.6.1.4.1.4203.1.5.5";
 }
+
+/// RFC 4512 §1.4 `numericoid`: at least two numbers, no leading zeros.
+pub fn is_numericoid(text: &str) -> bool {
+    let is_number = |part: &str| {
+        let digits = part.bytes().all(|byte| byte.is_ascii_digit());
+        digits && !part.is_empty() && (part == "0" || !part.starts_with('0'))
+    };
+    text.contains('.') && text.split('.').all(is_number)
+}
+
+/// RFC 4512 §1.4 `descr`, and the underscore that real schemas put into names all the same.
+pub fn is_descr(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}

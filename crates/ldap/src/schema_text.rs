@@ -2,6 +2,36 @@
 //! OpenLDAP wraps around them (`.schema` with `attributetype`/`objectclass`/`objectidentifier`
 //! lines, and LDIF with `attributeTypes`/`olcAttributeTypes` values).
 
+mod file;
+mod macros;
+mod parse;
+mod print;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use std::fmt;
+
+pub use file::{MAX_SCHEMA_FILE_BYTES, SchemaFileError};
+
+/// The longest description that is read; the largest real ones are object classes near 10 kB.
+pub const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
+
+/// Why a text is not a description, and where: `offset` counts bytes from the start of the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaSyntaxError {
+    pub offset: usize,
+    pub what: String,
+}
+
+impl fmt::Display for SchemaSyntaxError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "at character {} of the description: {}", self.offset + 1, self.what)
+    }
+}
+
+impl std::error::Error for SchemaSyntaxError {}
+
 /// `X-…` extensions, kept as they were.
 pub type Extensions = Vec<(String, Vec<String>)>;
 
@@ -12,6 +42,25 @@ pub enum Usage {
     DirectoryOperation,
     DistributedOperation,
     DsaOperation,
+}
+
+impl Usage {
+    pub const ALL: [Usage; 4] = [
+        Usage::UserApplications,
+        Usage::DirectoryOperation,
+        Usage::DistributedOperation,
+        Usage::DsaOperation,
+    ];
+
+    /// RFC 4512 §4.1.2 `usage`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Usage::UserApplications => "userApplications",
+            Usage::DirectoryOperation => "directoryOperation",
+            Usage::DistributedOperation => "distributedOperation",
+            Usage::DsaOperation => "dSAOperation",
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
