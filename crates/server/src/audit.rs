@@ -3,20 +3,14 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
+use directory::access::SECRETS;
 use directory::{Subject, Who};
 use ldap::filter::{Assertion, Extensible, Filter, Substrings};
 use ldap::message::{MessageId, Request, Scope};
 use ldap::result::ResultCode;
 
-/// Attributes whose values are never written down, in lower case.
-const SECRET_ATTRIBUTES: &[&str] = &[
-    "userpassword",
-    "2.5.4.35",
-    "authpassword",
-    "unicodepwd",
-    "sambantpassword",
-    "krbprincipalkey",
-];
+/// `userPassword` and `authPassword` by number: what is secret under a name is so under any.
+const BY_NUMBER: [&str; 2] = ["2.5.4.35", "1.3.6.1.4.1.4203.1.3.4"];
 
 const MASK: &[u8] = b"***";
 
@@ -150,7 +144,7 @@ fn cut(text: &str, max: usize) -> String {
 
 fn is_secret(attribute: &str) -> bool {
     let base = attribute.split(';').next().unwrap_or_default();
-    SECRET_ATTRIBUTES.iter().any(|secret| secret.eq_ignore_ascii_case(base))
+    SECRETS.iter().chain(&BY_NUMBER).any(|secret| secret.eq_ignore_ascii_case(base))
 }
 
 /// The same filter without the values of secret attributes.

@@ -7,6 +7,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use ldap::ber::{Frame, frame};
 use ldap::result::ResultCode;
@@ -20,6 +21,10 @@ use crate::session::{Received, Session, State};
 
 /// What an idle connection keeps for reading.
 const READ_BUFFER: usize = 8 * 1024;
+
+/// How long one connection works before the others on its thread get their turn. Only whole steps
+/// are counted, so `Limits::search_step` bounds by how much it may be exceeded.
+const TURN: Duration = Duration::from_millis(5);
 
 /// How a connection's conversation ended.
 #[derive(Debug)]
@@ -85,8 +90,9 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn talk(&mut self) -> io::Result<()> {
         while !self.is_over() {
-            self.handle_input();
-            self.session.step_searches();
+            let turn_ends = Instant::now() + TURN;
+            self.handle_input(turn_ends);
+            self.session.step_searches(turn_ends);
             self.end_drained();
             let busy = self.session.can_step() || self.can_handle();
             poll_fn(|context| self.poll_turn(context, busy)).await?;
@@ -118,10 +124,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         self.session.has_room() && !self.input.waits && self.input.has_message()
     }
 
-    /// Handles whole messages until there are none, or no room for their answers.
-    fn handle_input(&mut self) {
+    /// Handles whole messages until there are none, no room for their answers, or no time left.
+    fn handle_input(&mut self, turn_ends: Instant) {
         self.input.waits = false;
-        while self.session.has_room() {
+        while self.session.has_room() && Instant::now() < turn_ends {
             let max = self.session.message_bytes_max();
             match frame(self.input.unhandled(), max) {
                 Ok(Frame::Complete { length }) => {

@@ -37,7 +37,7 @@ const FEATURES: &[&str] = &[
     feature::LANGUAGE_RANGES,
 ];
 
-/// Its attributes are operational (RFC 4512 §5.1: "not returned unless requested"), but for
+/// Its attributes are operational, so returned only when asked for (RFC 4512 §5.1), but for
 /// `objectClass`.
 pub(crate) fn entry(suffixes: &[String], offers: Offers) -> GivenEntry {
     let mut operational = vec![

@@ -10,6 +10,7 @@ use ldap::message::{DecodeFailure, DecodeLimits, Message, MessageId, Request};
 use ldap::response::{ResponseOperation, write_notice_of_disconnection};
 use ldap::result::ResultCode;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
 
 use crate::audit::{Origin, Record};
 use crate::controls;
@@ -163,7 +164,7 @@ impl Session {
 
     fn handle(&mut self, message: &Message<'_>) -> Received {
         match &message.request {
-            // RFC 4511 §4.2.1: "all operations in progress MUST be either completed or abandoned".
+            // RFC 4511 §4.2.1: what is in progress must complete, or be abandoned, before a bind.
             Request::Bind(_) if !self.in_flight.is_empty() => return Received::NotYet,
             Request::Unbind => {
                 self.note(message);
@@ -196,6 +197,10 @@ impl Session {
     /// The one match.
     fn dispatch(&mut self, message: &Message<'_>, call: &mut Call) -> Result<Progress, Error> {
         let shared = Arc::clone(&self.shared);
+        if matches!(message.request, Request::Bind(_)) {
+            // RFC 4513 §4: anonymous from the request on, and again if it fails in whatever way.
+            self.subject.who = Who::Anonymous;
+        }
         let controls = controls::decode(&message.controls, call.operation, &shared.decode)?;
         self.refuse_anonymous(&message.request)?;
         match &message.request {
@@ -312,10 +317,10 @@ impl Session {
             && self.in_flight.has_search()
     }
 
-    /// Gives each search one step, as long as the client keeps up.
-    pub(crate) fn step_searches(&mut self) {
+    /// Gives each search one step, as long as the client keeps up and the turn lasts.
+    pub(crate) fn step_searches(&mut self, turn_ends: Instant) {
         for _ in 0..self.in_flight.searches() {
-            if !self.can_step() {
+            if !self.can_step() || Instant::now() >= turn_ends {
                 return;
             }
             let Some(pending) = self.in_flight.take_next_search() else { return };
@@ -337,9 +342,11 @@ impl Session {
 
     /// The server stops: what is in flight is still answered.
     pub(crate) fn drain(&mut self) {
-        if self.state != State::Closing {
-            self.state = State::Draining;
-        }
+        self.state = match self.state {
+            State::Open | State::Binding | State::Draining => State::Draining,
+            // What would follow the response to StartTLS must not be said in the clear.
+            State::StartingTls | State::Closing => State::Closing,
+        };
     }
 
     pub(crate) fn reply_slot(&self, call: &Call) -> ReplySlot {

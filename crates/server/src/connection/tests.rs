@@ -1,7 +1,5 @@
 //! Whole connections over a pipe in memory.
 
-use std::time::Duration;
-
 use directory::Protection;
 use ldap::message::{DeleteRequest, Scope};
 use ldap::oid;
@@ -147,6 +145,27 @@ async fn a_slow_reader_gets_everything_and_holds_up_nobody() {
             assert_eq!(entries, 502);
             assert!(lines.contains(&"2 search success".to_owned()));
             assert!(lines.contains(&format!("3 extended success dn:{EVA}")));
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn more_changes_than_may_be_in_flight_are_all_answered() {
+    LocalSet::new()
+        .run_until(async {
+            let limits = Limits { operations_in_flight: 2, ..Limits::default() };
+            let shared = shared(directory(0), limits);
+            let mut client = Client::connect(shared, peer(Protection::Tls), 64);
+            client.send(&encoded(1, &bind(EVA, PASSWORD), &[])).await;
+            for id in 2..100 {
+                let delete = DeleteRequest { dn: "cn=nobody,dc=example,dc=com" };
+                client.send(&encoded(id, &ldap::message::Request::Delete(delete), &[])).await;
+            }
+            client.no_more().await;
+            let mut lines = client.lines().await;
+            assert_eq!(lines.remove(0), "1 bind success");
+            assert_eq!(lines.len(), 98);
+            assert!(lines.iter().all(|line| line.ends_with("delete noSuchObject")), "{lines:?}");
         })
         .await;
 }

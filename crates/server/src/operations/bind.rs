@@ -29,8 +29,6 @@ pub(crate) fn run(
     call: &Call,
     request: &BindRequest<'_>,
 ) -> Result<Progress, Error> {
-    // RFC 4511 §4.2.1: "the server ... treats [the session] as anonymous" while and unless it works.
-    session.subject.who = Who::Anonymous;
     if request.version != 3 {
         let message = format!("this is LDAP version 3, not {}", request.version);
         return Err(Refusal::new(ResultCode::PROTOCOL_ERROR, message).into());

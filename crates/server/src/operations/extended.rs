@@ -24,7 +24,7 @@ pub(crate) fn run(
         extended::PASSWORD_MODIFY => password_modify::run(session, call, request.value),
         extended::CANCEL => cancel::run(session, request.value),
         oid => {
-            // RFC 4511 §4.12: "the server MUST return protocolError" for a name it does not know.
+            // RFC 4511 §4.12 wants protocolError, and no response name.
             let message = format!(
                 "the extended operation {oid} is not known here; \
                  supportedExtension in the root DSE lists those that are"

@@ -46,6 +46,10 @@ fn settle(session: &mut Session, events: &mut UnboundedReceiver<Event>) {
     }
 }
 
+fn step(session: &mut Session) {
+    session.step_searches(Instant::now() + std::time::Duration::from_secs(60));
+}
+
 fn cancel(session: &mut Session, id: u32) {
     let mut value = Vec::new();
     encode_cancel(MessageId(id), &mut value);
@@ -65,12 +69,12 @@ fn a_client_that_does_not_read_costs_a_bounded_buffer() {
     let mut entries = 0;
     while session.in_flight.has_search() {
         for _ in 0..10 {
-            session.step_searches();
+            step(&mut session);
             assert!(session.output.len() < 400 + 300, "one entry beyond the limit at most");
             assert!(!session.has_room(), "nothing is read meanwhile");
         }
         entries += taken(&mut session).len();
-        session.step_searches();
+        step(&mut session);
     }
     entries += taken(&mut session).len();
     assert_eq!(entries, 302 + 1);
@@ -84,7 +88,7 @@ fn searches_take_turns() {
         give(&mut session, &encoded(id, &search(SUFFIX, Scope::Subtree), &[]));
     }
     while session.in_flight.has_search() {
-        session.step_searches();
+        step(&mut session);
     }
     let order: Vec<_> = taken(&mut session).iter().map(|line| line[..1].to_owned()).collect();
     assert_eq!(order.concat(), "121212121212");
@@ -260,11 +264,12 @@ fn an_unknown_critical_control_fails_every_operation() {
         extended(oid::extended::WHO_AM_I, None),
         Request::Delete(DeleteRequest { dn: EVA }),
     ];
-    for request in requests {
-        let lines = ask_with(&mut session, &mut events, &request, &unknown);
+    for request in requests.iter().rev() {
+        let lines = ask_with(&mut session, &mut events, request, &unknown);
         assert_eq!(lines.len(), 1);
         assert!(lines[0].ends_with("unavailableCriticalExtension"), "{request:?}: {lines:?}");
     }
+    assert!(session.is_anonymous(), "the last of them was a bind, and it failed");
 }
 
 #[test]
@@ -379,8 +384,8 @@ async fn a_search_beyond_its_time_limit_says_so() {
     let limited =
         Request::Search(ldap::message::SearchRequest { time_limit_seconds: 2, ..request });
     give(&mut session, &encoded(1, &limited, &[]));
-    session.step_searches();
+    step(&mut session);
     tokio::time::advance(std::time::Duration::from_secs(3)).await;
-    session.step_searches();
+    step(&mut session);
     assert_eq!(taken(&mut session).last().unwrap(), "1 search timeLimitExceeded");
 }

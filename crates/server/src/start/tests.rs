@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 
 use super::*;
+use crate::limits::Limits;
 use crate::settings::{Endpoint, Listen, ListeningAddress, LocalEndpoint};
 use crate::testing::{EVA, PASSWORD, bind, directory, encoded, extended as operation, sasl};
 
@@ -159,4 +160,22 @@ fn a_server_without_a_certificate_or_a_listener_does_not_start() {
     assert!(matches!(error, StartError::NoCertificate));
     let error = Server::start(directory(0), ServerSettings::default()).unwrap_err();
     assert!(matches!(error, StartError::NoListener));
+}
+
+#[test]
+fn one_connection_too_many_is_closed_and_the_others_are_not() {
+    let (config, certificate) = tls();
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let settings = ServerSettings {
+        listeners: vec![Listen::Ldaps(any_port())],
+        tls: Some(config),
+        limits,
+        ..ServerSettings::default()
+    };
+    let server = Server::start(directory(0), settings).unwrap();
+    let mut first = over_tls(TcpStream::connect(port(&server, 0)).unwrap(), &certificate);
+    assert_eq!(ask(&mut first, &bind(EVA, PASSWORD)), "success");
+    let mut second = TcpStream::connect(port(&server, 0)).unwrap();
+    assert_eq!(second.read(&mut [0]).unwrap_or(0), 0);
+    assert_eq!(ask(&mut first, &bind(EVA, PASSWORD)), "success");
 }

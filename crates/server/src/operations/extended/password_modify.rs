@@ -1,5 +1,6 @@
 //! Password Modify (RFC 3062): the old password verified, the new one hashed, then one change.
 
+use directory::password;
 use directory::{BindTarget, Change, ChangeControls, ChangeRequest, Error, Refusal, Verdict, Who};
 use ldap::extended::{PasswordModifyRequest, PasswordModifyResponse};
 use ldap::result::ResultCode;
@@ -10,12 +11,6 @@ use crate::operations::bind::{identity, refuse_unprotected};
 use crate::operations::change;
 use crate::respond::Answer;
 use crate::session::Session;
-
-/// Characters of a generated password: 32 that cannot be mistaken for each other.
-const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-
-/// 5 bits each: 100 bits of chance.
-const GENERATED_LENGTH: usize = 20;
 
 /// A change on its way through the pool and the writer.
 pub(crate) struct PasswordChange {
@@ -91,12 +86,11 @@ fn new_password(
 }
 
 fn generate() -> Result<Zeroizing<Vec<u8>>, Refusal> {
-    let mut random = Zeroizing::new([0_u8; GENERATED_LENGTH]);
+    let mut random = Zeroizing::new([0_u8; password::GENERATED_LENGTH]);
     getrandom::fill(random.as_mut_slice()).map_err(|_| {
         Refusal::new(ResultCode::UNAVAILABLE, "the system gives no random bytes; try again")
     })?;
-    let letters = random.iter().map(|byte| usize::from(byte & 31));
-    Ok(Zeroizing::new(letters.filter_map(|letter| ALPHABET.get(letter).copied()).collect()))
+    Ok(Zeroizing::new(password::generate(&random).into_bytes()))
 }
 
 /// A session that somebody else took over must not be enough to lock its owner out. Whoever may

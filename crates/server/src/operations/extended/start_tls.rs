@@ -15,7 +15,7 @@ pub(crate) fn run(session: &mut Session, value: Option<&[u8]>) -> Result<Progres
         return Err(not_possible(session).into());
     }
     if !session.in_flight.is_empty() {
-        // RFC 4511 §4.14.2.
+        // RFC 4511 §4.14.1.
         let message = "other operations are in progress; send StartTLS after their responses";
         return Err(Refusal::new(ResultCode::OPERATIONS_ERROR, message).into());
     }
