@@ -19,7 +19,3 @@ pub mod subject;
 
 pub use refusal::{Error, Fault, Refusal};
 pub use subject::{Protection, Subject, Who};
-
-#[allow(clippy::all, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_debug_implementations)]
-mod api_stub;
-pub use api_stub::*;
