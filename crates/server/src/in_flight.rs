@@ -1,6 +1,7 @@
 //! What a connection is working on, and how answers from other threads find their way back.
 
-use directory::{Error, Fault, Outcome, Verdict};
+use directory::password::HashFailed;
+use directory::{Error, Outcome, Verdict};
 use ldap::message::MessageId;
 use ldap::response::ResponseOperation;
 use tokio::sync::mpsc::UnboundedSender;
@@ -100,17 +101,15 @@ impl InFlight {
 }
 
 /// News for a connection from another thread.
-#[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) serial: u64,
     pub(crate) finished: Finished,
 }
 
-#[derive(Debug)]
 pub(crate) enum Finished {
     Changed(Result<Outcome, Error>),
     Verified(Verdict),
-    Hashed(Result<Vec<u8>, Fault>),
+    Hashed(Result<Vec<u8>, HashFailed>),
     /// Whoever should have answered is gone without a word: it panicked or was stopped.
     Lost,
 }

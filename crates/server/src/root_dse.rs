@@ -40,7 +40,8 @@ const FEATURES: &[&str] = &[
 /// Its attributes are operational, so returned only when asked for (RFC 4512 §5.1), but for
 /// `objectClass`.
 pub(crate) fn entry(suffixes: &[String], offers: Offers) -> GivenEntry {
-    let mut operational = vec![
+    let mut attributes = vec![
+        attribute("objectClass", ["top"]),
         attribute("namingContexts", suffixes.iter().map(String::as_str)),
         attribute("subschemaSubentry", [SUBSCHEMA]),
         attribute("supportedControl", controls::supported()),
@@ -54,8 +55,8 @@ pub(crate) fn entry(suffixes: &[String], offers: Offers) -> GivenEntry {
         attribute("structuralObjectClass", ["top"]),
     ];
     // An attribute has at least one value (RFC 4512 §2.2).
-    operational.retain(|attribute| !attribute.values.is_empty());
-    GivenEntry { dn: String::new(), user: vec![attribute("objectClass", ["top"])], operational }
+    attributes.retain(|attribute| !attribute.values.is_empty());
+    GivenEntry { dn: String::new(), attributes }
 }
 
 fn attribute<'v>(description: &str, values: impl IntoIterator<Item = &'v str>) -> NewAttribute {
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     fn values(entry: &GivenEntry, name: &str) -> Vec<String> {
-        let found = entry.operational.iter().find(|a| a.description == name);
+        let found = entry.attributes.iter().find(|a| a.description == name);
         let texts = found.map(|a| a.values.iter().map(|v| String::from_utf8(v.clone()).unwrap()));
         texts.map(Iterator::collect).unwrap_or_default()
     }
@@ -95,7 +96,6 @@ mod tests {
             values(&everything, "supportedExtension").contains(&extended::START_TLS.to_owned())
         );
         assert_eq!(values(&everything, "namingContexts"), ["dc=example"]);
-        assert_eq!(everything.user.len(), 1, "only objectClass is a user attribute");
     }
 
     #[test]

@@ -26,7 +26,6 @@ use crate::respond::Answer;
 use crate::root_dse::Offers;
 
 /// What all sessions of a server have in common.
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) directory: Directory,
     pub(crate) limits: Limits,
@@ -36,6 +35,12 @@ pub(crate) struct Shared {
     pub(crate) own_password_without_old: bool,
     /// The user this process runs as.
     pub(crate) own_user: u32,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Shared({:?})", self.limits)
+    }
 }
 
 /// Where a connection comes from.

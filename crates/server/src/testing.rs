@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use directory::access::RuleText;
+use directory::password::Hasher;
 use directory::{
     Change, ChangeControls, ChangeRequest, Directory, NewAttribute, Protection, Settings, Subject,
     Who,
@@ -28,8 +30,8 @@ pub(crate) const SUFFIX: &str = "dc=example,dc=com";
 pub(crate) const EVA: &str = "uid=eva,dc=example,dc=com";
 pub(crate) const PASSWORD: &[u8] = b"correct horse";
 
-/// Checking this takes the password pool.
-pub(crate) const STORED_SLOW: &[u8] = b"{SLOW}correct horse";
+/// `cheap` under a scheme that is verified without the password pool.
+pub(crate) const STORED_CHEAP: &[u8] = b"{SHA}+430Gha0scKAenV8HqIjjkbNy5Y=";
 
 pub(crate) fn server() -> Subject {
     Subject { who: Who::Operator, address: None, protection: Protection::Local }
@@ -40,34 +42,56 @@ fn attribute(description: &str, values: &[&[u8]]) -> NewAttribute {
     NewAttribute { description: description.to_owned(), values }
 }
 
-pub(crate) fn add(directory: &Directory, dn: &str, attributes: Vec<NewAttribute>) {
+fn addition(dn: &str, attributes: Vec<NewAttribute>) -> ChangeRequest {
     let change = Change::Add { dn: dn.to_owned(), attributes };
-    let controls = ChangeControls::default();
-    directory.submit_and_wait(ChangeRequest { subject: server(), change, controls }).unwrap();
+    ChangeRequest { subject: server(), change, controls: ChangeControls::default() }
 }
 
-pub(crate) fn add_person(directory: &Directory, uid: &str, stored_password: &[u8]) {
-    let person = vec![
+fn person(uid: &str) -> (String, Vec<NewAttribute>) {
+    let attributes = vec![
         attribute("objectClass", &[b"inetOrgPerson"]),
         attribute("uid", &[uid.as_bytes()]),
         attribute("cn", &[uid.as_bytes()]),
         attribute("sn", &[b"Example"]),
-        attribute("userPassword", &[stored_password]),
     ];
-    add(directory, &format!("uid={uid},{SUFFIX}"), person);
+    (format!("uid={uid},{SUFFIX}"), attributes)
 }
 
-/// The suffix, eva with a slow hash and `people` others.
-pub(crate) fn directory(people: usize) -> Directory {
-    let folder = tempfile::tempdir().unwrap().keep();
-    let settings = Settings { suffixes: vec![SUFFIX.to_owned()], ..Settings::default() };
-    let directory = Directory::open(&folder, settings).unwrap();
-    let suffix = vec![attribute("objectClass", &[b"domain"]), attribute("dc", &[b"example"])];
-    add(&directory, SUFFIX, suffix);
-    add_person(&directory, "eva", STORED_SLOW);
-    for number in 0..people {
-        add_person(&directory, &format!("p{number:05}"), b"{SLOW}other");
+pub(crate) fn add_person(directory: &Directory, uid: &str, password: &[u8]) {
+    let (dn, mut attributes) = person(uid);
+    attributes.push(attribute("userPassword", &[password]));
+    directory.submit_and_wait(addition(&dn, attributes)).unwrap();
+}
+
+/// Whoever has signed in may do everything: access has its own tests.
+fn settings() -> Settings {
+    Settings {
+        suffixes: vec![SUFFIX.to_owned()],
+        access: vec![
+            RuleText::new("signed-in", &["manage"]),
+            RuleText::new("anyone", &["auth"]).attributes(&["@secrets"]),
+        ],
+        hasher: Hasher::new(8, 1, 1).unwrap(),
+        ..Settings::default()
     }
+}
+
+/// The suffix, eva with a slow hash and `people` others. Its folder is gone when it is closed.
+pub(crate) fn directory(people: usize) -> Directory {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = Directory::open(folder.path(), settings()).unwrap();
+    let suffix = vec![attribute("objectClass", &[b"domain"]), attribute("dc", &[b"example"])];
+    directory.submit_and_wait(addition(SUFFIX, suffix)).unwrap();
+    add_person(&directory, "eva", PASSWORD);
+    let (sender, done) = std::sync::mpsc::channel();
+    for number in 0..people {
+        let (dn, attributes) = person(&format!("p{number:05}"));
+        let sender = sender.clone();
+        let reply = Box::new(move |result: Result<_, _>| sender.send(result.is_ok()).unwrap());
+        directory.submit(addition(&dn, attributes), reply).unwrap();
+    }
+    drop(sender);
+    assert!(done.iter().all(|added| added));
     directory
 }
 
@@ -104,7 +128,7 @@ pub(crate) fn session(directory: Directory, limits: Limits) -> (Session, Unbound
 pub(crate) fn eva(directory: Directory, limits: Limits) -> (Session, UnboundedReceiver<Event>) {
     let (mut session, events) = session(directory, limits);
     let who = session.shared.directory.view(&server()).unwrap().who_named(EVA);
-    session.subject.who = who.unwrap();
+    session.subject.who = who.unwrap().unwrap();
     (session, events)
 }
 

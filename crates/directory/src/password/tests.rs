@@ -47,6 +47,11 @@ const MATCHING: &[(&str, &str)] = &[
          AL7VgCL229IyFOQUAJQMlN1cnEr0",
     ),
     ("crypt(3)", "{crypt}$5$rounds=12345$roundsalt$c5a4oz42d0W0NkHkJOiWyyQ5XslJp259G3V3xMpuI92"),
+    (
+        "crypt(3), a salt of other characters",
+        "{CRYPT}$6$a-b_c=d%e$rldgf2LKH7k2o5UGWzXoIuT7faDLVS8eKOulAuUGB\
+         oEUjtAE7Rb2ITc0U6BbtIGFIDRP9rHnDQZYDgd3K6X29/",
+    ),
     ("crypt(3)", "{CRYPT}$2b$05$abcdefghijklmnopqrstuu7Cq2eKLQPztGJtfuoY25lge70r1cbvS"),
     ("crypt(3)", "{CRYPT}$2a$05$abcdefghijklmnopqrstuu7Cq2eKLQPztGJtfuoY25lge70r1cbvS"),
     ("htpasswd", "{CRYPT}$2y$05$YVjW9S9yU0CMTCH6xLCmzuTH.r7feMYWwc6ln54A/wMDW7rrYGmO."),

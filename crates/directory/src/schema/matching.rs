@@ -167,6 +167,11 @@ impl MatchingRule {
         self.row().assertion.known_oid()
     }
 
+    /// Whether both rules compare the same normal forms, so that an index of one serves the other.
+    pub fn shares_normal_form(self, other: MatchingRule) -> bool {
+        self.form() == other.form()
+    }
+
     /// Appends the normal form of a value (or of an assertion, which has the same form): equal
     /// values have equal normal forms, and byte order is value order.
     pub fn normalize(

@@ -4,8 +4,7 @@ pub(crate) mod external;
 pub(crate) mod identity;
 pub(crate) mod plain;
 
-use directory::{BindTarget, Change, ChangeControls, ChangeRequest, Directory, Error, Refusal};
-use directory::{Protection, Rehash, Subject, Verdict, Who};
+use directory::{Error, Protection, Refusal, Rehash, Verdict};
 use ldap::message::{Authentication, BindRequest};
 use ldap::result::ResultCode;
 use zeroize::Zeroizing;
@@ -117,67 +116,31 @@ fn verify(
         return Err(Refusal::new(ResultCode::INVALID_CREDENTIALS, WRONG).into());
     }
     let target = session.shared.directory.view(&session.subject)?.bind_target(name)?;
-    if !target.is_slow() {
-        let verdict = target.verify(password);
-        return inline(session, verdict, password, &binding);
+    if let Some(verdict) = target.verify_quickly(password) {
+        return finish(session, verdict, &binding);
     }
-    let job = Verification {
-        target,
-        password: Zeroizing::new(password.to_vec()),
-        directory: session.shared.directory.clone(),
-    };
+    let password = Zeroizing::new(password.to_vec());
     let slot = session.reply_slot(call);
-    session.shared.passwords.submit(move || job.run(slot))?;
+    let job = move || slot.send(Finished::Verified(target.verify(&password)));
+    session.shared.passwords.submit(job)?;
     session.state = State::Binding;
     Ok(Progress::InFlight(Work::Bind(binding)))
 }
 
-fn inline(
-    session: &mut Session,
-    mut verdict: Verdict,
-    password: &[u8],
-    binding: &Binding,
-) -> Result<Progress, Error> {
-    if let Some(rehash) = verdict.rehash.take() {
-        let directory = session.shared.directory.clone();
-        let password = Zeroizing::new(password.to_vec());
-        // A busy pool only means that it is done at the next bind.
-        let _ = session.shared.passwords.submit(move || store_again(&directory, rehash, &password));
-    }
-    finish(session, verdict, binding)
-}
-
-/// What the password pool gets: no session, no connection.
-struct Verification {
-    target: BindTarget,
-    password: Zeroizing<Vec<u8>>,
-    directory: Directory,
-}
-
-impl Verification {
-    fn run(self, slot: crate::in_flight::ReplySlot) {
-        let mut verdict = self.target.verify(&self.password);
-        let rehash = verdict.rehash.take();
-        slot.send(Finished::Verified(verdict));
-        if let Some(rehash) = rehash {
-            store_again(&self.directory, rehash, &self.password);
-        }
-    }
-}
-
-/// Replaces an outdated hash, unless it was changed meanwhile. Nobody waits for it.
-fn store_again(directory: &Directory, rehash: Rehash, password: &[u8]) {
-    let Ok(hash) = directory.hash_password(password) else { return };
-    let change = Change::SetPassword { dn: rehash.dn, hash, only_if: Some(rehash.verified) };
-    let subject = Subject { who: Who::Operator, address: None, protection: Protection::Local };
-    let request = ChangeRequest { subject, change, controls: ChangeControls::default() };
-    let reply = Box::new(|result: Result<_, Error>| {
-        if let Err(error) = result {
-            tracing::debug!(?error, "an outdated password hash was not replaced");
-        }
-    });
-    // A full queue only means that it is done at the next bind.
-    let _ = directory.submit(request, reply);
+/// Replaces an outdated hash, unless it was changed meanwhile. Nobody waits for it, and where the
+/// pool or the writer is busy, the next bind does it.
+fn store_again(session: &Session, rehash: Rehash) {
+    let directory = session.shared.directory.clone();
+    let job = move || {
+        let Some(request) = rehash.into_change(&directory.salt()) else { return };
+        let reply = Box::new(|result: Result<_, Error>| {
+            if let Err(error) = result {
+                tracing::debug!(?error, "an outdated password hash was not replaced");
+            }
+        });
+        let _ = directory.submit(request, reply);
+    };
+    let _ = session.shared.passwords.submit(job);
 }
 
 /// The verdict is there; from here on the session is somebody, or nobody.
@@ -193,5 +156,8 @@ pub(crate) fn finish(
         identity::refuse_other(session, &who, authorization)?;
     }
     session.subject.who = who;
+    if let Some(rehash) = verdict.rehash {
+        store_again(session, rehash);
+    }
     Ok(Progress::Done(Answer::success()))
 }

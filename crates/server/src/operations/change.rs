@@ -1,12 +1,14 @@
 //! What add, delete, modify and modifyDN have in common: into the writer's queue, out with its reply.
 
-use directory::{Change, ChangeRequest, Error, NewAttribute, Outcome, ReadEntry};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use directory::{Change, ChangeRequest, Directory, Error, NewAttribute, Outcome, ReadEntry};
 use ldap::control::encode_read_entry;
 use ldap::message::Attribute;
 use ldap::oid::control;
 
 use crate::controls::Controls;
-use crate::in_flight::{Call, Finished, Progress, Work};
+use crate::in_flight::{Call, Finished, Progress, ReplySlot, Work};
 use crate::respond::Answer;
 use crate::session::Session;
 
@@ -20,9 +22,35 @@ pub(crate) fn submit(
     let request =
         ChangeRequest { subject: session.subject.clone(), change, controls: controls.for_change() };
     let slot = session.reply_slot(call);
-    let reply = Box::new(move |result| slot.send(Finished::Changed(result)));
-    session.shared.directory.submit(request, reply)?;
+    if Directory::needs_settling(&request) {
+        let directory = session.shared.directory.clone();
+        session.shared.passwords.submit(move || settle_and_submit(&directory, request, slot))?;
+    } else {
+        let reply = Box::new(move |result| slot.send(Finished::Changed(result)));
+        session.shared.directory.submit(request, reply)?;
+    }
     Ok(Progress::InFlight(Work::Change))
+}
+
+/// On the password pool: a change that carries passwords in the clear is hashed before it queues.
+fn settle_and_submit(directory: &Directory, mut request: ChangeRequest, slot: ReplySlot) {
+    if let Err(error) = directory.settle(&mut request) {
+        return slot.send(Finished::Changed(Err(error)));
+    }
+    // Either the writer answers or, where the queue is full, this thread: whoever takes the slot.
+    let slot = Arc::new(Mutex::new(Some(slot)));
+    let replying = Arc::clone(&slot);
+    let reply = Box::new(move |result| send_once(&replying, result));
+    if let Err(refusal) = directory.submit(request, reply) {
+        send_once(&slot, Err(refusal.into()));
+    }
+}
+
+fn send_once(slot: &Mutex<Option<ReplySlot>>, result: Result<Outcome, Error>) {
+    let taken = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(slot) = taken {
+        slot.send(Finished::Changed(result));
+    }
 }
 
 /// The writer has made it durable.

@@ -16,7 +16,13 @@ pub(crate) fn run(
 ) -> Result<Progress, Error> {
     let view = session.shared.directory.view(&session.subject)?;
     let assertion = controls.assertion.as_ref();
-    let equal = view.compare(request.dn, request.attribute, request.value, assertion)?;
+    let equal = view.compare(
+        request.dn,
+        request.attribute,
+        request.value,
+        assertion,
+        controls.manage_dsa_it,
+    )?;
     let code = if equal { ResultCode::COMPARE_TRUE } else { ResultCode::COMPARE_FALSE };
     Ok(Progress::Done(Answer::new(code, "")))
 }

@@ -26,7 +26,7 @@ pub(crate) fn run(session: &mut Session, credentials: Option<&[u8]>) -> Result<P
 /// The entry of the certificate's subject, or the bare name where there is none.
 fn certified(session: &Session, subject: &Arc<str>) -> Result<Who, Error> {
     let view = session.shared.directory.view(&session.subject)?;
-    Ok(view.who_named(subject).unwrap_or_else(|| Who::Name(Arc::clone(subject))))
+    Ok(view.who_named(subject)?.unwrap_or_else(|| Who::Name(Arc::clone(subject))))
 }
 
 /// The owner of the server's data may do everything, with or without the server; so may root.

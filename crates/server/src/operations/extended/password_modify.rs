@@ -1,12 +1,12 @@
 //! Password Modify (RFC 3062): the old password verified, the new one hashed, then one change.
 
 use directory::password;
-use directory::{BindTarget, Change, ChangeControls, ChangeRequest, Error, Refusal, Verdict, Who};
+use directory::{Change, ChangeControls, ChangeRequest, Error, Refusal, Verdict, Who};
 use ldap::extended::{PasswordModifyRequest, PasswordModifyResponse};
 use ldap::result::ResultCode;
 use zeroize::Zeroizing;
 
-use crate::in_flight::{Call, Finished, Progress, ReplySlot, Work};
+use crate::in_flight::{Call, Finished, Progress, Work};
 use crate::operations::bind::{identity, refuse_unprotected};
 use crate::operations::change;
 use crate::respond::Answer;
@@ -100,7 +100,7 @@ fn refuse_own_without_old(session: &Session, dn: &str) -> Result<(), Error> {
         return Ok(());
     }
     let view = session.shared.directory.view(&session.subject)?;
-    if view.who_named(dn).as_ref() != Some(&session.subject.who) {
+    if view.who_named(dn)?.as_ref() != Some(&session.subject.who) {
         return Ok(());
     }
     let message = "changing one's own password needs the old one as well";
@@ -114,17 +114,14 @@ fn verify(
     old: &[u8],
 ) -> Result<Progress, Error> {
     let target = session.shared.directory.view(&session.subject)?.bind_target(&change.dn)?;
-    if !target.is_slow() {
-        accept(&target.verify(old))?;
+    if let Some(verdict) = target.verify_quickly(old) {
+        accept(&verdict)?;
         return hash(session, call, change);
     }
     let (slot, old) = (session.reply_slot(call), Zeroizing::new(old.to_vec()));
-    session.shared.passwords.submit(move || verify_on_pool(&target, &old, slot))?;
+    let job = move || slot.send(Finished::Verified(target.verify(&old)));
+    session.shared.passwords.submit(job)?;
     Ok(Progress::InFlight(Work::PasswordModify(change)))
-}
-
-fn verify_on_pool(target: &BindTarget, old: &[u8], slot: ReplySlot) {
-    slot.send(Finished::Verified(target.verify(old)));
 }
 
 fn accept(verdict: &Verdict) -> Result<(), Refusal> {
@@ -141,7 +138,10 @@ fn hash(
 ) -> Result<Progress, Error> {
     let (slot, password) = (session.reply_slot(call), change.new_password.clone());
     let directory = session.shared.directory.clone();
-    let job = move || slot.send(Finished::Hashed(directory.hash_password(&password)));
+    let job = move || {
+        let hash = directory.hasher().hash(&password, &directory.salt());
+        slot.send(Finished::Hashed(hash));
+    };
     session.shared.passwords.submit(job)?;
     Ok(Progress::InFlight(Work::PasswordModify(change)))
 }
@@ -158,7 +158,10 @@ pub(crate) fn proceed(
             accept(&verdict)?;
             hash(session, call, pending)
         }
-        Finished::Hashed(hash) => store(session, call, pending, hash?),
+        Finished::Hashed(Ok(hash)) => store(session, call, pending, hash),
+        Finished::Hashed(Err(failed)) => {
+            Err(Refusal::new(ResultCode::CONSTRAINT_VIOLATION, failed.to_string()).into())
+        }
         Finished::Changed(outcome) => Ok(Progress::Done(done(&pending, &outcome?))),
         Finished::Lost => Err(crate::session::lost().into()),
     }

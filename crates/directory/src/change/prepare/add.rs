@@ -1,0 +1,196 @@
+//! Adding an entry (RFC 4511 §4.7).
+
+use std::sync::Arc;
+
+use ldap::message::ModifyOperation;
+use ldap::result::ResultCode;
+
+use crate::access::Rights;
+use crate::catalogue::Described;
+use crate::change::NewAttribute;
+use crate::change::apply::{Explained, apply, repeated};
+use crate::change::prepare::links::Links;
+use crate::change::prepare::rules::add_naming_values;
+use crate::change::prepare::{Prepared, PreparedAdd, Preparing, denied};
+use crate::entry::Entry;
+use crate::judge::Newcomer;
+use crate::names::{NodeKey, Resolved};
+use crate::refusal::{Error, Refusal};
+use crate::schema::names::NormalizedDn;
+use crate::store::EntryId;
+
+pub(crate) fn prepare(
+    preparing: &Preparing<'_, '_>,
+    dn: &str,
+    attributes: &[NewAttribute],
+) -> Result<Prepared, Error> {
+    let written = crate::names::parse(dn)?;
+    let name = preparing.tree.normalize(dn)?;
+    let place = find_place(preparing, dn, &name)?;
+    let explained = explain(preparing, attributes)?;
+    let rights = judge_newcomer(preparing, place.parent, &name, &explained)?;
+    let rdns = if place.node.is_suffix {
+        written.rdns
+    } else {
+        written.rdns.into_iter().take(1).collect()
+    };
+    let rdn = ldap::dn::Dn { rdns: rdns.clone() }.to_string();
+    let mut entry = Entry { parent: place.parent, rdn, attributes: Vec::new() };
+    let mut links = Links::of_new(preparing.tree, &name);
+    for attribute in &explained {
+        preparing.check_changeable(&attribute.described, rights)?;
+        if attribute.described.link {
+            links.apply(attribute, false)?;
+        } else if entry.find(&attribute.described.key).is_some() {
+            return Err(repeated_attribute(&attribute.described).into());
+        } else {
+            apply(&mut entry, preparing.schema(), attribute, false)
+                .map_err(|refusal| clarify(refusal, &attribute.described))?;
+        }
+    }
+    add_naming_values(preparing, &mut entry, &rdns)?;
+    let structural = preparing.check_schema(&entry, &links)?;
+    stamp(preparing, &mut entry, structural)?;
+    Ok(Prepared::Add(Box::new(PreparedAdd {
+        parent: place.parent,
+        name_key: place.node.key,
+        reversed: name.reversed(),
+        entry,
+        links: links.into_changes(),
+    })))
+}
+
+struct Place {
+    parent: EntryId,
+    node: NodeKey,
+}
+
+fn find_place(
+    preparing: &Preparing<'_, '_>,
+    dn: &str,
+    name: &NormalizedDn,
+) -> Result<Place, Error> {
+    let tree = preparing.tree;
+    if let Some(unknown) = &name.unknown_type {
+        let message = format!("'{dn}': the schema has no attribute type '{unknown}'");
+        return Err(Refusal::new(ResultCode::INVALID_DN_SYNTAX, message).into());
+    }
+    let Some(node) = tree.suffixes.node_key(name) else {
+        let held: Vec<&str> = tree.suffixes.texts().collect();
+        let message =
+            format!("'{dn}' is not below a suffix of this directory ({})", held.join(" and "));
+        return Err(Refusal::new(ResultCode::UNWILLING_TO_PERFORM, message).into());
+    };
+    match tree.resolve(name)? {
+        Resolved::Found(id) => Err(exists(preparing, id)?),
+        Resolved::Missing { nearest: None, .. } if node.is_suffix => {
+            Ok(Place { parent: EntryId::ROOT, node })
+        }
+        Resolved::Missing { nearest: Some(parent), missing: 1 } => {
+            check_parent(preparing, parent)?;
+            Ok(Place { parent, node })
+        }
+        Resolved::Missing { nearest, .. } => {
+            if let Some(refusal) = tree.referral_at(nearest, preparing.controls.manage_dsa_it)? {
+                return Err(refusal.into());
+            }
+            let mut refusal = preparing.judge.missing(tree, nearest)?;
+            refusal.message = "the entry above it does not exist; add that first".to_owned();
+            Err(refusal.into())
+        }
+    }
+}
+
+/// The name is taken; whoever may not see by what is told that they may not add here.
+fn exists(preparing: &Preparing<'_, '_>, id: EntryId) -> Result<Error, Error> {
+    let candidate = preparing.tree.expect_entry(id)?;
+    if !preparing.judge.discloses(&candidate)? {
+        return Ok(denied("add this entry").into());
+    }
+    Ok(Refusal::new(ResultCode::ENTRY_ALREADY_EXISTS, "an entry of this name exists").into())
+}
+
+fn check_parent(preparing: &Preparing<'_, '_>, parent: EntryId) -> Result<(), Error> {
+    let tree = preparing.tree;
+    if let Some(refusal) = tree.referral_at(Some(parent), preparing.controls.manage_dsa_it)? {
+        return Err(refusal.into());
+    }
+    if tree.expect_entry(parent)?.is_of_class("alias") {
+        let message = "an alias has nothing below it";
+        return Err(Refusal::new(ResultCode::ALIAS_PROBLEM, message).into());
+    }
+    Ok(())
+}
+
+fn explain(
+    preparing: &Preparing<'_, '_>,
+    attributes: &[NewAttribute],
+) -> Result<Vec<Explained>, Error> {
+    attributes.iter().map(|attribute| preparing.explain(attribute, ModifyOperation::Add)).collect()
+}
+
+fn judge_newcomer(
+    preparing: &Preparing<'_, '_>,
+    parent: EntryId,
+    name: &NormalizedDn,
+    explained: &[Explained],
+) -> Result<Rights, Error> {
+    let attributes: Vec<(Arc<Described>, Vec<Vec<u8>>)> = explained
+        .iter()
+        .map(|attribute| (attribute.described.clone(), attribute.values.clone()))
+        .collect();
+    let newcomer = Newcomer { tree: preparing.tree, parent, name, attributes: &attributes };
+    let rights = preparing.judge.of(&newcomer).entry()?;
+    if rights.allows(Rights::ADD) {
+        return Ok(rights);
+    }
+    // Someone who may not see the parent learns nothing about whether it is there.
+    let parent_is_seen = match preparing.tree.entry(parent)? {
+        Some(candidate) => preparing.judge.discloses(&candidate)?,
+        None => false,
+    };
+    match parent_is_seen {
+        true => Err(denied("add this entry").into()),
+        false => Err(preparing.judge.missing(preparing.tree, Some(parent))?.into()),
+    }
+}
+
+fn repeated_attribute(described: &Described) -> Refusal {
+    Refusal::new(
+        ResultCode::ATTRIBUTE_OR_VALUE_EXISTS,
+        format!("'{}' is given twice; give all its values together", described.text),
+    )
+}
+
+fn clarify(refusal: Refusal, described: &Described) -> Refusal {
+    match refusal.code {
+        ResultCode::ATTRIBUTE_OR_VALUE_EXISTS => repeated(described),
+        _ => refusal,
+    }
+}
+
+/// The attributes the server keeps, unless a manager brought them along with the relax control.
+fn stamp(
+    preparing: &Preparing<'_, '_>,
+    entry: &mut Entry,
+    structural: String,
+) -> Result<(), Error> {
+    let time = crate::clock::generalized_time(preparing.stamp.time_ms).into_bytes();
+    let author = preparing.author().into_bytes();
+    let uuid = uuid::Builder::from_random_bytes(preparing.stamp.uuid).into_uuid();
+    let kept: [(&str, Vec<u8>); 6] = [
+        ("structuralObjectClass", structural.into_bytes()),
+        ("entryUUID", uuid.to_string().into_bytes()),
+        ("creatorsName", author.clone()),
+        ("createTimestamp", time.clone()),
+        ("modifiersName", author),
+        ("modifyTimestamp", time),
+    ];
+    for (name, value) in kept {
+        let brought = entry.find(&name.to_lowercase()).is_some();
+        if !brought || name == "structuralObjectClass" {
+            preparing.stamp(entry, name, value)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! The directory as its users hold it: entries in, answers out. One module per concern.
+
+mod sample;
+mod search;
