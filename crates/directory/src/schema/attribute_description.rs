@@ -39,10 +39,11 @@ impl<'s> AttributeDescription<'s> {
 
     /// Whether values of this description answer a request for `requested` (RFC 4512 §2.5.3): its
     /// type is the same or a subtype, and it has all of the requested options. A requested language
-    /// range (`lang-de-`, RFC 3866 §2.2) is met by each language tag that begins like it.
+    /// range (`lang-de-`, RFC 3866 §2.2) is met by each language tag that begins like it. `binary`
+    /// asks for a way of transfer and selects nothing (RFC 4522 §3).
     pub fn is_subtype_of(&self, requested: &AttributeDescription<'_>) -> bool {
         self.attribute_type.ancestors.contains(&requested.attribute_type.index)
-            && requested.options.iter().all(|wanted| self.has_option(wanted))
+            && requested.options.iter().all(|wanted| wanted == "binary" || self.has_option(wanted))
     }
 
     fn has_option(&self, wanted: &str) -> bool {
@@ -56,6 +57,13 @@ impl<'s> AttributeDescription<'s> {
     /// Whether it may stand in an entry: a language range only selects.
     pub fn is_storable(&self) -> bool {
         self.options.iter().all(|option| !option.ends_with('-'))
+    }
+
+    /// The same without `binary`: as the attribute is kept, since OpenLDAP and AD take
+    /// `userCertificate` and `userCertificate;binary` for one attribute.
+    pub fn without_binary(mut self) -> Self {
+        self.options.retain(|option| option != "binary");
+        self
     }
 
     /// `;binary` (RFC 4522): a request about transfer, not a part of what is named.

@@ -99,7 +99,8 @@ impl Element for ObjectClassDescription {
     }
 
     fn agrees_with(&self, later: &Self) -> bool {
-        // rfc2307bis made `posixGroup` auxiliary; nis.schema may be loaded on top and changes nothing.
+        // rfc2307bis made `posixGroup` auxiliary; nis.schema may be loaded on top and changes
+        // nothing.
         self.kind == later.kind || self.kind == ClassKind::Auxiliary
     }
 }

@@ -1,6 +1,8 @@
 //! The values of the subschema entry (RFC 4512 §4.2).
 
-use ldap::schema_text::{MatchingRuleDescription, MatchingRuleUseDescription, SyntaxDescription};
+use ldap::schema_text::{
+    Extensions, MatchingRuleDescription, MatchingRuleUseDescription, SyntaxDescription,
+};
 
 use super::{MatchingRule, RuleKind, Schema};
 
@@ -37,8 +39,21 @@ fn syntax(schema: &Schema, syntax: super::Syntax) -> SyntaxDescription {
     SyntaxDescription {
         oid: syntax.oid(schema).to_owned(),
         description: Some(syntax.description(schema).to_owned()),
-        extensions: Vec::new(),
+        extensions: marks(syntax),
     }
+}
+
+/// What OpenLDAP marks its syntaxes with and browsers look at.
+fn marks(syntax: super::Syntax) -> Extensions {
+    let mark = |name: &str| (name.to_owned(), vec!["TRUE".to_owned()]);
+    let mut marks = Vec::new();
+    if syntax.requires_binary_transfer() {
+        marks.push(mark("X-BINARY-TRANSFER-REQUIRED"));
+    }
+    if !syntax.is_human_readable() {
+        marks.push(mark("X-NOT-HUMAN-READABLE"));
+    }
+    marks
 }
 
 /// RFC 4512 §4.1.4: which types a rule may be used with in an extensible match.

@@ -180,8 +180,8 @@ fn oid(value: &[u8]) -> Outcome {
     std::str::from_utf8(value).ok().filter(|text| is_oid(text)).map(|_| ()).ok_or_else(no_oid)
 }
 
-/// Lines separated by `$`; `\24` and `\5C` inside (RFC 4517 §3.3.28). Empty lines are let pass, as in
-/// OpenLDAP, since real data has them.
+/// Lines separated by `$`; `\24` and `\5C` inside (RFC 4517 §3.3.28). Empty lines are let pass, as
+/// in OpenLDAP, since real data has them.
 fn postal_address(value: &[u8]) -> Outcome {
     directory_string(value)?;
     let mut rest = value;

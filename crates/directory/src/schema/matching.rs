@@ -1,7 +1,8 @@
 //! The matching rules (RFC 4517 §4.2, RFC 4523, RFC 4530, bit and chain rules), by name and OID.
 //!
 //! Every rule compares normal forms: two values are equal when their normal forms are equal bytes,
-//! and ordering rules order as the bytes do. So an index key, a name key and a comparison are one thing.
+//! and ordering rules order as the bytes do. So an index key, a name key and a comparison are one
+//! thing.
 
 use super::{InvalidValue, Schema, Syntax, component, normalize, number};
 
@@ -83,48 +84,69 @@ rules! {
     ObjectIdentifierMatch "2.5.13.0" "objectIdentifierMatch" Equality Oid Oid;
     DistinguishedNameMatch "2.5.13.1" "distinguishedNameMatch" Equality Name DistinguishedName;
     CaseIgnoreMatch "2.5.13.2" "caseIgnoreMatch" Equality CaseIgnore DirectoryString;
-    CaseIgnoreOrderingMatch "2.5.13.3" "caseIgnoreOrderingMatch" Ordering CaseIgnore DirectoryString;
-    CaseIgnoreSubstringsMatch "2.5.13.4" "caseIgnoreSubstringsMatch" Substring CaseIgnore SubstringAssertion;
+    CaseIgnoreOrderingMatch "2.5.13.3" "caseIgnoreOrderingMatch"
+        Ordering CaseIgnore DirectoryString;
+    CaseIgnoreSubstringsMatch "2.5.13.4" "caseIgnoreSubstringsMatch"
+        Substring CaseIgnore SubstringAssertion;
     CaseExactMatch "2.5.13.5" "caseExactMatch" Equality CaseExact DirectoryString;
-    CaseExactOrderingMatch "2.5.13.6" "caseExactOrderingMatch" Ordering CaseExact DirectoryString;
-    CaseExactSubstringsMatch "2.5.13.7" "caseExactSubstringsMatch" Substring CaseExact SubstringAssertion;
+    CaseExactOrderingMatch "2.5.13.6" "caseExactOrderingMatch"
+        Ordering CaseExact DirectoryString;
+    CaseExactSubstringsMatch "2.5.13.7" "caseExactSubstringsMatch"
+        Substring CaseExact SubstringAssertion;
     NumericStringMatch "2.5.13.8" "numericStringMatch" Equality Numeric NumericString;
-    NumericStringOrderingMatch "2.5.13.9" "numericStringOrderingMatch" Ordering Numeric NumericString;
-    NumericStringSubstringsMatch "2.5.13.10" "numericStringSubstringsMatch" Substring Numeric SubstringAssertion;
+    NumericStringOrderingMatch "2.5.13.9" "numericStringOrderingMatch"
+        Ordering Numeric NumericString;
+    NumericStringSubstringsMatch "2.5.13.10" "numericStringSubstringsMatch"
+        Substring Numeric SubstringAssertion;
     CaseIgnoreListMatch "2.5.13.11" "caseIgnoreListMatch" Equality List PostalAddress;
-    CaseIgnoreListSubstringsMatch "2.5.13.12" "caseIgnoreListSubstringsMatch" Substring List SubstringAssertion;
+    CaseIgnoreListSubstringsMatch "2.5.13.12" "caseIgnoreListSubstringsMatch"
+        Substring List SubstringAssertion;
     BooleanMatch "2.5.13.13" "booleanMatch" Equality Boolean Boolean;
     IntegerMatch "2.5.13.14" "integerMatch" Equality Integer Integer;
     IntegerOrderingMatch "2.5.13.15" "integerOrderingMatch" Ordering Integer Integer;
     BitStringMatch "2.5.13.16" "bitStringMatch" Equality Bits BitString;
     OctetStringMatch "2.5.13.17" "octetStringMatch" Equality Octets OctetString;
     OctetStringOrderingMatch "2.5.13.18" "octetStringOrderingMatch" Ordering Octets OctetString;
-    OctetStringSubstringsMatch "2.5.13.19" "octetStringSubstringsMatch" Substring Octets OctetString;
+    OctetStringSubstringsMatch "2.5.13.19" "octetStringSubstringsMatch"
+        Substring Octets OctetString;
     TelephoneNumberMatch "2.5.13.20" "telephoneNumberMatch" Equality Telephone TelephoneNumber;
-    TelephoneNumberSubstringsMatch "2.5.13.21" "telephoneNumberSubstringsMatch" Substring Telephone SubstringAssertion;
+    TelephoneNumberSubstringsMatch "2.5.13.21" "telephoneNumberSubstringsMatch"
+        Substring Telephone SubstringAssertion;
     UniqueMemberMatch "2.5.13.23" "uniqueMemberMatch" Equality NameAndUid NameAndOptionalUid;
     UtcTimeMatch "2.5.13.25" "uTCTimeMatch" Equality UtcTime UtcTime;
     GeneralizedTimeMatch "2.5.13.27" "generalizedTimeMatch" Equality Time GeneralizedTime;
-    GeneralizedTimeOrderingMatch "2.5.13.28" "generalizedTimeOrderingMatch" Ordering Time GeneralizedTime;
-    IntegerFirstComponentMatch "2.5.13.29" "integerFirstComponentMatch" Equality IntegerFirst Integer;
-    ObjectIdentifierFirstComponentMatch "2.5.13.30" "objectIdentifierFirstComponentMatch" Equality OidFirst Oid;
-    DirectoryStringFirstComponentMatch "2.5.13.31" "directoryStringFirstComponentMatch" Equality TextFirst DirectoryString;
+    GeneralizedTimeOrderingMatch "2.5.13.28" "generalizedTimeOrderingMatch"
+        Ordering Time GeneralizedTime;
+    IntegerFirstComponentMatch "2.5.13.29" "integerFirstComponentMatch"
+        Equality IntegerFirst Integer;
+    ObjectIdentifierFirstComponentMatch "2.5.13.30" "objectIdentifierFirstComponentMatch"
+        Equality OidFirst Oid;
+    DirectoryStringFirstComponentMatch "2.5.13.31" "directoryStringFirstComponentMatch"
+        Equality TextFirst DirectoryString;
     WordMatch "2.5.13.32" "wordMatch" Other CaseIgnore DirectoryString;
     KeywordMatch "2.5.13.33" "keywordMatch" Other CaseIgnore DirectoryString;
-    CertificateExactMatch "2.5.13.34" "certificateExactMatch" Equality Octets CertificateExactAssertion;
-    CertificateListExactMatch "2.5.13.38" "certificateListExactMatch" Equality Octets CertificateListExactAssertion;
-    AttributeCertificateExactMatch "2.5.13.45" "attributeCertificateExactMatch" Equality Octets AttributeCertificate;
-    CaseExactIa5Match "1.3.6.1.4.1.1466.109.114.1" "caseExactIA5Match" Equality Ia5CaseExact Ia5String;
-    CaseIgnoreIa5Match "1.3.6.1.4.1.1466.109.114.2" "caseIgnoreIA5Match" Equality Ia5CaseIgnore Ia5String;
-    CaseIgnoreIa5SubstringsMatch "1.3.6.1.4.1.1466.109.114.3" "caseIgnoreIA5SubstringsMatch" Substring Ia5CaseIgnore SubstringAssertion;
-    CaseExactIa5SubstringsMatch "1.3.6.1.4.1.4203.1.2.1" "caseExactIA5SubstringsMatch" Substring Ia5CaseExact SubstringAssertion;
+    CertificateExactMatch "2.5.13.34" "certificateExactMatch"
+        Equality Octets CertificateExactAssertion;
+    CertificateListExactMatch "2.5.13.38" "certificateListExactMatch"
+        Equality Octets CertificateListExactAssertion;
+    AttributeCertificateExactMatch "2.5.13.45" "attributeCertificateExactMatch"
+        Equality Octets AttributeCertificate;
+    CaseExactIa5Match "1.3.6.1.4.1.1466.109.114.1" "caseExactIA5Match"
+        Equality Ia5CaseExact Ia5String;
+    CaseIgnoreIa5Match "1.3.6.1.4.1.1466.109.114.2" "caseIgnoreIA5Match"
+        Equality Ia5CaseIgnore Ia5String;
+    CaseIgnoreIa5SubstringsMatch "1.3.6.1.4.1.1466.109.114.3" "caseIgnoreIA5SubstringsMatch"
+        Substring Ia5CaseIgnore SubstringAssertion;
+    CaseExactIa5SubstringsMatch "1.3.6.1.4.1.4203.1.2.1" "caseExactIA5SubstringsMatch"
+        Substring Ia5CaseExact SubstringAssertion;
     UuidMatch "1.3.6.1.1.16.2" "UUIDMatch" Equality Uuid Uuid;
     UuidOrderingMatch "1.3.6.1.1.16.3" "UUIDOrderingMatch" Ordering Uuid Uuid;
     CsnMatch "1.3.6.1.4.1.4203.666.11.2.2" "CSNMatch" Equality Csn Csn;
     CsnOrderingMatch "1.3.6.1.4.1.4203.666.11.2.3" "CSNOrderingMatch" Ordering Csn Csn;
     CsnSidMatch "1.3.6.1.4.1.4203.666.11.2.5" "CSNSIDMatch" Other CsnSid CsnSid;
     AuthzMatch "1.3.6.1.4.1.4203.666.4.12" "authzMatch" Equality CaseExact AuthorizationRule;
-    PrivateKeyMatch "1.3.6.1.4.1.4203.666.11.10.3.1" "privateKeyMatch" Equality Octets PrivateKeyInfo;
+    PrivateKeyMatch "1.3.6.1.4.1.4203.666.11.10.3.1" "privateKeyMatch"
+        Equality Octets PrivateKeyInfo;
     RdnMatch "1.2.36.79672281.1.13.3" "rdnMatch" Equality Rdn Rdn;
     IntegerBitAndMatch "1.2.840.113556.1.4.803" "integerBitAndMatch" Other Integer Integer;
     IntegerBitOrMatch "1.2.840.113556.1.4.804" "integerBitOrMatch" Other Integer Integer;
@@ -184,7 +206,8 @@ impl MatchingRule {
     }
 
     /// Appends the normal form of one piece of a substring assertion: the value matches when its
-    /// normal form has the initial piece in front, the others behind each other, the final at its end.
+    /// normal form has the initial piece in front, the others behind each other, the final at its
+    /// end.
     pub fn normalize_piece(
         self,
         schema: &Schema,

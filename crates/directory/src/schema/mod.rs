@@ -120,8 +120,8 @@ pub struct ObjectClass {
     pub may: Vec<u32>,
     pub obsolete: bool,
     /// An auxiliary class that may be an entry's only one, and is its structural class then:
-    /// `posixGroup` is auxiliary in rfc2307bis and structural in RFC 2307, and exports of both must load.
-    /// Written as `X-STANDS-ALONE 'TRUE'`.
+    /// `posixGroup` is auxiliary in rfc2307bis and structural in RFC 2307, and exports of both must
+    /// load. Written as `X-STANDS-ALONE 'TRUE'`.
     pub stands_alone: bool,
     /// Itself and all its superclasses, sorted.
     ancestors: Vec<u32>,

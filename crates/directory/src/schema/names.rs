@@ -1,5 +1,7 @@
 //! Distinguished names to name keys (`docs/design/storage.md`, Name keys).
 
+use std::borrow::Cow;
+
 use ldap::dn::{AttributeValue, Dn, Rdn};
 use sha2::{Digest, Sha256};
 
@@ -117,18 +119,18 @@ fn write_pair(
 ) -> Result<usize, InvalidName> {
     let fail = |what: String| InvalidName { attribute: value.attribute.clone(), what };
     let known = schema.attribute_type(&value.attribute);
-    let lower = || value.attribute.to_ascii_lowercase().into_bytes();
-    let type_key = known.map_or_else(lower, |known| known.key.clone().into_bytes());
-    write_length(type_key.len(), key).map_err(fail)?;
+    let type_key = match known {
+        Some(known) => Cow::Borrowed(known.key.as_bytes()),
+        None => Cow::Owned(value.attribute.to_ascii_lowercase().into_bytes()),
+    };
+    key.extend_from_slice(&length(type_key.len()).map_err(fail)?);
     key.extend_from_slice(&type_key);
     let type_end = key.len();
     key.extend_from_slice(&[0, 0]);
     write_value(schema, known, &value.value, key).map_err(|error| fail(error.what))?;
-    let length = key.len() - type_end - 2;
-    let mut bytes = Vec::with_capacity(2);
-    write_length(length, &mut bytes).map_err(fail)?;
+    let value_length = length(key.len() - type_end - 2).map_err(fail)?;
     if let Some(place) = key.get_mut(type_end..type_end + 2) {
-        place.copy_from_slice(&bytes);
+        place.copy_from_slice(&value_length);
     }
     Ok(type_end)
 }
@@ -157,8 +159,7 @@ fn write_value(
     }
 }
 
-fn write_length(length: usize, out: &mut Vec<u8>) -> Result<(), String> {
+fn length(length: usize) -> Result<[u8; 2], String> {
     let length = u16::try_from(length).map_err(|_| "is too long for a name".to_owned())?;
-    out.extend_from_slice(&length.to_be_bytes());
-    Ok(())
+    Ok(length.to_be_bytes())
 }

@@ -66,8 +66,8 @@ fn ascii(value: &[u8], case: Case, ends: Ends, out: &mut Vec<u8>) -> Outcome {
     text(value, case, ends, out)
 }
 
-/// Lines separated by `$` (RFC 4517 §3.3.28), each prepared by itself. Escapes are left: two ways to
-/// write one character (`\5c`, `\5C`) differ in letter case only.
+/// Lines separated by `$` (RFC 4517 §3.3.28), each prepared by itself. Escapes are left: two ways
+/// to write one character (`\5c`, `\5C`) differ in letter case only.
 fn list(value: &[u8], ends: Ends, out: &mut Vec<u8>) -> Outcome {
     let last = value.iter().filter(|&&byte| byte == b'$').count();
     for (at, line) in value.split(|&byte| byte == b'$').enumerate() {

@@ -1,9 +1,9 @@
-//! String preparation (RFC 4518): transcode, map, normalize, prohibit, and insignificant characters.
+//! String preparation (RFC 4518): transcode, map, normalize, prohibit, and insignificant
+//! characters.
 //!
 //! Plain ASCII, which is nearly everything, goes through one pass without a table.
 
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 
 use super::InvalidValue;
 use super::matching::Piece;
@@ -26,7 +26,9 @@ pub(super) enum Insignificant {
     SpacesAndHyphens,
 }
 
-/// Which ends of a text are the ends of the value, and so take a space (RFC 4518 §2.6.1).
+/// Which ends of a text are the ends of the value, and so take a space (RFC 4518 §2.6.1). OpenLDAP
+/// trims the ends and keeps one space between words: there `foo *` does not find `foo`, and `* *`
+/// finds only values with a space inside. By the RFC, and here, both find more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ends {
     pub(super) first: bool,
@@ -146,12 +148,14 @@ impl<'o> Words<'o> {
     }
 }
 
+/// RFC 4518 §2.6 does not take a space before a combining mark for a space. OpenLDAP does, and so
+/// do we: it would tell names apart that are one name there.
 fn write_text(text: &str, insignificant: Insignificant, out: &mut Vec<u8>) {
     match insignificant {
         Insignificant::Spaces(ends) => {
             let mut writer = Words::new(ends, out);
-            for (character, is_space) in with_spaces(text) {
-                if is_space { writer.space() } else { writer.character(character) }
+            for character in text.chars() {
+                if character == ' ' { writer.space() } else { writer.character(character) }
             }
             writer.finish();
         }
@@ -162,24 +166,14 @@ fn write_text(text: &str, insignificant: Insignificant, out: &mut Vec<u8>) {
 
 fn write_without(text: &str, dropped: fn(char) -> bool, out: &mut Vec<u8>) {
     let before = out.len();
-    for (character, is_space) in with_spaces(text) {
-        if !is_space && !dropped(character) {
+    for character in text.chars() {
+        if character != ' ' && !dropped(character) {
             out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
     if out.len() == before {
         out.push(b' ');
     }
-}
-
-/// RFC 4518 §2.6: a space is U+0020 that no combining mark follows.
-fn with_spaces(text: &str) -> impl Iterator<Item = (char, bool)> {
-    let mut characters = text.chars().peekable();
-    std::iter::from_fn(move || {
-        let character = characters.next()?;
-        let marked = characters.peek().is_some_and(|&next| is_combining_mark(next));
-        Some((character, character == ' ' && !marked))
-    })
 }
 
 fn is_hyphen(character: char) -> bool {
@@ -195,8 +189,18 @@ fn map_and_normalize(text: &str, case: Case) -> String {
     let mapped = text.chars().filter_map(map);
     match case {
         Case::Exact => mapped.nfkc().collect(),
-        Case::Ignore => mapped.flat_map(fold).nfkc().flat_map(fold).nfkc().collect(),
+        Case::Ignore => undotted(mapped.flat_map(fold).nfkc().flat_map(fold).nfkc().collect()),
     }
+}
+
+/// The dotted capital I folds to i and a dot above; OpenLDAP takes it for a plain i, so the dot
+/// goes.
+fn undotted(mut text: String) -> String {
+    const DOTTED: &str = "i\u{307}";
+    while text.contains(DOTTED) {
+        text = text.replace(DOTTED, "i").nfkc().collect();
+    }
+    text
 }
 
 /// RFC 4518 §2.2: characters that become nothing or a space.

@@ -36,7 +36,7 @@ fn attribute_type(
     if let Some(other) = chain().find(|of| of.usage != description.usage) {
         let wanted = other.usage.name();
         return Err(element.error(format!(
-            "attribute type '{name}' must have the USAGE of its superior, {wanted} (RFC 4512 §2.5.1)"
+            "attribute type '{name}' must have its superior's USAGE, {wanted} (RFC 4512 §2.5.1)"
         )));
     }
     Ok(AttributeType {

@@ -140,14 +140,16 @@ fn openldaps_files_load_on_top() {
     for path in listing.map(|entry| entry.unwrap().path()) {
         // dsee.schema contradicts itself; slapd refuses it as well.
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.ends_with(".schema") && !name.starts_with("dsee") {
+        let is_schema = name.ends_with(".schema") || name.ends_with(".ldif");
+        if is_schema && !name.starts_with("dsee") {
             files.push((name, std::fs::read_to_string(&path).unwrap()));
         }
     }
     files.sort();
     for file in &files {
         let above = [file.clone()];
-        let needs_others = matches!(&*file.0, "openldap.schema" | "corba.schema" | "java.schema");
+        let needs_others =
+            ["openldap", "corba", "java"].iter().any(|name| file.0.starts_with(name));
         if !needs_others {
             Schema::with_files(&above).unwrap_or_else(|error| panic!("{error}"));
         }
@@ -192,6 +194,8 @@ fn description_subtypes() {
         ("cn;lang-fr", "cn;lang-", true),
         ("cn", "cn;lang-", false),
         ("cn;lang-de;x-a", "cn;x-a", true),
+        ("userCertificate", "userCertificate;binary", true),
+        ("userCertificate;binary", "userCertificate", true),
     ] {
         let parse = |text| AttributeDescription::parse(&schema, text).unwrap();
         assert_eq!(parse(one).is_subtype_of(&parse(requested)), expected, "{one} of {requested}");
@@ -239,15 +243,10 @@ proptest! {
     #[test]
     fn preparing_twice_changes_nothing(value in "\\PC{0,30}") {
         let schema = Schema::standard();
-        for rule in [MatchingRule::CaseIgnoreMatch, MatchingRule::CaseExactMatch,
-            MatchingRule::TelephoneNumberMatch, MatchingRule::NumericStringMatch]
+        for rule in [MatchingRule::CaseIgnoreMatch, MatchingRule::CaseExactMatch]
         {
             let (mut once, mut twice) = (Vec::new(), Vec::new());
             if rule.normalize(&schema, value.as_bytes(), &mut once).is_ok() {
-                // A mark in front joins the space that is put before it (RFC 4518 §2.6).
-                let text = std::str::from_utf8(&once).unwrap();
-                let marked = |character| unicode_normalization::char::is_combining_mark(character);
-                prop_assume!(!text.trim_start().chars().next().is_some_and(marked));
                 rule.normalize(&schema, &once, &mut twice).unwrap();
                 prop_assert_eq!(once, twice);
             }

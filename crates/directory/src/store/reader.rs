@@ -350,6 +350,14 @@ impl<'t> Reader<'t> {
         self.row(self.tables.changes, &commit_key(number), "reading a change")
     }
 
+    /// The room that the change log takes on disk.
+    pub fn changes_bytes(&self) -> Result<u64, Fault> {
+        let stat = self.tables.changes.stat(self.txn);
+        let stat = stat.map_err(super::fault::store("measuring the change log"))?;
+        let pages = stat.branch_pages + stat.leaf_pages + stat.overflow_pages;
+        Ok(pages as u64 * u64::from(stat.page_size))
+    }
+
     /// All changes from this one on, in order.
     pub fn changes_from(
         &self,
