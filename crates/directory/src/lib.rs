@@ -11,6 +11,7 @@
 //! - [`password`]: verifying and making password hashes.
 //! - `tree`, `names`, `catalogue`, `entry`, `index`: what the rows mean.
 //! - [`store`]: rows and bytes; `docs/design/storage.md` is its specification.
+//! - [`transfer`]: import, export, backup and the check of what lies on disk.
 //! - [`refusal`]: a correct "no" ([`Refusal`]) and a fault of ours ([`Fault`]).
 
 pub mod access;
@@ -32,6 +33,7 @@ pub mod search;
 pub mod store;
 pub mod subject;
 mod subschema;
+pub mod transfer;
 mod tree;
 pub mod view;
 

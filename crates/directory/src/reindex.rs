@@ -7,7 +7,7 @@ use crate::index::OwnedKey;
 use crate::refusal::Fault;
 use crate::store::{EntryId, IndexKind, PostingKey};
 
-const META: &str = "indexes";
+pub(crate) const META: &str = "indexes";
 
 /// Rows removed and entries indexed in one transaction.
 const ROWS_PER_BATCH: usize = 20_000;
