@@ -47,6 +47,6 @@ mod worker;
 pub use limits::Limits;
 pub use listener::StartError;
 pub use settings::{
-    Endpoint, Listen, Listening, ListeningAddress, LocalEndpoint, Mode, ServerSettings,
+    Anonymous, Endpoint, Listen, Listening, ListeningAddress, LocalEndpoint, Mode, ServerSettings,
 };
 pub use start::{Server, Statistics};

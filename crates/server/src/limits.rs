@@ -23,6 +23,8 @@ pub struct Limits {
     pub search_entries: u32,
     /// Seconds of one search; 0 is no limit. Beyond: `timeLimitExceeded`.
     pub search_seconds: u32,
+    /// Entries one search may look at; 0 is no limit. Beyond: `adminLimitExceeded`.
+    pub search_lookthrough: u32,
     /// Entries of one page. A larger page that is asked for is answered with one of this size.
     pub page_entries: u32,
     /// Until the TLS handshake must be over. Beyond: closed.
@@ -53,6 +55,7 @@ impl Default for Limits {
             search_step: 2_000,
             search_entries: 0,
             search_seconds: 3_600,
+            search_lookthrough: 0,
             page_entries: 10_000,
             handshake: Duration::from_secs(10),
             idle: Duration::from_secs(15 * 60),

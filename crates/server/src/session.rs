@@ -24,6 +24,7 @@ use crate::output::Output;
 use crate::password_pool::PasswordPool;
 use crate::respond::Answer;
 use crate::root_dse::Offers;
+use crate::settings::Anonymous;
 
 /// What all sessions of a server have in common.
 pub(crate) struct Shared {
@@ -31,7 +32,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) decode: DecodeLimits,
     pub(crate) passwords: PasswordPool,
-    pub(crate) allow_anonymous: bool,
+    pub(crate) anonymous: Anonymous,
     pub(crate) own_password_without_old: bool,
     /// The user this process runs as.
     pub(crate) own_user: u32,
@@ -223,12 +224,12 @@ impl Session {
 
     /// Those who have not signed in may find out how to, and nothing else, unless configured.
     fn refuse_anonymous(&self, request: &Request<'_>) -> Result<(), Refusal> {
-        if self.subject.who != Who::Anonymous || self.shared.allow_anonymous {
+        if self.subject.who != Who::Anonymous {
             return Ok(());
         }
-        match request {
-            Request::Bind(_) | Request::Extended(_) => Ok(()),
-            Request::Search(request) if search::is_public(request) => Ok(()),
+        match (request, self.shared.anonymous) {
+            (Request::Bind(_) | Request::Extended(_), _) | (_, Anonymous::Search) => Ok(()),
+            (Request::Search(request), Anonymous::RootDse) if search::is_public(request) => Ok(()),
             _ => Err(Refusal::new(
                 ResultCode::INSUFFICIENT_ACCESS_RIGHTS,
                 "nothing but the root DSE and the schema is open to the anonymous; bind first",

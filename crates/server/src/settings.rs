@@ -17,13 +17,24 @@ pub struct ServerSettings {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Threads that serve connections; 0 is one for each core.
     pub workers: usize,
-    /// Whether somebody who has not bound may do more than read the root DSE and the schema.
-    /// What that is, the access rules then decide.
-    pub allow_anonymous: bool,
+    pub anonymous: Anonymous,
+    /// Threads that hash and verify passwords; 0 is one for each core.
+    pub password_threads: usize,
     /// Whether people may change their own password (RFC 3062) without giving the old one.
     pub own_password_without_old: bool,
     pub limits: Limits,
     pub decode: DecodeLimits,
+}
+
+/// What somebody who has not bound may do at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Anonymous {
+    Nothing,
+    /// Read the root DSE and the schema.
+    #[default]
+    RootDse,
+    /// What the access rules say.
+    Search,
 }
 
 /// One place to listen on.

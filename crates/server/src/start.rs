@@ -127,13 +127,14 @@ fn floor(
     settings: ServerSettings,
     cores: usize,
 ) -> Result<Floor, StartError> {
-    let passwords = PasswordPool::start(cores, settings.limits.passwords_waiting);
+    let hashing = if settings.password_threads == 0 { cores } else { settings.password_threads };
+    let passwords = PasswordPool::start(hashing, settings.limits.passwords_waiting);
     let shared = Shared {
         directory,
         passwords: passwords.map_err(StartError::Thread)?,
         limits: settings.limits,
         decode: settings.decode,
-        allow_anonymous: settings.allow_anonymous,
+        anonymous: settings.anonymous,
         own_password_without_old: settings.own_password_without_old,
         own_user: rustix::process::geteuid().as_raw(),
     };

@@ -101,7 +101,7 @@ pub(crate) fn shared(directory: Directory, limits: Limits) -> Arc<Shared> {
         passwords: PasswordPool::start(1, limits.passwords_waiting).unwrap(),
         limits,
         decode: DecodeLimits::default(),
-        allow_anonymous: false,
+        anonymous: crate::settings::Anonymous::RootDse,
         own_password_without_old: false,
         own_user: 1000,
     })

@@ -139,6 +139,11 @@ impl Search {
         Ok(())
     }
 
+    /// Entries looked at so far.
+    pub fn examined(&self) -> u64 {
+        self.examined
+    }
+
     pub fn plan_name(&self) -> &'static str {
         self.plan.name()
     }

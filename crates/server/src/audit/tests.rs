@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 
+use directory::Protection;
 use ldap::extended::PasswordModifyRequest;
 use ldap::message::{CompareRequest, SearchRequest};
 use tracing::field::{Field, Visit};
@@ -11,7 +12,13 @@ use tracing::{Event, Metadata, Subscriber};
 
 use super::*;
 use crate::limits::Limits;
-use crate::testing::{EVA, PASSWORD, bind, directory, encoded, extended, give, search, session};
+use crate::session::{Peer, Session};
+use crate::testing::{
+    EVA, PASSWORD, bind, directory, encoded, extended, give, peer, search, shared,
+};
+
+/// Other tests leave events as well.
+const CONNECTION: u64 = 4_242_424_242;
 
 /// Keeps every event as text.
 #[derive(Clone, Default)]
@@ -46,8 +53,11 @@ impl Subscriber for Listener {
 #[test]
 fn one_event_for_each_operation_and_no_secret_in_any() {
     let listener = Listener::default();
-    let _guard = tracing::subscriber::set_default(listener.clone());
-    let (mut session, mut events) = session(directory(0), Limits::default());
+    // For all threads: whether anybody listens is remembered for each place, whoever asked first.
+    tracing::subscriber::set_global_default(listener.clone()).unwrap();
+    let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
+    let peer = Peer { connection: CONNECTION, ..peer(Protection::Tls) };
+    let mut session = Session::new(shared(directory(0), Limits::default()), peer, sender);
     let mut change = Vec::new();
     let secret = Some(PASSWORD);
     PasswordModifyRequest { user_identity: None, old_password: secret, new_password: secret }
@@ -74,7 +84,8 @@ fn one_event_for_each_operation_and_no_secret_in_any() {
             session.resume(events.blocking_recv().unwrap());
         }
     }
-    let lines = listener.0.lock().unwrap().clone();
+    let mut lines = listener.0.lock().unwrap().clone();
+    lines.retain(|line| line.contains(&format!("connection={CONNECTION} ")));
     let audit: Vec<_> = lines.iter().filter(|line| line.starts_with("audit ")).collect();
     assert_eq!(audit.len(), requests.len(), "{lines:#?}");
     let whole = &audit[1];

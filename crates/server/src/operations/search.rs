@@ -25,6 +25,8 @@ use crate::session::Session;
 pub(crate) struct RunningSearch {
     search: Search,
     deadline: Option<Instant>,
+    /// Entries it may look at; 0 is no limit.
+    lookthrough: u32,
 }
 
 /// Whether this search may be answered to anybody: the root DSE and the schema.
@@ -69,7 +71,11 @@ pub(crate) fn run(
     }
     let search = view.search(&query)?;
     let deadline = deadline(session.shared.limits.search_seconds, request, &session.subject.who);
-    let mut running = RunningSearch { search, deadline };
+    let lookthrough = match session.subject.who {
+        Who::Operator => 0,
+        _ => session.shared.limits.search_lookthrough,
+    };
+    let mut running = RunningSearch { search, deadline, lookthrough };
     match running.step(&view, &mut sink, session.shared.limits.search_step)? {
         Some(answer) => Ok(Progress::Done(answer)),
         None => Ok(Progress::InFlight(Work::Search(Box::new(running)))),
@@ -107,6 +113,10 @@ impl RunningSearch {
                 "the search took longer than its time limit; narrow the filter or page it";
             return Err(Refusal::new(ResultCode::TIME_LIMIT_EXCEEDED, message).into());
         }
+        if self.lookthrough > 0 && self.search.examined() > u64::from(self.lookthrough) {
+            let message = "the search would look at too many entries; ask for an indexed attribute";
+            return Err(Refusal::new(ResultCode::ADMIN_LIMIT_EXCEEDED, message).into());
+        }
         match view.step(&mut self.search, sink, work_max)? {
             Step::More => Ok(None),
             Step::Done(SearchDone { cookie, .. }) => {
@@ -141,7 +151,8 @@ fn query<'q>(
 /// should ignore the control as the request can be satisfied in a single page".
 fn page(paged: PagedResults<'_>, size_limit: u32, page_max: u32) -> Option<Page<'_>> {
     let one_page = size_limit != 0 && paged.size >= size_limit && paged.cookie.is_empty();
-    let size = tighter(paged.size, page_max);
+    // A size of 0 asks for nothing more, and ends a paged search.
+    let size = if paged.size == 0 { 0 } else { tighter(paged.size, page_max) };
     (!one_page).then_some(Page { size, cookie: paged.cookie })
 }
 
