@@ -1,4 +1,5 @@
 //! The directory as its users hold it: entries in, answers out. One module per concern.
 
+mod model;
 mod sample;
 mod search;
