@@ -219,8 +219,12 @@ impl Run {
                 values.entry((*key).to_owned()).or_default().sort();
             }
         }
-        if held != expected {
-            self.fail(&format!("{} is\n{held:#?}\ninstead of\n{expected:#?}", found.dn));
+        for key in held.keys().chain(expected.keys()) {
+            if held.get(key) != expected.get(key) {
+                let (held, expected) = (held.get(key), expected.get(key));
+                let dn = &found.dn;
+                self.fail(&format!("{key} of {dn} is\n{held:?}\ninstead of\n{expected:?}"));
+            }
         }
     }
 
