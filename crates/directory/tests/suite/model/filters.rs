@@ -90,7 +90,6 @@ impl Condition {
     }
 
     pub fn holds(&self, world: &World, id: Id) -> Option<bool> {
-        let entry = &world.entries[&id];
         match self {
             Condition::And(parts) => fold(parts, false, world, id),
             Condition::Or(parts) => fold(parts, true, world, id),
@@ -113,8 +112,7 @@ impl Condition {
                 Some(linked(world, id, name).contains(&target(world, dn)))
             }
             Condition::InChain(dn) => {
-                let wanted = world.find(dn)?;
-                let _ = entry;
+                let Some(wanted) = world.find(dn) else { return Some(false) };
                 Some(reaches(world, id, wanted, &mut BTreeSet::new()))
             }
         }
