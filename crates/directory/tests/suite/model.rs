@@ -5,7 +5,7 @@
 
 mod filters;
 mod operations;
-mod rng;
+pub mod rng;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

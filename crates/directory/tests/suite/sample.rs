@@ -61,6 +61,15 @@ impl Sample {
         self.change_as(operator(), change)
     }
 
+    pub fn submit_to(
+        directory: &Directory,
+        subject: Subject,
+        change: Change,
+    ) -> Result<Outcome, Error> {
+        let controls = ChangeControls::default();
+        directory.submit_and_wait(ChangeRequest { subject, change, controls })
+    }
+
     pub fn change_as(&self, subject: Subject, change: Change) -> Result<Outcome, Error> {
         let controls = ChangeControls::default();
         self.directory.submit_and_wait(ChangeRequest { subject, change, controls })
