@@ -1,5 +1,6 @@
 //! The directory as its users hold it: entries in, answers out. One module per concern.
 
+mod changes;
 mod crash;
 mod model;
 mod sample;

@@ -37,6 +37,10 @@ pub(crate) fn prepare(
         }
     }
     check_name_kept(preparing, &after)?;
+    if after.find("entryuuid").is_none() {
+        let message = "every entry has an entryUUID; it can be replaced but not removed";
+        return Err(Refusal::new(ResultCode::CONSTRAINT_VIOLATION, message).into());
+    }
     let relaxes = preparing.relaxes(preparing.judge.of(&candidate).entry()?);
     let structural = preparing.check_schema(&after, &links, relaxes)?;
     check_structural(&before, &structural, relaxes)?;

@@ -40,6 +40,10 @@ pub(crate) fn prepare(
     };
     let new_dn = join(&rdn.to_string(), &tree.dn(new_parent)?);
     let name = tree.normalize(&new_dn)?;
+    if let Some(unknown) = &name.unknown_type {
+        let message = format!("'{new_rdn}': the schema has no attribute type '{unknown}'");
+        return Err(Refusal::new(ResultCode::INVALID_DN_SYNTAX, message).into());
+    }
     let before = Entry::decode(&candidate.record, &tree.catalogue)?;
     check_rights(preparing, &candidate, &before, new_parent, &name)?;
     check_free(preparing, &candidate, &name)?;
