@@ -2,6 +2,7 @@
 
 mod changes;
 mod crash;
+mod disclosure;
 mod model;
 mod sample;
 mod search;

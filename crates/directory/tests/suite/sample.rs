@@ -222,8 +222,8 @@ impl Found {
 }
 
 #[derive(Default)]
-struct Collected {
-    entries: Vec<Found>,
+pub struct Collected {
+    pub entries: Vec<Found>,
 }
 
 impl EntrySink for Collected {
