@@ -6,3 +6,4 @@ mod disclosure;
 mod model;
 mod sample;
 mod search;
+mod searching;
