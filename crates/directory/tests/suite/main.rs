@@ -3,6 +3,7 @@
 mod changes;
 mod crash;
 mod disclosure;
+mod faults;
 mod model;
 mod sample;
 mod search;
