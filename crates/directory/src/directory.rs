@@ -38,8 +38,12 @@ pub struct Settings {
     pub hasher: Hasher,
     /// Replace hashes of older schemes when their owner signs in.
     pub rehash: bool,
-    /// Changes kept in the change log.
-    pub changes_kept: u64,
+    /// Schema files beyond those in the folder's `schema` folder.
+    pub schema_files: Vec<PathBuf>,
+    /// How long a change stays in the change log ...
+    pub changes_kept_ms: u64,
+    /// ... and how much room all of them may take; whichever is reached first.
+    pub changes_kept_bytes: u64,
     pub queue_changes_max: usize,
     pub store: StoreOptions,
     pub clock: Arc<dyn Clock>,
@@ -53,7 +57,9 @@ impl Default for Settings {
             indexes: IndexSettings::default(),
             hasher: Hasher::default(),
             rehash: true,
-            changes_kept: 100_000,
+            schema_files: Vec::new(),
+            changes_kept_ms: 30 * 24 * 3600 * 1000,
+            changes_kept_bytes: 1 << 30,
             queue_changes_max: QUEUE_CHANGES_MAX,
             store: StoreOptions::default(),
             clock: Arc::new(SystemClock),
@@ -134,7 +140,9 @@ impl Directory {
     /// Opens the directory in `folder`, creating it where there is none.
     pub fn open(folder: &Path, settings: Settings) -> Result<Directory, OpenError> {
         let inner = Arc::new(open_inner(folder, settings)?);
-        crate::reindex::reconcile(&inner)?;
+        if !inner.settings.store.read_only {
+            crate::reindex::reconcile(&inner)?;
+        }
         let (jobs, waiting) = sync_channel(inner.settings.queue_changes_max.max(1));
         let writer = start_writer(&inner, waiting).map_err(OpenError::Thread)?;
         Ok(Directory(Arc::new(Held { inner, jobs, writer: Mutex::new(Some(writer)) })))
@@ -268,7 +276,9 @@ fn start_writer(inner: &Arc<Inner>, waiting: Receiver<Job>) -> std::io::Result<J
 
 fn open_inner(folder: &Path, settings: Settings) -> Result<Inner, OpenError> {
     let store = match Store::open(folder, &settings.store) {
-        Err(crate::store::OpenError::Missing { .. }) => Store::create(folder, &settings.store)?,
+        Err(crate::store::OpenError::Missing { .. }) if !settings.store.read_only => {
+            Store::create(folder, &settings.store)?
+        }
         opened => opened?,
     };
     inner_over(store, settings)
@@ -276,7 +286,7 @@ fn open_inner(folder: &Path, settings: Settings) -> Result<Inner, OpenError> {
 
 /// The parts around an open store.
 pub(crate) fn inner_over(store: Store, settings: Settings) -> Result<Inner, OpenError> {
-    let files = read_schema_files(&store.folder().join("schema"))?;
+    let files = read_schema_files(&store.folder().join("schema"), &settings.schema_files)?;
     let schema = if files.is_empty() {
         Schema::standard()
     } else {
@@ -304,14 +314,18 @@ pub(crate) fn inner_over(store: Store, settings: Settings) -> Result<Inner, Open
     })
 }
 
-/// The operator's schema files, in order of their names.
-pub fn read_schema_files(folder: &Path) -> Result<Vec<(String, String)>, OpenError> {
-    let Ok(listing) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
-    let mut paths: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).collect();
+/// The operator's schema files: the folder's in order of their names, then the configured ones.
+fn read_schema_files(
+    folder: &Path,
+    others: &[PathBuf],
+) -> Result<Vec<(String, String)>, OpenError> {
+    let listing = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = listing.map(|entry| entry.path()).collect();
     paths.retain(|path| {
         path.extension().is_some_and(|extension| extension == "schema" || extension == "ldif")
     });
     paths.sort();
+    paths.extend_from_slice(others);
     let read = |path: PathBuf| match std::fs::read_to_string(&path) {
         Ok(text) => Ok((path.display().to_string(), text)),
         Err(source) => Err(OpenError::SchemaFile { path, source }),
@@ -323,7 +337,8 @@ impl Directory {
     /// Reads the schema folder again and puts it in force; nothing changes where a file is wrong.
     pub fn reload_schema(&self) -> Result<(), OpenError> {
         let inner = &self.0.inner;
-        let files = read_schema_files(&inner.store.folder().join("schema"))?;
+        let folder = inner.store.folder().join("schema");
+        let files = read_schema_files(&folder, &inner.settings.schema_files)?;
         let schema = Arc::new(Schema::with_files(&files).map_err(OpenError::Schema)?);
         let texts: Vec<RuleText> = inner.rules.load().texts().cloned().collect();
         let rules = AccessRules::parse(&texts, &*schema).map_err(OpenError::Access)?;

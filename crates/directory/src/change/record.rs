@@ -45,6 +45,12 @@ pub(crate) fn encode(head: &Head<'_>, body: &[u8]) -> Vec<u8> {
     out
 }
 
+/// When a recorded change was made; 0 where the record is too short to say.
+pub(crate) fn time_ms(record: &[u8]) -> u64 {
+    let bytes = record.get(2..10).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+    bytes.map_or(0, u64::from_le_bytes)
+}
+
 /// The whole entry as it was added.
 pub(crate) fn added(entry: &Entry, links: &[LinkChange]) -> Vec<u8> {
     let mut out = Vec::new();

@@ -302,11 +302,29 @@ impl Writing<'_> {
     }
 
     fn trim(&mut self, changes: u64) -> Result<(), Fault> {
-        let keep = self.inner.settings.changes_kept;
-        let next = self.batch.reader().counters()?.next_commit.0;
-        let before = CommitNumber(next.saturating_sub(keep));
-        self.batch.trim_changes(before, changes.saturating_mul(TRIMMED_PER_CHANGE))?;
+        let rows_max = changes.saturating_mul(TRIMMED_PER_CHANGE);
+        let before = self.first_kept(rows_max)?;
+        self.batch.trim_changes(before, rows_max)?;
         Ok(())
+    }
+
+    /// The oldest change that is neither too old nor too much, looking at no more than `rows_max`.
+    fn first_kept(&self, rows_max: u64) -> Result<CommitNumber, Fault> {
+        let settings = &self.inner.settings;
+        let reader = self.batch.reader();
+        let first = reader.counters()?.first_commit;
+        if reader.changes_bytes()? > settings.changes_kept_bytes {
+            return Ok(CommitNumber(first.0.saturating_add(rows_max)));
+        }
+        let oldest = self.inner.clock.now_ms().saturating_sub(settings.changes_kept_ms);
+        let limit = usize::try_from(rows_max).unwrap_or(usize::MAX);
+        for row in reader.changes_from(first)?.take(limit) {
+            let (number, change) = row?;
+            if crate::change::record::time_ms(change) >= oldest {
+                return Ok(number);
+            }
+        }
+        Ok(CommitNumber(first.0.saturating_add(rows_max)))
     }
 }
 

@@ -153,7 +153,9 @@ impl Search {
         for uris in self.references.drain(..) {
             sink.reference(&uris);
         }
-        let mut stepping = Stepping { tree, judge, work: work_max.max(1), within: HashMap::new() };
+        // A step that may look at nothing would never end.
+        let work = work_max.max(1);
+        let mut stepping = Stepping { tree, judge, work, within: HashMap::new() };
         if self.ended {
             return Ok(self.done(None));
         }
@@ -310,9 +312,9 @@ struct Stepping<'s, 't> {
 
 impl Stepping<'_, '_> {
     fn has_work(&mut self) -> bool {
-        let some = self.work > 0;
+        let has_work = self.work > 0;
         self.work = self.work.saturating_sub(1);
-        some
+        has_work
     }
 
     fn is_within(&mut self, root: usize, parent: EntryId, base: EntryId) -> Result<bool, Fault> {

@@ -113,7 +113,7 @@ impl Sample {
         };
         let mut sink = Collected::default();
         let mut search = self.directory.view(subject).unwrap().search(&query)?;
-        while self.directory.view(subject).unwrap().step(&mut search, &mut sink, 3)? == Step::More {
+        while self.directory.view(subject).unwrap().step(&mut search, &mut sink, 1)? == Step::More {
         }
         Ok(sink.entries)
     }
