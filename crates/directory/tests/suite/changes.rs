@@ -405,6 +405,24 @@ fn pre_and_post_read_show_both_sides() {
 }
 
 #[test]
+fn entry_uuids_are_unique() {
+    let sample = Sample::with_people();
+    let relax = || ChangeControls { relax: true, ..ChangeControls::default() };
+    let uuid = "6a8ff4b0-1111-4111-8111-111111111111";
+    let lines = format!("replace: entryUUID| entryUUID: {uuid}\n");
+    // To one's own again is no conflict.
+    for _ in 0..2 {
+        assert_eq!(code(&result(&sample, &modify(&lines), relax())), 0);
+    }
+    let taken = format!("dn: uid=new~p\n{PERSON}entryUUID: {}\n", uuid.to_uppercase());
+    assert_eq!(code(&result(&sample, &at_people(&taken), relax())), 19);
+    let bo = modify(&lines).replace("anna", "bo");
+    assert_eq!(code(&result(&sample, &bo, relax())), 19);
+    let free = taken.replace("6A8F", "6A8E");
+    assert_eq!(code(&result(&sample, &at_people(&free), relax())), 0);
+}
+
+#[test]
 fn stamps_tell_who_and_when() {
     let sample = Sample::with_people();
     let entry = anna(&sample);
