@@ -245,7 +245,7 @@ impl EntrySink for Collected {
             dn: String::from_utf8(dn.to_vec()).unwrap(),
             attributes: attributes
                 .map(|attribute| {
-                    let values = attribute.values.clone();
+                    let values = attribute.values;
                     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
                     (attribute.name().to_owned(), values.map(text).collect())
                 })

@@ -286,10 +286,9 @@ impl World {
             self.entries.keys().map(|id| (normal_dn(&self.dn(*id)), *id)).collect();
         for links in self.entries.values_mut().flat_map(|entry| entry.links.values_mut()) {
             for link in links.iter_mut() {
-                if let Target::Loose(name) = &link.target {
-                    if let Some(id) = names.get(name) {
-                        link.target = Target::Bound(*id);
-                    }
+                let Target::Loose(name) = &link.target else { continue };
+                if let Some(id) = names.get(name) {
+                    link.target = Target::Bound(*id);
                 }
             }
             let mut seen = Vec::new();
@@ -330,7 +329,7 @@ fn check(entry: &Entry) -> Result<(), Code> {
         return Err(65);
     }
     let many = |key: &&str| entry.values.get(*key).is_some_and(|values| values.len() > 1);
-    if SINGLE.iter().any(|key| many(&key)) { Err(19) } else { Ok(()) }
+    if SINGLE.iter().any(|key| many(key)) { Err(19) } else { Ok(()) }
 }
 
 fn repeats(values: &[String]) -> bool {
