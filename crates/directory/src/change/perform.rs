@@ -25,26 +25,25 @@ pub(crate) struct Performing<'b, 's> {
     pub time_ms: u64,
 }
 
+/// Gives the tree over the rows written so far to whoever wants to look.
+pub(crate) type Look<'l> = &'l dyn Fn(&Batch<'_>, Arc<Catalogue>, Act<'_>) -> Result<(), Fault>;
+pub(crate) type Act<'a> = &'a mut dyn FnMut(&Tree<'_>) -> Result<(), Fault>;
+
 /// What performing came to.
 pub(crate) struct Performed {
     pub id: Option<EntryId>,
     pub commit: u64,
     /// Names of other entries may have changed, so cached names are void after the commit.
-    pub renamed_parent: bool,
+    pub renamed: bool,
 }
 
 impl Performing<'_, '_> {
-    /// `look` gives the tree over the rows written so far.
     pub(crate) fn perform(
         &mut self,
         prepared: &Prepared,
-        look: &dyn Fn(
-            &Batch<'_>,
-            Arc<Catalogue>,
-            &mut dyn FnMut(&Tree<'_>) -> Result<(), Fault>,
-        ) -> Result<(), Fault>,
+        look: Look<'_>,
     ) -> Result<Performed, Fault> {
-        let (id, commit, renamed_parent) = match prepared {
+        let (id, commit, renamed) = match prepared {
             Prepared::Nothing => (None, 0, false),
             Prepared::Add(add) => {
                 let id = self.insert(add)?;
@@ -62,7 +61,7 @@ impl Performing<'_, '_> {
                     self.remove(one)?;
                     commit = self.log(record::Kind::Delete, one.id, &one.entry, &one.dn, &[])?;
                 }
-                (None, commit, removed.len() > 1)
+                (None, commit, false)
             }
             Prepared::Modify(modify) => {
                 self.update(modify)?;
@@ -80,22 +79,15 @@ impl Performing<'_, '_> {
                 (
                     Some(rename.id),
                     self.log(record::Kind::Rename, rename.id, &rename.after, &rename.dn, &record)?,
-                    rename.has_children,
+                    // Also of a leaf: it may have had children once, and its name is cached since.
+                    true,
                 )
             }
         };
-        Ok(Performed { id, commit, renamed_parent })
+        Ok(Performed { id, commit, renamed })
     }
 
-    fn new_dn(
-        &self,
-        id: EntryId,
-        look: &dyn Fn(
-            &Batch<'_>,
-            Arc<Catalogue>,
-            &mut dyn FnMut(&Tree<'_>) -> Result<(), Fault>,
-        ) -> Result<(), Fault>,
-    ) -> Result<String, Fault> {
+    fn new_dn(&self, id: EntryId, look: Look<'_>) -> Result<String, Fault> {
         let mut dn = String::new();
         look(self.batch, self.catalogue.clone(), &mut |tree| {
             dn = tree.dn(id)?;
@@ -162,6 +154,10 @@ impl Performing<'_, '_> {
         }
         for backlink in backlinks {
             self.batch.unlink(backlink.from, backlink.attribute, id)?;
+            let left = self.batch.reader().links(backlink.from)?.next().is_some();
+            if !left && backlink.from != id {
+                self.mark_links(backlink.from)?;
+            }
         }
         for (attribute, reversed) in loose {
             self.batch.remove_loose(id, attribute, &reversed)?;
@@ -197,15 +193,7 @@ impl Performing<'_, '_> {
     }
 
     /// Loose values whose name now is an entry's become links.
-    fn bind_loose(
-        &mut self,
-        reversed: &[u8],
-        look: &dyn Fn(
-            &Batch<'_>,
-            Arc<Catalogue>,
-            &mut dyn FnMut(&Tree<'_>) -> Result<(), Fault>,
-        ) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+    fn bind_loose(&mut self, reversed: &[u8], look: Look<'_>) -> Result<(), Fault> {
         let mut bound = Vec::new();
         look(self.batch, self.catalogue.clone(), &mut |tree| {
             for row in tree.reader.loose_below(reversed)? {
@@ -231,7 +219,7 @@ impl Performing<'_, '_> {
         Ok(())
     }
 
-    /// Sets the flag that makes readers look at the link tables.
+    /// Sets or clears the flags that make readers look at the link tables.
     fn mark_links(&mut self, id: EntryId) -> Result<(), Fault> {
         let entry = {
             let reader = self.batch.reader();

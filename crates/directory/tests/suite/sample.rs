@@ -1,8 +1,9 @@
 //! A directory in a temporary folder, filled from LDIF, and searches printed as text.
 
+use directory::store::{Store, StoreOptions, check::check};
 use directory::{
     Change, ChangeControls, ChangeRequest, Directory, EntrySink, Error, Modification, NewAttribute,
-    Outcome, Protection, SearchQuery, Settings, Step, Subject, Who,
+    Outcome, Page, Protection, SearchQuery, Settings, Step, Subject, Who,
 };
 use ldap::ldif::{LdifValue, Reader, RecordKind};
 use ldap::message::{DecodeLimits, DerefAliases, Scope};
@@ -27,6 +28,21 @@ impl Sample {
         Sample { directory, folder }
     }
 
+    pub fn with_settings(settings: Settings) -> Sample {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::open(folder.path(), settings).unwrap();
+        Sample { directory, folder }
+    }
+
+    /// Closes the directory and opens it again, as a restart does; every invariant holds in between.
+    pub fn reopen(&mut self) {
+        let Sample { directory, folder } = std::mem::replace(self, Sample::empty());
+        drop(directory);
+        check_store(folder.path());
+        let directory = Directory::open(folder.path(), Settings::default()).unwrap();
+        *self = Sample { directory, folder };
+    }
+
     pub fn with_people() -> Sample {
         let sample = Sample::empty();
         sample.load(PEOPLE);
@@ -45,6 +61,15 @@ impl Sample {
 
     pub fn change(&self, change: Change) -> Result<Outcome, Error> {
         self.change_as(operator(), change)
+    }
+
+    pub fn submit_to(
+        directory: &Directory,
+        subject: Subject,
+        change: Change,
+    ) -> Result<Outcome, Error> {
+        let controls = ChangeControls::default();
+        directory.submit_and_wait(ChangeRequest { subject, change, controls })
     }
 
     pub fn change_as(&self, subject: Subject, change: Change) -> Result<Outcome, Error> {
@@ -95,10 +120,55 @@ impl Sample {
         Ok(sink.entries)
     }
 
+    /// All entries of a search that is asked for in pages.
+    pub fn paged(&self, base: &str, scope: Scope, filter: &str, size: u32) -> Vec<Found> {
+        let subject = operator();
+        let filter = ldap::filter::Filter::parse(filter, &DecodeLimits::default()).unwrap();
+        let mut sink = Collected::default();
+        let mut cookie = Vec::new();
+        loop {
+            let query = SearchQuery {
+                base,
+                scope,
+                deref: DerefAliases::Never,
+                size_limit: 0,
+                types_only: false,
+                filter: &filter,
+                attributes: &["1.1"],
+                manage_dsa_it: false,
+                page: Some(Page { size, cookie: &cookie }),
+                assertion: None,
+            };
+            let before = sink.entries.len();
+            let mut search = self.directory.view(&subject).unwrap().search(&query).unwrap();
+            let done = loop {
+                let view = self.directory.view(&subject).unwrap();
+                if let Step::Done(done) = view.step(&mut search, &mut sink, 7).unwrap() {
+                    break done;
+                }
+            };
+            let sent = sink.entries.len() - before;
+            cookie = done.cookie.unwrap();
+            assert!(sent == size as usize || cookie.is_empty(), "a page of {sent}, not {size}");
+            if cookie.is_empty() {
+                return sink.entries;
+            }
+        }
+    }
+
     pub fn read(&self, dn: &str, attributes: &[&str]) -> String {
         let found = self.search_as(&operator(), dn, Scope::Base, "(objectClass=*)", attributes);
         found.unwrap().first().map(Found::text).unwrap_or_default()
     }
+}
+
+/// Verifies every invariant of storage.md that bytes tell of a folder that nobody has open.
+pub fn check_store(folder: &std::path::Path) {
+    let store = Store::open(folder, &StoreOptions::default()).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let mut findings = Vec::new();
+    check(&snapshot.reader(), &mut |finding| findings.push(finding)).unwrap();
+    assert!(findings.is_empty(), "{findings:#?}");
 }
 
 fn values(record: &[ldap::ldif::LdifAttribute<'_>]) -> Vec<NewAttribute> {
@@ -163,8 +233,8 @@ impl Found {
 }
 
 #[derive(Default)]
-struct Collected {
-    entries: Vec<Found>,
+pub struct Collected {
+    pub entries: Vec<Found>,
 }
 
 impl EntrySink for Collected {
@@ -175,7 +245,7 @@ impl EntrySink for Collected {
             dn: String::from_utf8(dn.to_vec()).unwrap(),
             attributes: attributes
                 .map(|attribute| {
-                    let values = attribute.values.clone();
+                    let values = attribute.values;
                     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
                     (attribute.name().to_owned(), values.map(text).collect())
                 })

@@ -15,6 +15,7 @@ use crate::entry::{Entry, equality_key};
 use crate::refusal::{Error, Refusal};
 use crate::schema::check::{EntryToCheck, check_entry};
 use crate::schema::{AttributeDescription, AttributeType, Schema};
+use crate::store::{EntryId, PostingKey};
 
 impl Preparing<'_, '_> {
     pub(crate) fn schema(&self) -> &Schema {
@@ -60,10 +61,15 @@ impl Preparing<'_, '_> {
     ) -> Result<(), Refusal> {
         let kind = described.attribute_type(self.schema());
         let changeable = kind.is_none_or(|kind| !kind.no_user_modification);
-        if changeable || (self.controls.relax && rights.allows(Rights::MANAGE)) {
+        if changeable || self.relaxes(rights) {
             return Ok(());
         }
         Err(not_changeable(described))
+    }
+
+    /// Whether the relax control is in force: it is for managers.
+    pub(crate) fn relaxes(&self, rights: Rights) -> bool {
+        self.controls.relax && rights.allows(Rights::MANAGE)
     }
 
     /// The schema on the result as a whole; gives the name of the structural class.
@@ -71,6 +77,7 @@ impl Preparing<'_, '_> {
         &self,
         entry: &Entry,
         links: &Links<'_, '_>,
+        relaxes: bool,
     ) -> Result<String, Error> {
         let schema = self.schema();
         let mut present: Vec<(&AttributeType, usize)> = Vec::new();
@@ -98,9 +105,30 @@ impl Preparing<'_, '_> {
             .collect();
         let to_check =
             EntryToCheck { classes: &classes, attributes: &present, rdn_types: &rdn_types };
-        let checked = check_entry(schema, &to_check, self.controls.relax)?;
+        let checked = check_entry(schema, &to_check, relaxes)?;
         let class = schema.object_class_at(checked.structural);
         Ok(class.map(|class| class.name.clone()).unwrap_or_default())
+    }
+
+    /// An entryUUID that a manager brought must be nobody else's (as far as its index tells).
+    pub(crate) fn check_uuid(&self, entry: &Entry, own: Option<EntryId>) -> Result<(), Error> {
+        let Some(held) = entry.find("entryuuid") else {
+            let message = "every entry has an entryUUID; it can be replaced but not removed";
+            return Err(Refusal::new(ResultCode::CONSTRAINT_VIOLATION, message).into());
+        };
+        let Some(attribute) = self.tree.catalogue.id("entryuuid") else { return Ok(()) };
+        let rule = held.described.attribute_type(self.schema()).and_then(|kind| kind.equality);
+        for value in &held.values {
+            let key = equality_key(self.schema(), rule, value);
+            let mut posting = self.tree.reader.posting(&PostingKey::equality(attribute, &key))?;
+            while let Some(block) = posting.next_block()? {
+                if block.iter().any(|id| Some(id) != own) {
+                    let message = "another entry has this entryUUID";
+                    return Err(Refusal::new(ResultCode::CONSTRAINT_VIOLATION, message).into());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Sets an attribute that the server itself keeps.
@@ -160,13 +188,7 @@ pub(crate) fn add_naming_values(
     for part in rdns.first().iter().flat_map(|rdn| &rdn.values) {
         let described = preparing.tree.catalogue.describe(&part.attribute)?;
         let kind = described.attribute_type(schema);
-        if described.link {
-            return Err(Refusal::new(
-                ResultCode::NAMING_VIOLATION,
-                format!("'{}' holds names of entries and cannot name one itself", described.text),
-            )
-            .into());
-        }
+        check_names(&described, kind)?;
         check_value(schema, &described, kind, &part.value)?;
         let rule = kind.and_then(|kind| kind.equality);
         let key = equality_key(schema, rule, &part.value);
@@ -178,6 +200,25 @@ pub(crate) fn add_naming_values(
         }
     }
     Ok(())
+}
+
+/// What may stand in a name: nothing that the server keeps, that is secret, or that is a name itself.
+fn check_names(described: &Described, kind: Option<&AttributeType>) -> Result<(), Refusal> {
+    let kept = kind.is_some_and(|kind| kind.no_user_modification)
+        || crate::catalogue::COMPUTED.contains(&described.type_key.as_str());
+    let what = if described.link {
+        "holds names of entries"
+    } else if kept {
+        "is kept by the server"
+    } else if described.secret {
+        "is secret, and names are not"
+    } else if !described.options.is_empty() {
+        "has options" // RFC 4512 §2.3.2: an RDN is of bare types
+    } else {
+        return Ok(());
+    };
+    let message = format!("'{}' {what}, so it cannot name an entry", described.text);
+    Err(Refusal::new(ResultCode::NAMING_VIOLATION, message))
 }
 
 /// Refuses a modification that took a value of the entry's own name (RFC 4511 §4.6).
