@@ -5,7 +5,8 @@ use crate::schema::Schema;
 use crate::store::IndexKind;
 use crate::store::names::grams;
 
-/// Values longer than this are not entered under substrings: their grams would be most of the alphabet.
+/// Values longer than this are not entered under their grams, which would be most of the alphabet, but under
+/// the empty key, which every substring search looks at.
 pub(crate) const SUBSTRING_VALUE_BYTES_MAX: usize = 4096;
 
 /// What is configured: attribute names under each kind of index.
@@ -160,7 +161,9 @@ impl Indexes {
                 out.push((IndexKind::Equality, type_index, key));
             }
         }
-        if index.substring && value.len() <= SUBSTRING_VALUE_BYTES_MAX {
+        if index.substring && value.len() > SUBSTRING_VALUE_BYTES_MAX {
+            out.push((IndexKind::Substring, type_index, Vec::new()));
+        } else if index.substring {
             if let Some(key) = normalized(schema, kind.substring, value) {
                 let mut found = Vec::new();
                 grams(&key, &mut found);

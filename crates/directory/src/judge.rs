@@ -232,6 +232,18 @@ impl Judge {
         Ok(refusal)
     }
 
+    /// Where to ask about a name at or below a referral object, if the asker may know of that.
+    pub(crate) fn referral_seen(
+        &self,
+        tree: &Tree<'_>,
+        id: Option<EntryId>,
+        manage_dsa_it: bool,
+    ) -> Result<Option<Refusal>, Fault> {
+        let Some(refusal) = tree.referral_at(id, manage_dsa_it)? else { return Ok(None) };
+        let Some(id) = id else { return Ok(None) };
+        Ok(self.discloses(&tree.expect_entry(id)?)?.then_some(refusal))
+    }
+
     /// The entry of that name, if the asker may know of it.
     pub(crate) fn locate<'a, 't>(
         &self,
@@ -242,10 +254,10 @@ impl Judge {
         let name = tree.normalize(dn)?;
         match tree.resolve(&name)? {
             Resolved::Missing { nearest, .. } => {
-                if let Some(refusal) = tree.referral_at(nearest, manage_dsa_it)? {
-                    return Err(refusal.into());
+                match self.referral_seen(tree, nearest, manage_dsa_it)? {
+                    Some(refusal) => Err(refusal.into()),
+                    None => Err(self.missing(tree, nearest)?.into()),
                 }
-                Err(self.missing(tree, nearest)?.into())
             }
             Resolved::Found(id) => {
                 let candidate = tree.expect_entry(id)?;

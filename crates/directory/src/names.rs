@@ -10,7 +10,7 @@ use ldap::result::ResultCode;
 use crate::refusal::{Fault, Refusal};
 use crate::schema::Schema;
 use crate::schema::names::{NormalizedDn, normalize_dn};
-use crate::store::{EntryId, Reader};
+use crate::store::{EntryId, Reader, names};
 
 /// Above the suffixes: the parent of every suffix's node.
 pub(crate) const ROOT: EntryId = EntryId(0);
@@ -43,6 +43,11 @@ impl Suffixes {
         for text in texts {
             let name =
                 parse_and_normalize(schema, text).map_err(|refusal| (text.clone(), refusal))?;
+            if names::suffix_key(name.keys.iter().map(Vec::as_slice)).is_none() {
+                let message = "it is too long for a suffix; use a shorter one";
+                let refusal = Refusal::new(ResultCode::INVALID_DN_SYNTAX, message);
+                return Err((text.clone(), refusal));
+            }
             suffixes.push((text.clone(), name));
         }
         Ok(Suffixes { suffixes })
@@ -98,13 +103,8 @@ pub(crate) struct NodeKey {
 
 /// One key for the several RDNs of a suffix (docs/design/storage.md, "Name keys").
 pub(crate) fn suffix_key(keys: &[Vec<u8>]) -> Vec<u8> {
-    let mut joined = Vec::new();
-    for key in keys {
-        let length = u16::try_from(key.len()).unwrap_or(u16::MAX);
-        joined.extend_from_slice(&length.to_be_bytes());
-        joined.extend_from_slice(key);
-    }
-    joined
+    // `Suffixes::new` has refused the ones that would be too long.
+    names::suffix_key(keys.iter().map(Vec::as_slice)).unwrap_or_default()
 }
 
 /// A name as written by a client, ready to be looked up.

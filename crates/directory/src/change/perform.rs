@@ -30,7 +30,7 @@ pub(crate) struct Performed {
     pub id: Option<EntryId>,
     pub commit: u64,
     /// Names of other entries may have changed, so cached names are void after the commit.
-    pub renamed_parent: bool,
+    pub renamed: bool,
 }
 
 impl Performing<'_, '_> {
@@ -44,7 +44,7 @@ impl Performing<'_, '_> {
             &mut dyn FnMut(&Tree<'_>) -> Result<(), Fault>,
         ) -> Result<(), Fault>,
     ) -> Result<Performed, Fault> {
-        let (id, commit, renamed_parent) = match prepared {
+        let (id, commit, renamed) = match prepared {
             Prepared::Nothing => (None, 0, false),
             Prepared::Add(add) => {
                 let id = self.insert(add)?;
@@ -62,7 +62,7 @@ impl Performing<'_, '_> {
                     self.remove(one)?;
                     commit = self.log(record::Kind::Delete, one.id, &one.entry, &one.dn, &[])?;
                 }
-                (None, commit, removed.len() > 1)
+                (None, commit, false)
             }
             Prepared::Modify(modify) => {
                 self.update(modify)?;
@@ -80,11 +80,12 @@ impl Performing<'_, '_> {
                 (
                     Some(rename.id),
                     self.log(record::Kind::Rename, rename.id, &rename.after, &rename.dn, &record)?,
-                    rename.has_children,
+                    // Also of a leaf: it may have had children once, and its name is cached since.
+                    true,
                 )
             }
         };
-        Ok(Performed { id, commit, renamed_parent })
+        Ok(Performed { id, commit, renamed })
     }
 
     fn new_dn(
@@ -162,6 +163,10 @@ impl Performing<'_, '_> {
         }
         for backlink in backlinks {
             self.batch.unlink(backlink.from, backlink.attribute, id)?;
+            let left = self.batch.reader().links(backlink.from)?.next().is_some();
+            if !left && backlink.from != id {
+                self.mark_links(backlink.from)?;
+            }
         }
         for (attribute, reversed) in loose {
             self.batch.remove_loose(id, attribute, &reversed)?;
@@ -231,7 +236,7 @@ impl Performing<'_, '_> {
         Ok(())
     }
 
-    /// Sets the flag that makes readers look at the link tables.
+    /// Sets or clears the flags that make readers look at the link tables.
     fn mark_links(&mut self, id: EntryId) -> Result<(), Fault> {
         let entry = {
             let reader = self.batch.reader();

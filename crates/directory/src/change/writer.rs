@@ -156,6 +156,22 @@ fn write_batch(
     inner: &Inner,
     requests: &[&ChangeRequest],
 ) -> Result<Vec<Result<Outcome, Error>>, Fault> {
+    if inner.poisoned.load(Ordering::SeqCst) {
+        return Err(Fault::Poisoned);
+    }
+    let written = try_batch(inner, requests);
+    if written.is_err() {
+        // The next batch gives the same numbers to other entries, whose names are not those cached.
+        inner.names.begin_rename();
+        inner.names.end_rename();
+    }
+    written
+}
+
+fn try_batch(
+    inner: &Inner,
+    requests: &[&ChangeRequest],
+) -> Result<Vec<Result<Outcome, Error>>, Fault> {
     let mut writing = Writing {
         inner,
         batch: inner.store.batch()?,
@@ -183,7 +199,7 @@ struct Writing<'w> {
     inner: &'w Inner,
     batch: Batch<'w>,
     catalogue: Arc<Catalogue>,
-    /// False once this batch has renamed an entry with children: cached names may be wrong.
+    /// False once this batch has renamed an entry: cached names may be wrong.
     names_are_cached: bool,
     changed: bool,
     renamed: bool,
@@ -244,7 +260,7 @@ impl Writing<'_> {
             act(&tree_over(inner, batch, catalogue, cached))
         })?;
         self.catalogue = performing.catalogue;
-        self.renamed |= performed.renamed_parent;
+        self.renamed |= performed.renamed;
         Ok(performed)
     }
 

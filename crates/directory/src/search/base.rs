@@ -28,7 +28,7 @@ fn follows_at_base(deref: DerefAliases) -> bool {
     matches!(deref, DerefAliases::FindingBase | DerefAliases::Always)
 }
 
-fn follows_below(deref: DerefAliases) -> bool {
+pub(crate) fn follows_below(deref: DerefAliases) -> bool {
     matches!(deref, DerefAliases::InSearching | DerefAliases::Always)
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn find_base(
     }
     let mut dn = query.base.to_owned();
     for _ in 0..ALIAS_HOPS_MAX {
-        match alias_on_the_way(tree, &dn)? {
+        match alias_on_the_way(tree, judge, &dn)? {
             Some(other) => dn = other,
             None => return Ok(judge.locate(tree, &dn, query.manage_dsa_it)?.id),
         }
@@ -53,7 +53,7 @@ pub(crate) fn find_base(
 }
 
 /// The name that an alias at or above `dn` makes of it.
-fn alias_on_the_way(tree: &Tree<'_>, dn: &str) -> Result<Option<String>, Error> {
+fn alias_on_the_way(tree: &Tree<'_>, judge: &Judge, dn: &str) -> Result<Option<String>, Error> {
     let name = tree.normalize(dn)?;
     let (nearest, missing) = match tree.resolve(&name)? {
         Resolved::Found(id) => (Some(id), 0),
@@ -62,7 +62,11 @@ fn alias_on_the_way(tree: &Tree<'_>, dn: &str) -> Result<Option<String>, Error> 
     let Some(candidate) = nearest.map(|id| tree.entry(id)).transpose()?.flatten() else {
         return Ok(None);
     };
+    // An alias that the asker may not see leads nowhere, like a name that is not there.
     let Some(target) = alias_target(&candidate)? else { return Ok(None) };
+    if !judge.discloses(&candidate)? {
+        return Ok(None);
+    }
     let Some(target) = target else {
         let message = "the alias leads to no entry of this directory";
         return Err(Refusal::new(ResultCode::ALIAS_DEREFERENCING_PROBLEM, message).into());

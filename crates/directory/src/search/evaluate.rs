@@ -55,7 +55,7 @@ fn evaluate_leaf(
     }
     let found = match leaf.source {
         ValueSource::Stored => stored(leaf, candidate, rights)?,
-        ValueSource::Links => links(leaf, candidate)?,
+        ValueSource::Links => links(leaf, candidate, rights)?,
         ValueSource::MemberOf => member_of(leaf, candidate)?,
         ValueSource::EntryDn => Some(entry_dn(leaf, candidate)?),
         ValueSource::HasSubordinates
@@ -159,10 +159,23 @@ pub(crate) fn reversed_of(schema: &Schema, value: &[u8]) -> Option<Vec<u8>> {
     Some(name.reversed())
 }
 
-fn links(leaf: &Leaf, candidate: &Candidate<'_, '_>) -> Result<Truth, Fault> {
+/// Rows of `links` and `loose`; a name attribute with options is stored like any other.
+fn links(leaf: &Leaf, candidate: &Candidate<'_, '_>, rights: &dyn Permits) -> Result<Truth, Fault> {
     let reader = &candidate.tree.reader;
     let flags = candidate.record.flags();
+    let mut truth = stored(leaf, candidate, rights)?;
+    if truth == Some(true) {
+        return Ok(truth);
+    }
     for attribute in &leaf.ids {
+        let Some(described) = candidate.described(*attribute) else { continue };
+        if !described.link {
+            continue;
+        }
+        if !rights.may_search(&described.type_key)? {
+            truth = None;
+            continue;
+        }
         let found = match &leaf.test {
             Test::Present => {
                 (flags.has_links && reader.links_of(candidate.id, *attribute)?.next().is_some())
@@ -186,7 +199,7 @@ fn links(leaf: &Leaf, candidate: &Candidate<'_, '_>) -> Result<Truth, Fault> {
             return Ok(Some(true));
         }
     }
-    Ok(Some(false))
+    Ok(truth)
 }
 
 /// A rule that names do not usually meet: printed names are tested one by one.

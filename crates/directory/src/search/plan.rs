@@ -203,6 +203,12 @@ impl Planner<'_, '_> {
         reversed: &[u8],
         limit: u64,
     ) -> Result<Estimated, Fault> {
+        let links = |id: &AttributeId| {
+            self.tree.catalogue.described(*id).is_none_or(|described| described.link)
+        };
+        if !leaf.ids.iter().all(links) {
+            return Ok(None); // with options they are no links, and not in these rows
+        }
         let mut found = Vec::new();
         match target {
             Some(target) => {
@@ -326,11 +332,33 @@ impl Planner<'_, '_> {
         }
         plans.sort_by_key(|(_, count)| *count);
         plans.truncate(if best <= FEW { 1 } else { 4 });
-        Ok(match plans.len() {
-            0 => None,
+        let estimated = match plans.len() {
+            0 => return Ok(None),
             1 => plans.pop(),
             _ => Some((Plan::Both(plans.into_iter().map(|(plan, _)| plan).collect()), best)),
-        })
+        };
+        self.with_long_values(attribute, estimated, limit)
+    }
+
+    /// Adds the entries whose values are too long for grams: any of them may match.
+    fn with_long_values(
+        &self,
+        attribute: AttributeId,
+        by_grams: Estimated,
+        limit: u64,
+    ) -> Result<Estimated, Fault> {
+        let long = self.posting(IndexKind::Substring, attribute, Vec::new(), limit)?;
+        match (by_grams, long) {
+            (estimated, Some((_, 0))) => Ok(estimated),
+            (Some((grams, _)), Some((long, _))) => {
+                let mut union = Blocks::default();
+                self.pour(&grams, &mut union)?;
+                self.pour(&long, &mut union)?;
+                let count = union.count();
+                Ok(Some((Plan::Set(union), count)))
+            }
+            _ => Ok(None),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::access::Rights;
 use crate::index::Indexes;
 use crate::judge::Judge;
 use crate::refusal::{Error, Fault, Refusal};
-use crate::search::base::{Root, find_base, ids_of, in_scope, of_class, roots};
+use crate::search::base::{Root, find_base, follows_below, ids_of, in_scope, of_class, roots};
 use crate::search::evaluate::evaluate;
 use crate::search::filter::{Node, compile};
 use crate::search::plan::{Blocks, Plan, Planner};
@@ -102,7 +102,7 @@ impl Search {
             }
             self.skipped = referrals;
         }
-        if self.roots.len() > 1 {
+        if follows_below(query.deref) && query.scope != Scope::Base {
             for id in ids_of(&of_class(tree, "alias")?) {
                 self.skipped.insert(id);
             }
@@ -196,7 +196,10 @@ impl Search {
         let plan = std::mem::replace(&mut self.plan, Plan::All);
         let stepped = self.walk(&plan, stepping, sink);
         self.plan = plan;
-        stepped
+        Ok(match stepped? {
+            Step::Done(done) => Step::Done(SearchDone { plan: self.plan.name(), ..done }),
+            Step::More => Step::More,
+        })
     }
 
     fn walk(

@@ -2,7 +2,7 @@
 
 use directory::{
     Change, ChangeControls, ChangeRequest, Directory, EntrySink, Error, Modification, NewAttribute,
-    Outcome, Protection, SearchQuery, Settings, Step, Subject, Who,
+    Outcome, Page, Protection, SearchQuery, Settings, Step, Subject, Who,
 };
 use ldap::ldif::{LdifValue, Reader, RecordKind};
 use ldap::message::{DecodeLimits, DerefAliases, Scope};
@@ -27,6 +27,20 @@ impl Sample {
         Sample { directory, folder }
     }
 
+    pub fn with_settings(settings: Settings) -> Sample {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::open(folder.path(), settings).unwrap();
+        Sample { directory, folder }
+    }
+
+    /// Closes the directory and opens it again, as a restart does.
+    pub fn reopen(&mut self) {
+        let Sample { directory, folder } = std::mem::replace(self, Sample::empty());
+        drop(directory);
+        let directory = Directory::open(folder.path(), Settings::default()).unwrap();
+        *self = Sample { directory, folder };
+    }
+
     pub fn with_people() -> Sample {
         let sample = Sample::empty();
         sample.load(PEOPLE);
@@ -45,6 +59,15 @@ impl Sample {
 
     pub fn change(&self, change: Change) -> Result<Outcome, Error> {
         self.change_as(operator(), change)
+    }
+
+    pub fn submit_to(
+        directory: &Directory,
+        subject: Subject,
+        change: Change,
+    ) -> Result<Outcome, Error> {
+        let controls = ChangeControls::default();
+        directory.submit_and_wait(ChangeRequest { subject, change, controls })
     }
 
     pub fn change_as(&self, subject: Subject, change: Change) -> Result<Outcome, Error> {
@@ -93,6 +116,42 @@ impl Sample {
         while self.directory.view(subject).unwrap().step(&mut search, &mut sink, 1)? == Step::More {
         }
         Ok(sink.entries)
+    }
+
+    /// All entries of a search that is asked for in pages.
+    pub fn paged(&self, base: &str, scope: Scope, filter: &str, size: u32) -> Vec<Found> {
+        let subject = operator();
+        let filter = ldap::filter::Filter::parse(filter, &DecodeLimits::default()).unwrap();
+        let mut sink = Collected::default();
+        let mut cookie = Vec::new();
+        loop {
+            let query = SearchQuery {
+                base,
+                scope,
+                deref: DerefAliases::Never,
+                size_limit: 0,
+                types_only: false,
+                filter: &filter,
+                attributes: &["1.1"],
+                manage_dsa_it: false,
+                page: Some(Page { size, cookie: &cookie }),
+                assertion: None,
+            };
+            let before = sink.entries.len();
+            let mut search = self.directory.view(&subject).unwrap().search(&query).unwrap();
+            let done = loop {
+                let view = self.directory.view(&subject).unwrap();
+                if let Step::Done(done) = view.step(&mut search, &mut sink, 7).unwrap() {
+                    break done;
+                }
+            };
+            let sent = sink.entries.len() - before;
+            cookie = done.cookie.unwrap();
+            assert!(sent == size as usize || cookie.is_empty(), "a page of {sent}, not {size}");
+            if cookie.is_empty() {
+                return sink.entries;
+            }
+        }
     }
 
     pub fn read(&self, dn: &str, attributes: &[&str]) -> String {
@@ -163,8 +222,8 @@ impl Found {
 }
 
 #[derive(Default)]
-struct Collected {
-    entries: Vec<Found>,
+pub struct Collected {
+    pub entries: Vec<Found>,
 }
 
 impl EntrySink for Collected {

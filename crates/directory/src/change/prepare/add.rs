@@ -15,8 +15,11 @@ use crate::change::prepare::{Prepared, PreparedAdd, Preparing, denied};
 use crate::entry::Entry;
 use crate::judge::Newcomer;
 use crate::names::{NodeKey, Resolved};
+use crate::permits::IgnoringAccess;
 use crate::refusal::{Error, Refusal};
 use crate::schema::names::NormalizedDn;
+use crate::search::filter::compile;
+use crate::search::given::evaluate_given;
 use crate::store::EntryId;
 
 pub(crate) fn prepare(
@@ -26,15 +29,17 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, Error> {
     let written = crate::names::parse(dn)?;
     let name = preparing.tree.normalize(dn)?;
-    let place = find_place(preparing, dn, &name)?;
+    // What is wrong with the request itself is said first: it does not depend on what exists.
     let explained = explain(preparing, attributes)?;
-    let rights = judge_newcomer(preparing, place.parent, &name, &explained)?;
+    let node = node_of(preparing, dn, &name)?;
+    let (place, rights) = find_place(preparing, node, &name, &explained)?;
     let rdns = if place.node.is_suffix {
         written.rdns
     } else {
         written.rdns.into_iter().take(1).collect()
     };
     let rdn = ldap::dn::Dn { rdns: rdns.clone() }.to_string();
+    assert(preparing, &explained)?;
     let mut entry = Entry { parent: place.parent, rdn, attributes: Vec::new() };
     let mut links = Links::of_new(preparing.tree, &name);
     for attribute in &explained {
@@ -49,7 +54,7 @@ pub(crate) fn prepare(
         }
     }
     add_naming_values(preparing, &mut entry, &rdns)?;
-    let structural = preparing.check_schema(&entry, &links)?;
+    let structural = preparing.check_schema(&entry, &links, preparing.relaxes(rights))?;
     stamp(preparing, &mut entry, structural)?;
     Ok(Prepared::Add(Box::new(PreparedAdd {
         parent: place.parent,
@@ -65,61 +70,73 @@ struct Place {
     node: NodeKey,
 }
 
-fn find_place(
+fn node_of(
     preparing: &Preparing<'_, '_>,
     dn: &str,
     name: &NormalizedDn,
-) -> Result<Place, Error> {
-    let tree = preparing.tree;
+) -> Result<NodeKey, Refusal> {
     if let Some(unknown) = &name.unknown_type {
         let message = format!("'{dn}': the schema has no attribute type '{unknown}'");
-        return Err(Refusal::new(ResultCode::INVALID_DN_SYNTAX, message).into());
+        return Err(Refusal::new(ResultCode::INVALID_DN_SYNTAX, message));
     }
-    let Some(node) = tree.suffixes.node_key(name) else {
-        let held: Vec<&str> = tree.suffixes.texts().collect();
+    preparing.tree.suffixes.node_key(name).ok_or_else(|| {
+        let held: Vec<&str> = preparing.tree.suffixes.texts().collect();
         let message =
             format!("'{dn}' is not below a suffix of this directory ({})", held.join(" and "));
-        return Err(Refusal::new(ResultCode::UNWILLING_TO_PERFORM, message).into());
-    };
+        Refusal::new(ResultCode::UNWILLING_TO_PERFORM, message)
+    })
+}
+
+/// Whoever may not see an entry is answered as if it were not there.
+fn find_place(
+    preparing: &Preparing<'_, '_>,
+    node: NodeKey,
+    name: &NormalizedDn,
+    explained: &[Explained],
+) -> Result<(Place, Rights), Error> {
+    let tree = preparing.tree;
     match tree.resolve(name)? {
-        Resolved::Found(id) => Err(exists(preparing, id)?),
+        Resolved::Found(id) => {
+            let candidate = tree.expect_entry(id)?;
+            if !preparing.judge.discloses(&candidate)? {
+                judge_newcomer(preparing, candidate.record.parent(), name, explained)?;
+                return Err(denied("add this entry").into());
+            }
+            let message = "an entry of this name exists";
+            Err(Refusal::new(ResultCode::ENTRY_ALREADY_EXISTS, message).into())
+        }
         Resolved::Missing { nearest: None, .. } if node.is_suffix => {
-            Ok(Place { parent: EntryId::ROOT, node })
+            let rights = judge_newcomer(preparing, EntryId::ROOT, name, explained)?;
+            Ok((Place { parent: EntryId::ROOT, node }, rights))
         }
         Resolved::Missing { nearest: Some(parent), missing: 1 } => {
-            check_parent(preparing, parent)?;
-            Ok(Place { parent, node })
+            check_referral(preparing, Some(parent))?;
+            let rights = judge_newcomer(preparing, parent, name, explained)?;
+            if tree.expect_entry(parent)?.is_of_class("alias") {
+                let message = "an alias has nothing below it";
+                return Err(Refusal::new(ResultCode::ALIAS_PROBLEM, message).into());
+            }
+            Ok((Place { parent, node }, rights))
         }
         Resolved::Missing { nearest, .. } => {
-            if let Some(refusal) = tree.referral_at(nearest, preparing.controls.manage_dsa_it)? {
-                return Err(refusal.into());
-            }
-            let mut refusal = preparing.judge.missing(tree, nearest)?;
-            refusal.message = "the entry above it does not exist; add that first".to_owned();
-            Err(refusal.into())
+            check_referral(preparing, nearest)?;
+            Err(no_parent(preparing, nearest)?)
         }
     }
 }
 
-/// The name is taken; whoever may not see by what is told that they may not add here.
-fn exists(preparing: &Preparing<'_, '_>, id: EntryId) -> Result<Error, Error> {
-    let candidate = preparing.tree.expect_entry(id)?;
-    if !preparing.judge.discloses(&candidate)? {
-        return Ok(denied("add this entry").into());
+fn check_referral(preparing: &Preparing<'_, '_>, at: Option<EntryId>) -> Result<(), Error> {
+    let manage = preparing.controls.manage_dsa_it;
+    match preparing.judge.referral_seen(preparing.tree, at, manage)? {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(()),
     }
-    Ok(Refusal::new(ResultCode::ENTRY_ALREADY_EXISTS, "an entry of this name exists").into())
 }
 
-fn check_parent(preparing: &Preparing<'_, '_>, parent: EntryId) -> Result<(), Error> {
-    let tree = preparing.tree;
-    if let Some(refusal) = tree.referral_at(Some(parent), preparing.controls.manage_dsa_it)? {
-        return Err(refusal.into());
-    }
-    if tree.expect_entry(parent)?.is_of_class("alias") {
-        let message = "an alias has nothing below it";
-        return Err(Refusal::new(ResultCode::ALIAS_PROBLEM, message).into());
-    }
-    Ok(())
+fn no_parent(preparing: &Preparing<'_, '_>, nearest: Option<EntryId>) -> Result<Error, Error> {
+    let refusal = preparing.judge.missing(preparing.tree, nearest)?;
+    let message = "the entry above it does not exist; add that first".to_owned();
+    Ok(Refusal { message, ..refusal }.into())
 }
 
 fn explain(
@@ -135,10 +152,7 @@ fn judge_newcomer(
     name: &NormalizedDn,
     explained: &[Explained],
 ) -> Result<Rights, Error> {
-    let attributes: Vec<(Arc<Described>, Vec<Vec<u8>>)> = explained
-        .iter()
-        .map(|attribute| (attribute.described.clone(), attribute.values.clone()))
-        .collect();
+    let attributes = given(explained);
     let newcomer = Newcomer { tree: preparing.tree, parent, name, attributes: &attributes };
     let rights = preparing.judge.of(&newcomer).entry()?;
     if rights.allows(Rights::ADD) {
@@ -151,8 +165,26 @@ fn judge_newcomer(
     };
     match parent_is_seen {
         true => Err(denied("add this entry").into()),
-        false => Err(preparing.judge.missing(preparing.tree, Some(parent))?.into()),
+        false => Err(no_parent(preparing, Some(parent))?),
     }
+}
+
+/// RFC 4528 §3: of an add, what is being added must match.
+fn assert(preparing: &Preparing<'_, '_>, explained: &[Explained]) -> Result<(), Error> {
+    let Some(assertion) = &preparing.controls.assertion else { return Ok(()) };
+    let node = compile(preparing.tree, &assertion.filter())?;
+    let given = given(explained);
+    match evaluate_given(&node, preparing.tree, &given, &IgnoringAccess)? {
+        Some(true) => Ok(()),
+        _ => {
+            let message = "the new entry does not match the assertion, so it was not added";
+            Err(Refusal::new(ResultCode::ASSERTION_FAILED, message).into())
+        }
+    }
+}
+
+fn given(explained: &[Explained]) -> Vec<(Arc<Described>, Vec<Vec<u8>>)> {
+    explained.iter().map(|one| (one.described.clone(), one.values.clone())).collect()
 }
 
 fn repeated_attribute(described: &Described) -> Refusal {

@@ -73,7 +73,6 @@ pub(crate) struct PreparedRename {
     pub before: Entry,
     pub after: Entry,
     pub links: Vec<LinkChange>,
-    pub has_children: bool,
 }
 
 /// What preparing looks at.

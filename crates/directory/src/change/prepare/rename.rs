@@ -40,12 +40,17 @@ pub(crate) fn prepare(
     };
     let new_dn = join(&rdn.to_string(), &tree.dn(new_parent)?);
     let name = tree.normalize(&new_dn)?;
-    check_free(preparing, &candidate, &name)?;
-    check_rights(preparing, &candidate, new_parent, &name)?;
+    if let Some(unknown) = &name.unknown_type {
+        let message = format!("'{new_rdn}': the schema has no attribute type '{unknown}'");
+        return Err(Refusal::new(ResultCode::INVALID_DN_SYNTAX, message).into());
+    }
     let before = Entry::decode(&candidate.record, &tree.catalogue)?;
+    check_rights(preparing, &candidate, &before, new_parent, &name)?;
+    check_free(preparing, &candidate, &name)?;
     let after = renamed(preparing, &before, rdn, delete_old_rdn, new_parent)?;
     let links = Links::of(tree, candidate.id);
-    preparing.check_schema(&after, &links)?;
+    let relaxes = preparing.relaxes(preparing.judge.of(&candidate).entry()?);
+    preparing.check_schema(&after, &links, relaxes)?;
     Ok(Prepared::Rename(Box::new(PreparedRename {
         id: candidate.id,
         dn: candidate.dn()?.to_owned(),
@@ -56,7 +61,6 @@ pub(crate) fn prepare(
         before,
         after,
         links: links.into_changes(),
-        has_children: tree.reader.node(candidate.id)?.is_some_and(|node| node.children > 0),
     })))
 }
 
@@ -96,6 +100,7 @@ fn check_free(
 fn check_rights(
     preparing: &Preparing<'_, '_>,
     candidate: &Candidate<'_, '_>,
+    before: &Entry,
     new_parent: EntryId,
     name: &NormalizedDn,
 ) -> Result<(), Error> {
@@ -109,7 +114,11 @@ fn check_rights(
     if !here.allows(Rights::DELETE) {
         return Err(denied("move this entry away from where it is").into());
     }
-    let newcomer = Newcomer { tree: preparing.tree, parent: new_parent, name, attributes: &[] };
+    let held = before.attributes.iter();
+    let attributes: Vec<_> =
+        held.map(|held| (held.described.clone(), held.values.clone())).collect();
+    let newcomer =
+        Newcomer { tree: preparing.tree, parent: new_parent, name, attributes: &attributes };
     if !preparing.judge.of(&newcomer).entry()?.allows(Rights::ADD) {
         return Err(denied("move entries there").into());
     }

@@ -60,10 +60,15 @@ impl Preparing<'_, '_> {
     ) -> Result<(), Refusal> {
         let kind = described.attribute_type(self.schema());
         let changeable = kind.is_none_or(|kind| !kind.no_user_modification);
-        if changeable || (self.controls.relax && rights.allows(Rights::MANAGE)) {
+        if changeable || self.relaxes(rights) {
             return Ok(());
         }
         Err(not_changeable(described))
+    }
+
+    /// Whether the relax control is in force: it is for managers.
+    pub(crate) fn relaxes(&self, rights: Rights) -> bool {
+        self.controls.relax && rights.allows(Rights::MANAGE)
     }
 
     /// The schema on the result as a whole; gives the name of the structural class.
@@ -71,6 +76,7 @@ impl Preparing<'_, '_> {
         &self,
         entry: &Entry,
         links: &Links<'_, '_>,
+        relaxes: bool,
     ) -> Result<String, Error> {
         let schema = self.schema();
         let mut present: Vec<(&AttributeType, usize)> = Vec::new();
@@ -98,7 +104,7 @@ impl Preparing<'_, '_> {
             .collect();
         let to_check =
             EntryToCheck { classes: &classes, attributes: &present, rdn_types: &rdn_types };
-        let checked = check_entry(schema, &to_check, self.controls.relax)?;
+        let checked = check_entry(schema, &to_check, relaxes)?;
         let class = schema.object_class_at(checked.structural);
         Ok(class.map(|class| class.name.clone()).unwrap_or_default())
     }
@@ -160,13 +166,7 @@ pub(crate) fn add_naming_values(
     for part in rdns.first().iter().flat_map(|rdn| &rdn.values) {
         let described = preparing.tree.catalogue.describe(&part.attribute)?;
         let kind = described.attribute_type(schema);
-        if described.link {
-            return Err(Refusal::new(
-                ResultCode::NAMING_VIOLATION,
-                format!("'{}' holds names of entries and cannot name one itself", described.text),
-            )
-            .into());
-        }
+        check_names(&described, kind)?;
         check_value(schema, &described, kind, &part.value)?;
         let rule = kind.and_then(|kind| kind.equality);
         let key = equality_key(schema, rule, &part.value);
@@ -178,6 +178,25 @@ pub(crate) fn add_naming_values(
         }
     }
     Ok(())
+}
+
+/// What may stand in a name: nothing that the server keeps, that is secret, or that is a name itself.
+fn check_names(described: &Described, kind: Option<&AttributeType>) -> Result<(), Refusal> {
+    let kept = kind.is_some_and(|kind| kind.no_user_modification)
+        || crate::catalogue::COMPUTED.contains(&described.type_key.as_str());
+    let what = if described.link {
+        "holds names of entries"
+    } else if kept {
+        "is kept by the server"
+    } else if described.secret {
+        "is secret, and names are not"
+    } else if !described.options.is_empty() {
+        "has options" // RFC 4512 §2.3.2: an RDN is of bare types
+    } else {
+        return Ok(());
+    };
+    let message = format!("'{}' {what}, so it cannot name an entry", described.text);
+    Err(Refusal::new(ResultCode::NAMING_VIOLATION, message))
 }
 
 /// Refuses a modification that took a value of the entry's own name (RFC 4511 §4.6).
