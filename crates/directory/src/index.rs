@@ -153,7 +153,8 @@ impl Indexes {
         out: &mut Vec<OwnedKey>,
     ) {
         let Some(kind) = schema.attribute_type_at(type_index) else { return };
-        if kind.key == "objectclass" {
+        let is_class = kind.key == "structuralobjectclass" && index.equality;
+        if kind.key == "objectclass" || is_class {
             return class_keys(schema, type_index, value, out);
         }
         if index.equality {

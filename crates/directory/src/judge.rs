@@ -4,6 +4,7 @@ use crate::access::{AskerRules, EntryAccess, Rights, RuleFilter, Target};
 use crate::catalogue::Described;
 use crate::names::Resolved;
 use crate::permits::IgnoringAccess;
+use crate::referral::Asked;
 use crate::refusal::{Error, Fault, Refusal};
 use crate::schema::names::NormalizedDn;
 use crate::schema::{AttributeType, Schema};
@@ -237,9 +238,10 @@ impl Judge {
         &self,
         tree: &Tree<'_>,
         id: Option<EntryId>,
+        asked: Asked<'_>,
         manage_dsa_it: bool,
     ) -> Result<Option<Refusal>, Fault> {
-        let Some(refusal) = tree.referral_at(id, manage_dsa_it)? else { return Ok(None) };
+        let Some(refusal) = tree.referral_at(id, asked, manage_dsa_it)? else { return Ok(None) };
         let Some(id) = id else { return Ok(None) };
         Ok(self.discloses(&tree.expect_entry(id)?)?.then_some(refusal))
     }
@@ -251,10 +253,20 @@ impl Judge {
         dn: &str,
         manage_dsa_it: bool,
     ) -> Result<Candidate<'a, 't>, Error> {
-        let name = tree.normalize(dn)?;
+        self.locate_for(tree, Asked::without_scope(dn), manage_dsa_it)
+    }
+
+    /// The same for a search, whose scope goes into referrals.
+    pub(crate) fn locate_for<'a, 't>(
+        &self,
+        tree: &'a Tree<'t>,
+        asked: Asked<'_>,
+        manage_dsa_it: bool,
+    ) -> Result<Candidate<'a, 't>, Error> {
+        let name = tree.normalize(asked.dn)?;
         match tree.resolve(&name)? {
             Resolved::Missing { nearest, .. } => {
-                match self.referral_seen(tree, nearest, manage_dsa_it)? {
+                match self.referral_seen(tree, nearest, asked, manage_dsa_it)? {
                     Some(refusal) => Err(refusal.into()),
                     None => Err(self.missing(tree, nearest)?.into()),
                 }
@@ -264,7 +276,7 @@ impl Judge {
                 if !self.discloses(&candidate)? {
                     return Err(self.missing(tree, Some(candidate.record.parent()))?.into());
                 }
-                match tree.referral_at(Some(id), manage_dsa_it)? {
+                match tree.referral_at(Some(id), asked, manage_dsa_it)? {
                     Some(refusal) => Err(refusal.into()),
                     None => Ok(candidate),
                 }

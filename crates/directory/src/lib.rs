@@ -12,6 +12,7 @@
 //! - `tree`, `names`, `catalogue`, `entry`, `index`: what the rows mean.
 //! - [`store`]: rows and bytes; `docs/design/storage.md` is its specification.
 //! - [`transfer`]: import, export, backup and the check of what lies on disk.
+//! - `referral`: where else to ask.
 //! - [`refusal`]: a correct "no" ([`Refusal`]) and a fault of ours ([`Fault`]).
 
 pub mod access;
@@ -26,7 +27,8 @@ mod judge;
 mod names;
 pub mod password;
 mod permits;
-pub mod refusal;
+pub mod referral;
+mod refusal;
 mod reindex;
 pub mod schema;
 pub mod search;

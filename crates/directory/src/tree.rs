@@ -9,6 +9,7 @@ use ldap::result::ResultCode;
 use crate::access::AccessRules;
 use crate::catalogue::{Catalogue, Described};
 use crate::names::{Epoch, NameCache, Resolved, Suffixes, join, parse_and_normalize};
+use crate::referral::{self, Asked};
 use crate::refusal::{Error, Fault, Refusal};
 use crate::schema::Schema;
 use crate::schema::names::NormalizedDn;
@@ -106,6 +107,7 @@ impl<'t> Tree<'t> {
     pub(crate) fn referral_at(
         &self,
         id: Option<EntryId>,
+        asked: Asked<'_>,
         manage_dsa_it: bool,
     ) -> Result<Option<Refusal>, Fault> {
         let Some(id) = id.filter(|_| !manage_dsa_it) else { return Ok(None) };
@@ -114,11 +116,13 @@ impl<'t> Tree<'t> {
             return Ok(None);
         }
         let message = "this part of the tree is held by another server";
+        let dn = candidate.dn()?;
+        let uris = candidate.referrals().into_iter();
         Ok(Some(Refusal {
             code: ResultCode::REFERRAL,
-            matched: candidate.dn()?.to_owned(),
+            matched: dn.to_owned(),
             message: message.to_owned(),
-            referrals: candidate.referrals(),
+            referrals: uris.map(|uri| referral::referred(&uri, dn, asked)).collect(),
         }))
     }
 

@@ -131,9 +131,13 @@ fn readable(value: &[u8]) -> String {
     }
 }
 
-/// Names of entries are compared without case: which spelling is kept is not promised anywhere.
+/// Names of entries are compared parsed and without case: which spelling is kept, and how special
+/// characters are escaped (RFC 4514 §2.4 leaves a choice), is not promised anywhere.
 fn name(dn: &str) -> String {
-    dn.to_lowercase()
+    match ldap::dn::Dn::parse(dn) {
+        Ok(parsed) => parsed.to_string().to_lowercase(),
+        Err(_) => dn.to_lowercase(),
+    }
 }
 
 fn read_controls(answer: &Answer) -> Vec<(String, BTreeMap<String, Attributes>)> {

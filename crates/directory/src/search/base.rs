@@ -5,6 +5,7 @@ use ldap::result::ResultCode;
 
 use crate::judge::Judge;
 use crate::names::Resolved;
+use crate::referral::Asked;
 use crate::refusal::{Error, Fault, Refusal};
 use crate::search::SearchQuery;
 use crate::search::plan::Blocks;
@@ -38,14 +39,15 @@ pub(crate) fn find_base(
     judge: &Judge,
     query: &SearchQuery<'_>,
 ) -> Result<EntryId, Error> {
+    let asked = |dn| Asked { dn, scope: Some(query.scope) };
     if !follows_at_base(query.deref) {
-        return Ok(judge.locate(tree, query.base, query.manage_dsa_it)?.id);
+        return Ok(judge.locate_for(tree, asked(query.base), query.manage_dsa_it)?.id);
     }
     let mut dn = query.base.to_owned();
     for _ in 0..ALIAS_HOPS_MAX {
         match alias_on_the_way(tree, judge, &dn)? {
             Some(other) => dn = other,
-            None => return Ok(judge.locate(tree, &dn, query.manage_dsa_it)?.id),
+            None => return Ok(judge.locate_for(tree, asked(&dn), query.manage_dsa_it)?.id),
         }
     }
     let message = format!("the base's aliases lead to more than {ALIAS_HOPS_MAX} others");
@@ -68,8 +70,10 @@ fn alias_on_the_way(tree: &Tree<'_>, judge: &Judge, dn: &str) -> Result<Option<S
         return Ok(None);
     }
     let Some(target) = target else {
+        // RFC 4511 A.2: "an alias has been dereferenced that names no object".
         let message = "the alias leads to no entry of this directory";
-        return Err(Refusal::new(ResultCode::ALIAS_DEREFERENCING_PROBLEM, message).into());
+        let refusal = Refusal::new(ResultCode::ALIAS_PROBLEM, message);
+        return Err(refusal.with_matched(candidate.dn()?).into());
     };
     let written = crate::names::parse(dn)?;
     let below = ldap::dn::Dn { rdns: written.rdns.into_iter().take(missing).collect() };

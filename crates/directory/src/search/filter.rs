@@ -61,7 +61,7 @@ pub(crate) enum Test {
         key: Vec<u8>,
         raw: Vec<u8>,
     },
-    /// `objectClass`: any of the class and its subclasses.
+    /// `objectClass` and `structuralObjectClass`: any of the class and its subclasses.
     OneOf {
         keys: HashSet<Vec<u8>>,
         class_key: Vec<u8>,
@@ -171,7 +171,9 @@ fn equality_test(
 ) -> Result<Option<Test>, Error> {
     match source_of(kind) {
         ValueSource::Links | ValueSource::MemberOf | ValueSource::EntryDn => names(tree, value),
-        _ if kind.key == "objectclass" => Ok(class_test(tree, rule, value)),
+        _ if kind.key == "objectclass" || kind.key == "structuralobjectclass" => {
+            Ok(class_test(tree, rule, value))
+        }
         _ => Ok(plain(tree, rule, value)),
     }
 }

@@ -9,6 +9,7 @@ use ldap::result::ResultCode;
 use crate::access::Rights;
 use crate::index::Indexes;
 use crate::judge::Judge;
+use crate::referral::continued;
 use crate::refusal::{Error, Fault, Refusal};
 use crate::search::base::{Root, find_base, follows_below, ids_of, in_scope, of_class, roots};
 use crate::search::evaluate::evaluate;
@@ -115,7 +116,9 @@ impl Search {
         let Some(candidate) = tree.entry(id)? else { return Ok(()) };
         for root in &self.roots {
             if in_scope(tree, id, root)? && judge.discloses(&candidate)? {
-                self.references.push(candidate.referrals());
+                let dn = candidate.dn()?;
+                let uris = candidate.referrals().into_iter();
+                self.references.push(uris.map(|uri| continued(&uri, dn, root.scope)).collect());
                 break;
             }
         }

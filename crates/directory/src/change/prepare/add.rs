@@ -16,6 +16,7 @@ use crate::entry::Entry;
 use crate::judge::Newcomer;
 use crate::names::{NodeKey, Resolved};
 use crate::permits::IgnoringAccess;
+use crate::referral::Asked;
 use crate::refusal::{Error, Refusal};
 use crate::schema::names::NormalizedDn;
 use crate::search::filter::compile;
@@ -32,7 +33,7 @@ pub(crate) fn prepare(
     // What is wrong with the request itself is said first: it does not depend on what exists.
     let explained = explain(preparing, attributes)?;
     let node = node_of(preparing, dn, &name)?;
-    let (place, rights) = find_place(preparing, node, &name, &explained)?;
+    let (place, rights) = find_place(preparing, dn, node, &name, &explained)?;
     let rdns = if place.node.is_suffix {
         written.rdns
     } else {
@@ -93,6 +94,7 @@ fn node_of(
 /// Whoever may not see an entry is answered as if it were not there.
 fn find_place(
     preparing: &Preparing<'_, '_>,
+    dn: &str,
     node: NodeKey,
     name: &NormalizedDn,
     explained: &[Explained],
@@ -113,7 +115,7 @@ fn find_place(
             Ok((Place { parent: EntryId::ROOT, node }, rights))
         }
         Resolved::Missing { nearest: Some(parent), missing: 1 } => {
-            check_referral(preparing, Some(parent))?;
+            check_referral(preparing, dn, Some(parent))?;
             let rights = judge_newcomer(preparing, parent, name, explained)?;
             if tree.expect_entry(parent)?.is_of_class("alias") {
                 let message = "an alias has nothing below it";
@@ -122,15 +124,19 @@ fn find_place(
             Ok((Place { parent, node }, rights))
         }
         Resolved::Missing { nearest, .. } => {
-            check_referral(preparing, nearest)?;
+            check_referral(preparing, dn, nearest)?;
             Err(no_parent(preparing, nearest)?)
         }
     }
 }
 
-fn check_referral(preparing: &Preparing<'_, '_>, at: Option<EntryId>) -> Result<(), Error> {
+fn check_referral(
+    preparing: &Preparing<'_, '_>,
+    dn: &str,
+    at: Option<EntryId>,
+) -> Result<(), Error> {
     let manage = preparing.controls.manage_dsa_it;
-    match preparing.judge.referral_seen(preparing.tree, at, manage)? {
+    match preparing.judge.referral_seen(preparing.tree, at, Asked::without_scope(dn), manage)? {
         Some(refusal) => Err(refusal.into()),
         None => Ok(()),
     }
