@@ -350,7 +350,7 @@ fn check(entry: &Entry) -> Result<(), Code> {
         return Err(65);
     }
     let many = |key: &&str| entry.values.get(*key).is_some_and(|values| values.len() > 1);
-    if SINGLE.iter().any(|key| many(key)) { Err(19) } else { Ok(()) }
+    if SINGLE.iter().any(many) { Err(19) } else { Ok(()) }
 }
 
 fn repeats(values: &[String]) -> bool {
