@@ -202,7 +202,8 @@ pub(crate) fn add_naming_values(
     Ok(())
 }
 
-/// What may stand in a name: nothing that the server keeps, that is secret, or that is a name itself.
+/// What may stand in a name: nothing that the server keeps, that is secret, or that is a name
+/// itself.
 fn check_names(described: &Described, kind: Option<&AttributeType>) -> Result<(), Refusal> {
     let kept = kind.is_some_and(|kind| kind.no_user_modification)
         || crate::catalogue::COMPUTED.contains(&described.type_key.as_str());
