@@ -267,7 +267,7 @@ fn aliases_are_followed_as_asked() {
         ("uid=bo,ou=a,dc=example,dc=com", Scope::Base, Always, Ok(&["uid=bo"])),
         ("uid=bo,ou=a,dc=example,dc=com", Scope::Base, Never, Err(32)),
         ("ou=one,dc=example,dc=com", Scope::Base, Always, Err(33)),
-        ("ou=dangling,dc=example,dc=com", Scope::Base, Always, Err(36)),
+        ("ou=dangling,dc=example,dc=com", Scope::Base, Always, Err(33)),
         (groups, Scope::OneLevel, Never, Ok(&["cn=all", "cn=staff", "ou=boss"])),
         (groups, Scope::OneLevel, InSearching, Ok(&["cn=all", "cn=staff", "uid=anna"])),
         (groups, Scope::Subordinates, Always, Ok(&["cn=all", "cn=staff", "uid=anna"])),
@@ -314,7 +314,9 @@ fn referrals_are_references_unless_managed() {
     );
     let answer = ask(&sample, &Ask { scope: Scope::OneLevel, ..ALL });
     assert_eq!(answer.names(), ["ou=groups", "ou=people"]);
-    assert_eq!(answer.references, ["ldap://other/ou=away"]);
+    assert_eq!(answer.references, ["ldap://other/ou=away??base"]);
+    let deep = ask(&sample, &ALL);
+    assert_eq!(deep.references, ["ldap://other/ou=away??sub"]);
     let managed = ask(&sample, &Ask { scope: Scope::OneLevel, manage_dsa_it: true, ..ALL });
     assert_eq!(managed.names(), ["ou=away", "ou=groups", "ou=people"]);
     assert!(managed.references.is_empty());
