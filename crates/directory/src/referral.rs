@@ -105,7 +105,12 @@ mod tests {
             ("ldap://h/ou=far,o=x", REFERRAL, None, "ldap://h/ou=far,o=x"),
             ("ldap://h/ou=far,o=x", "cn=a,OU=away,dc=example", None, "ldap://h/cn=a,ou=far,o=x"),
             ("ldap://h", "cn=a b,ou=away,dc=example", None, "ldap://h/cn=a%20b,ou=away,dc=example"),
-            ("ldaps://h:6/", REFERRAL, Some(Scope::OneLevel), "ldaps://h:6/ou=away,dc=example??one"),
+            (
+                "ldaps://h:6/",
+                REFERRAL,
+                Some(Scope::OneLevel),
+                "ldaps://h:6/ou=away,dc=example??one",
+            ),
             ("ldap://h/o=x??sub", REFERRAL, Some(Scope::Base), "ldap://h/o=x??sub"),
             ("ldap://h/o=x?cn??(a=b)", REFERRAL, Some(Scope::Base), "ldap://h/o=x?cn?base?(a=b)"),
             ("https://h/x", "cn=a,ou=away,dc=example", Some(Scope::Base), "https://h/x"),
