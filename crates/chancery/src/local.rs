@@ -76,10 +76,6 @@ impl Local {
         self.waiting.len() < IN_FLIGHT_MAX
     }
 
-    pub(crate) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
-    }
-
     pub(crate) fn send(&mut self, request: &Request<'_>, controls: &[Control<'_>]) -> Result<()> {
         self.last_id += 1;
         let id = MessageId(self.last_id);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use directory::password::Hasher;
-use directory::store::{OpenError, Store, StoreOptions};
+use directory::store::StoreOptions;
 use directory::{Directory, IndexSettings, Settings};
 
 use crate::arguments::Common;
@@ -62,14 +62,6 @@ fn open_error(config: &Config, error: directory::OpenError) -> anyhow::Error {
     match error {
         directory::OpenError::Access(errors) => usage(config.access_error(&errors)),
         other => failed(other),
-    }
-}
-
-/// Whether another process has the folder open for writing.
-pub(crate) fn is_served(config: &Config) -> bool {
-    match Store::open(&config.data, &store_options(config)) {
-        Err(OpenError::Locked { .. }) => true,
-        Ok(_) | Err(_) => false,
     }
 }
 

@@ -9,6 +9,9 @@ use crate::store::names::grams;
 /// the empty key, which every substring search looks at.
 pub(crate) const SUBSTRING_VALUE_BYTES_MAX: usize = 4096;
 
+/// Counts up whenever index keys are made differently, so that old postings are built anew.
+const KEYS_VERSION: u32 = 2;
+
 /// What is configured: attribute names under each kind of index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexSettings {
@@ -112,7 +115,7 @@ impl Indexes {
             }
         }
         lines.sort();
-        lines.join("\n")
+        format!("keys {KEYS_VERSION}\n{}", lines.join("\n"))
     }
 
     /// The types under which an attribute of this description is entered.
@@ -157,21 +160,19 @@ impl Indexes {
         if kind.key == "objectclass" || is_class {
             return class_keys(schema, type_index, value, out);
         }
-        if index.equality {
-            if let Some(key) = normalized(schema, kind.equality.or(kind.ordering), value) {
-                out.push((IndexKind::Equality, type_index, key));
-            }
+        if index.equality
+            && let Some(key) = normalized(schema, kind.equality.or(kind.ordering), value)
+        {
+            out.push((IndexKind::Equality, type_index, key));
         }
         if index.substring && value.len() > SUBSTRING_VALUE_BYTES_MAX {
             out.push((IndexKind::Substring, type_index, Vec::new()));
-        } else if index.substring {
-            if let Some(key) = normalized(schema, kind.substring, value) {
-                let mut found = Vec::new();
-                grams(&key, &mut found);
-                out.extend(
-                    found.iter().map(|gram| (IndexKind::Substring, type_index, gram.to_vec())),
-                );
-            }
+        } else if index.substring
+            && let Some(key) = normalized(schema, kind.substring, value)
+        {
+            let mut found = Vec::new();
+            grams(&key, &mut found);
+            out.extend(found.iter().map(|gram| (IndexKind::Substring, type_index, gram.to_vec())));
         }
     }
 }
@@ -182,10 +183,10 @@ fn class_keys(schema: &Schema, type_index: u32, value: &[u8], out: &mut Vec<Owne
     let Some(class) = class else { return };
     let rule = schema.attribute_type_at(type_index).and_then(|kind| kind.equality);
     for above in schema.object_classes() {
-        if above.index == class.index || schema.is_subclass(class, above) {
-            if let Some(key) = normalized(schema, rule, above.name.as_bytes()) {
-                out.push((IndexKind::Equality, type_index, key));
-            }
+        if (above.index == class.index || schema.is_subclass(class, above))
+            && let Some(key) = normalized(schema, rule, above.name.as_bytes())
+        {
+            out.push((IndexKind::Equality, type_index, key));
         }
     }
 }

@@ -140,7 +140,7 @@ impl NameCache {
 
     /// The epoch of a snapshot taken between `before` and now.
     pub(crate) fn epoch_since(&self, before: u64) -> Epoch {
-        (before % 2 == 0 && self.epoch() == before).then_some(before)
+        (before.is_multiple_of(2) && self.epoch() == before).then_some(before)
     }
 
     pub(crate) fn begin_rename(&self) {

@@ -151,7 +151,7 @@ impl<'d> View<'d> {
         let mut walk = crate::search::walk::Walk::open(&tree.reader, &plan)?;
         let mut found = None;
         let mut block = 0;
-        while let Some((number, bits)) = walk.from_block(block)? {
+        while let Some((number, bits)) = walk.next_from(block)? {
             for id in bits.iter(number) {
                 let candidate = tree.expect_entry(id)?;
                 let matches = evaluate(&node, &candidate, &crate::permits::IgnoringAccess)?;

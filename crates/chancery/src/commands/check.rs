@@ -41,7 +41,10 @@ pub(super) fn directory(common: &Common, config: &Config) -> Result<u8> {
             }
             if json {
                 let (place, what) = (&finding.place, &finding.what);
-                println!("{}", serde_json::json!({ "severity": word, "place": place, "what": what }));
+                println!(
+                    "{}",
+                    serde_json::json!({ "severity": word, "place": place, "what": what })
+                );
             } else {
                 println!("{word}: {}: {}", finding.place, finding.what);
             }

@@ -20,9 +20,13 @@ pub(crate) fn run(common: &Common, arguments: &Export) -> Result<u8> {
         None => Box::new(BufWriter::new(io::stdout().lock())),
         // It holds password hashes.
         Some(path) => Box::new(BufWriter::new(
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(
-                |error| failed(format!("cannot create {}: {error}", path.display())),
-            )?,
+            OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(path)
+                .map_err(|error| failed(format!("cannot create {}: {error}", path.display())))?,
         )),
     };
     let mut progress = Progress::new();

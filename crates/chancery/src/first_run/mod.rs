@@ -17,7 +17,6 @@ use crate::failure::failed;
 /// What was made just now.
 #[derive(Debug, Default)]
 pub(crate) struct Made {
-    pub(crate) certificates: bool,
     pub(crate) tree: bool,
     pub(crate) administrator: bool,
 }

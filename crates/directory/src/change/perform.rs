@@ -25,6 +25,10 @@ pub(crate) struct Performing<'b, 's> {
     pub time_ms: u64,
 }
 
+/// Gives the tree over the rows written so far to whoever wants to look.
+pub(crate) type Look<'l> = &'l dyn Fn(&Batch<'_>, Arc<Catalogue>, Act<'_>) -> Result<(), Fault>;
+pub(crate) type Act<'a> = &'a mut dyn FnMut(&Tree<'_>) -> Result<(), Fault>;
+
 /// What performing came to.
 pub(crate) struct Performed {
     pub id: Option<EntryId>,
@@ -34,15 +38,10 @@ pub(crate) struct Performed {
 }
 
 impl Performing<'_, '_> {
-    /// `look` gives the tree over the rows written so far.
     pub(crate) fn perform(
         &mut self,
         prepared: &Prepared,
-        look: &dyn Fn(
-            &Batch<'_>,
-            Arc<Catalogue>,
-            &mut dyn FnMut(&Tree<'_>) -> Result<(), Fault>,
-        ) -> Result<(), Fault>,
+        look: Look<'_>,
     ) -> Result<Performed, Fault> {
         let (id, commit, renamed) = match prepared {
             Prepared::Nothing => (None, 0, false),
@@ -88,15 +87,7 @@ impl Performing<'_, '_> {
         Ok(Performed { id, commit, renamed })
     }
 
-    fn new_dn(
-        &self,
-        id: EntryId,
-        look: &dyn Fn(
-            &Batch<'_>,
-            Arc<Catalogue>,
-            &mut dyn FnMut(&Tree<'_>) -> Result<(), Fault>,
-        ) -> Result<(), Fault>,
-    ) -> Result<String, Fault> {
+    fn new_dn(&self, id: EntryId, look: Look<'_>) -> Result<String, Fault> {
         let mut dn = String::new();
         look(self.batch, self.catalogue.clone(), &mut |tree| {
             dn = tree.dn(id)?;
@@ -202,15 +193,7 @@ impl Performing<'_, '_> {
     }
 
     /// Loose values whose name now is an entry's become links.
-    fn bind_loose(
-        &mut self,
-        reversed: &[u8],
-        look: &dyn Fn(
-            &Batch<'_>,
-            Arc<Catalogue>,
-            &mut dyn FnMut(&Tree<'_>) -> Result<(), Fault>,
-        ) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+    fn bind_loose(&mut self, reversed: &[u8], look: Look<'_>) -> Result<(), Fault> {
         let mut bound = Vec::new();
         look(self.batch, self.catalogue.clone(), &mut |tree| {
             for row in tree.reader.loose_below(reversed)? {

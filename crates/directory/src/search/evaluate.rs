@@ -48,10 +48,10 @@ fn evaluate_leaf(
     candidate: &Candidate<'_, '_>,
     rights: &dyn Permits,
 ) -> Result<Truth, Fault> {
-    if let Some(wanted) = &leaf.wanted {
-        if !rights.may_search(&wanted.type_key)? {
-            return Ok(None);
-        }
+    if let Some(wanted) = &leaf.wanted
+        && !rights.may_search(&wanted.type_key)?
+    {
+        return Ok(None);
     }
     let found = match leaf.source {
         ValueSource::Stored => stored(leaf, candidate, rights)?,

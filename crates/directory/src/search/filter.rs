@@ -212,10 +212,10 @@ fn names(tree: &Tree<'_>, value: &[u8]) -> Result<Option<Test>, Error> {
 
 /// `name#'0101'B` (RFC 4517 §3.3.21): the name, and the unique identifier with its `#`.
 pub(crate) fn split_uid(value: &str) -> (&str, &str) {
-    if value.ends_with("'B") {
-        if let Some(hash) = value.rfind("#'") {
-            return value.split_at(hash);
-        }
+    if value.ends_with("'B")
+        && let Some(hash) = value.rfind("#'")
+    {
+        return value.split_at(hash);
     }
     (value, "")
 }

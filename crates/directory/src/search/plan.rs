@@ -158,7 +158,7 @@ impl Planner<'_, '_> {
     fn pour(&self, plan: &Plan, into: &mut Blocks) -> Result<(), Fault> {
         let mut walk = super::walk::Walk::open(&self.tree.reader, plan)?;
         let mut block = 0;
-        while let Some((number, bits)) = walk.from_block(block)? {
+        while let Some((number, bits)) = walk.next_from(block)? {
             into.blocks.entry(number).or_insert_with(empty).or(&bits);
             block = number.saturating_add(1);
         }

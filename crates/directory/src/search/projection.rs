@@ -97,7 +97,7 @@ impl Selection {
     }
 
     fn asks_for_computed(&self, key: &str) -> bool {
-        self.all_operational || self.computed.iter().any(|computed| *computed == key)
+        self.all_operational || self.computed.contains(&key)
     }
 
     /// For entries that are not stored.

@@ -1,7 +1,8 @@
 //! A running search, and one step of it.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+use std::sync::OnceLock;
 
 use ldap::message::Scope;
 use ldap::result::ResultCode;
@@ -213,7 +214,7 @@ impl Search {
     ) -> Result<Step, Error> {
         let mut walk = Walk::open(&stepping.tree.reader, plan)?;
         let mut block = block_of(self.next).0;
-        while let Some((number, bits)) = walk.from_block(block)? {
+        while let Some((number, bits)) = walk.next_from(block)? {
             for id in bits.iter(number) {
                 if id < self.next {
                     continue;
@@ -414,9 +415,16 @@ fn fingerprint(who: &Who, query: &SearchQuery<'_>) -> u64 {
     hasher.finish()
 }
 
+/// Binds a cookie to its search and to this process: a client cannot make one, to be sent more than its
+/// size limit, nor use one after a restart.
+fn seal(next: u64, sent: u64, fingerprint: u64) -> u64 {
+    static SECRET: OnceLock<RandomState> = OnceLock::new();
+    SECRET.get_or_init(RandomState::new).hash_one((next, sent, fingerprint))
+}
+
 fn cookie(next: EntryId, sent: u64, fingerprint: u64) -> Vec<u8> {
     let mut cookie = Vec::with_capacity(COOKIE_BYTES);
-    for number in [next.0, sent, fingerprint] {
+    for number in [next.0, sent, seal(next.0, sent, fingerprint)] {
         cookie.extend_from_slice(&number.to_be_bytes());
     }
     cookie
@@ -428,7 +436,9 @@ fn read_cookie(cookie: &[u8], fingerprint: u64) -> Result<(EntryId, u64), Refusa
         Some(u64::from_be_bytes(bytes.try_into().ok()?))
     };
     match (cookie.len(), number(0), number(8), number(16)) {
-        (COOKIE_BYTES, Some(next), Some(sent), Some(print)) if print == fingerprint => {
+        (COOKIE_BYTES, Some(next), Some(sent), Some(print))
+            if print == seal(next, sent, fingerprint) =>
+        {
             Ok((EntryId(next), sent))
         }
         _ => Err(Refusal::new(

@@ -33,7 +33,7 @@ impl<'w, 't> Walk<'w, 't> {
     }
 
     /// The first block at or after `block` that holds candidates.
-    pub(crate) fn from_block(&mut self, block: u32) -> Result<Found, Fault> {
+    pub(crate) fn next_from(&mut self, block: u32) -> Result<Found, Fault> {
         match self {
             Walk::One(id) => {
                 let (number, low) = block_of(*id);
@@ -63,9 +63,9 @@ fn common(walks: &mut [Walk<'_, '_>], block: u32) -> Result<Found, Fault> {
     let Some((lead, rest)) = walks.split_first_mut() else { return Ok(None) };
     let mut at = block;
     'lead: loop {
-        let Some((number, mut bits)) = lead.from_block(at)? else { return Ok(None) };
+        let Some((number, mut bits)) = lead.next_from(at)? else { return Ok(None) };
         for walk in rest.iter_mut() {
-            match walk.from_block(number)? {
+            match walk.next_from(number)? {
                 None => return Ok(None),
                 Some((other, _)) if other > number => {
                     at = other;

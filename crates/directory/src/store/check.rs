@@ -6,7 +6,7 @@ use super::{
     AttributeId, BlockBits, EntryId, IndexKind, PostingKey, Reader,
     block::{self, Block, id_in},
     fault::damaged,
-    keys::{Fields, attribute_key, entry_key, link_key, loose_key},
+    keys::{Fields, entry_key, link_key, loose_key},
     names,
     posting::split_row_key,
     reader::{names_key, parse_backlink, parse_link, parse_loose, parse_loose_name, parse_node},

@@ -1,7 +1,5 @@
 //! The store against real files, and random batches against ordered maps.
 
-use std::path::Path;
-
 use super::*;
 
 fn options() -> StoreOptions {

@@ -19,8 +19,8 @@ pub(crate) const DROPPED: [&str; 8] = [
 ];
 
 pub(crate) fn is_dropped(description: &str) -> bool {
-    let is = |name: &&str| name.eq_ignore_ascii_case(description);
-    COMPUTED.iter().any(|name| is(&name)) || DROPPED.iter().any(|name| is(&name))
+    let mut names = COMPUTED.iter().chain(&DROPPED);
+    names.any(|name| name.eq_ignore_ascii_case(description))
 }
 
 /// The change a record asks for; content records are added.

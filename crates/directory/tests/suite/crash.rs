@@ -13,7 +13,7 @@ use directory::{Change, Directory, Modification, NewAttribute, Settings};
 use ldap::message::{ModifyOperation, Scope};
 
 use crate::model::rng::Rng;
-use crate::sample::{Sample, operator};
+use crate::sample::{Sample, check_store, operator};
 
 const FOLDER: &str = "CHANCERY_CRASH_FOLDER";
 const FIRST: &str = "CHANCERY_CRASH_FIRST";
@@ -122,6 +122,7 @@ fn what_was_answered_survives_sigkill() {
         drop(directory);
         run_victim(folder.path(), round * ROUND, rng.below(250), &mut answered);
         check_log(folder.path());
+        check_store(folder.path());
         let directory = Directory::open(folder.path(), Settings::default()).unwrap();
         sample = Sample { directory, folder };
         for (thread, answered) in &mut answered {

@@ -32,7 +32,7 @@ fn is_unavailable(error: &Error) -> bool {
 
 #[test]
 fn a_full_disk_refuses_and_recovers() {
-    let sample = Sample::with_settings(small(2 << 20));
+    let mut sample = Sample::with_settings(small(2 << 20));
     sample.load(PEOPLE);
     let mut added = Vec::new();
     let full = loop {
@@ -64,6 +64,8 @@ fn a_full_disk_refuses_and_recovers() {
     let (half, _) = added.split_at(added.len() - 10);
     assert_eq!(half.iter().filter(remove).count(), half.len());
     sample.change(device("after", 20_000)).unwrap();
+    assert_eq!(sample.names("(cn=after)"), [format!("cn=after,{SUFFIX}")]);
+    sample.reopen();
     assert_eq!(sample.names("(cn=after)"), [format!("cn=after,{SUFFIX}")]);
 }
 

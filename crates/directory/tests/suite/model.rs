@@ -74,6 +74,8 @@ impl Run {
             }
         }
         self.compare();
+        self.sample.reopen();
+        self.compare();
     }
 
     fn fail(&self, what: &str) -> ! {

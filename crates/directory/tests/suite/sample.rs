@@ -1,5 +1,6 @@
 //! A directory in a temporary folder, filled from LDIF, and searches printed as text.
 
+use directory::store::{Store, StoreOptions, check::check};
 use directory::{
     Change, ChangeControls, ChangeRequest, Directory, EntrySink, Error, Modification, NewAttribute,
     Outcome, Page, Protection, SearchQuery, Settings, Step, Subject, Who,
@@ -33,10 +34,11 @@ impl Sample {
         Sample { directory, folder }
     }
 
-    /// Closes the directory and opens it again, as a restart does.
+    /// Closes the directory and opens it again, as a restart does; every invariant holds in between.
     pub fn reopen(&mut self) {
         let Sample { directory, folder } = std::mem::replace(self, Sample::empty());
         drop(directory);
+        check_store(folder.path());
         let directory = Directory::open(folder.path(), Settings::default()).unwrap();
         *self = Sample { directory, folder };
     }
@@ -160,6 +162,15 @@ impl Sample {
     }
 }
 
+/// Verifies every invariant of storage.md that bytes tell of a folder that nobody has open.
+pub fn check_store(folder: &std::path::Path) {
+    let store = Store::open(folder, &StoreOptions::default()).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let mut findings = Vec::new();
+    check(&snapshot.reader(), &mut |finding| findings.push(finding)).unwrap();
+    assert!(findings.is_empty(), "{findings:#?}");
+}
+
 fn values(record: &[ldap::ldif::LdifAttribute<'_>]) -> Vec<NewAttribute> {
     let mut attributes: Vec<NewAttribute> = Vec::new();
     for attribute in record {
@@ -234,7 +245,7 @@ impl EntrySink for Collected {
             dn: String::from_utf8(dn.to_vec()).unwrap(),
             attributes: attributes
                 .map(|attribute| {
-                    let values = attribute.values.clone();
+                    let values = attribute.values;
                     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
                     (attribute.name().to_owned(), values.map(text).collect())
                 })

@@ -259,7 +259,8 @@ fn aliases_are_followed_as_asked() {
     use DerefAliases::{Always, FindingBase, InSearching, Never};
     let sample = with_aliases();
     let groups = "ou=groups,dc=example,dc=com";
-    let cases: &[(&str, Scope, DerefAliases, Result<&[&str], u32>)] = &[
+    type Expected = Result<&'static [&'static str], u32>;
+    let cases: &[(&str, Scope, DerefAliases, Expected)] = &[
         ("ou=a,dc=example,dc=com", Scope::Base, Never, Ok(&["ou=a"])),
         ("ou=a,dc=example,dc=com", Scope::Base, InSearching, Ok(&["ou=a"])),
         ("ou=a,dc=example,dc=com", Scope::Base, FindingBase, Ok(&["ou=people"])),

@@ -9,7 +9,8 @@ use directory::{
     Change, ChangeControls, ChangeRequest, Directory, Error, Outcome, Protection, Subject, Who,
 };
 use ldap::message::{
-    AddRequest, Attribute, Control, DeleteRequest, Modification, ModifyDnRequest, ModifyRequest, Request,
+    AddRequest, Attribute, Control, DeleteRequest, Modification, ModifyDnRequest, ModifyRequest,
+    Request,
 };
 use ldap::oid::control::{MANAGE_DSA_IT, RELAX_RULES};
 use ldap::result::ResultCode;
@@ -42,7 +43,8 @@ impl Door for Served {
     }
 
     fn submit(&mut self, change: Change) -> Result<()> {
-        let controls = [RELAX_RULES, MANAGE_DSA_IT].map(|oid| Control { oid, critical: true, value: None });
+        let controls =
+            [RELAX_RULES, MANAGE_DSA_IT].map(|oid| Control { oid, critical: true, value: None });
         self.0.send(&request(&change), &controls)
     }
 
@@ -109,7 +111,11 @@ impl Door for Opened {
         let mut request = ChangeRequest {
             subject: Subject { who: Who::Operator, address: None, protection: Protection::Local },
             change,
-            controls: ChangeControls { relax: true, manage_dsa_it: true, ..ChangeControls::default() },
+            controls: ChangeControls {
+                relax: true,
+                manage_dsa_it: true,
+                ..ChangeControls::default()
+            },
         };
         let (sender, receiver) = sync_channel(1);
         let settled = match Directory::needs_settling(&request) {

@@ -75,12 +75,12 @@ fn offline(
     rejects: &mut Rejects,
     progress: &mut Progress,
 ) -> Result<Loaded> {
-    let passwords =
-        if import.passwords == "refuse" { Passwords::Refuse } else { Passwords::Hash };
+    let passwords = if import.passwords == "refuse" { Passwords::Refuse } else { Passwords::Hash };
     let options = LoadOptions { passwords, keep_going: import.rejects.is_some() };
     let mut failure = None;
     let mut show = |step: Step| {
-        progress.show(|| format!("{}: {} entries, {} MiB", step.phase, step.entries, step.bytes >> 20));
+        progress
+            .show(|| format!("{}: {} entries, {} MiB", step.phase, step.entries, step.bytes >> 20));
     };
     let loaded = load(
         store,
@@ -113,7 +113,10 @@ fn advice(rejected: &Rejected) -> String {
 fn print(common: &Common, loaded: &Loaded, seconds: f64, import: &Import) {
     if common.json {
         let Loaded { entries, rejected, loose } = *loaded;
-        println!("{}", serde_json::json!({ "entries": entries, "rejected": rejected, "loose": loose }));
+        println!(
+            "{}",
+            serde_json::json!({ "entries": entries, "rejected": rejected, "loose": loose })
+        );
         return;
     }
     let rate = loaded.entries as f64 / seconds.max(0.001);
@@ -122,7 +125,11 @@ fn print(common: &Common, loaded: &Loaded, seconds: f64, import: &Import) {
         println!("{} values name entries that do not exist (yet)", loaded.loose);
     }
     if let (true, Some(path)) = (loaded.rejected > 0, &import.rejects) {
-        println!("{} records were refused; they are in {} with the reasons", loaded.rejected, path.display());
+        println!(
+            "{} records were refused; they are in {} with the reasons",
+            loaded.rejected,
+            path.display()
+        );
     }
 }
 
@@ -134,7 +141,8 @@ pub(super) struct Rejects {
 impl Rejects {
     fn open(import: &Import) -> Result<Rejects> {
         let Some(path) = &import.rejects else { return Ok(Rejects { file: None }) };
-        let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+        let file =
+            File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Rejects { file: Some(BufWriter::new(file)) })
     }
 

@@ -65,7 +65,9 @@ impl<D: Door> Importing<'_, D> {
             Ok(Some(record)) => {
                 let is_add = matches!(record.kind, RecordKind::Content(_) | RecordKind::Add(_));
                 let dn = record.dn.to_string();
-                change_of(&record).map(|change| (change, dn, is_add)).map_err(|what| (record.line, what))
+                change_of(&record)
+                    .map(|change| (change, dn, is_add))
+                    .map_err(|what| (record.line, what))
             }
             Err(error) => Err((error.line, error.what)),
         };

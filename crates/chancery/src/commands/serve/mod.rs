@@ -24,8 +24,8 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let config = opening::load(common, &overrides)?;
     logging::start(&config.log)?;
     let directory = opening::directory(&config)?;
-    let certificates = first_run::certificates(&config)?;
-    let made = first_run::Made { certificates, ..first_run::tree(&config, &directory)? };
+    first_run::certificates(&config)?;
+    let made = first_run::tree(&config, &directory)?;
     let tls = opening::tls(&config)?;
     let server =
         Server::start(directory.clone(), server_settings(&config, &tls)?).map_err(failed)?;

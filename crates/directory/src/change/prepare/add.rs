@@ -55,6 +55,9 @@ pub(crate) fn prepare(
         }
     }
     add_naming_values(preparing, &mut entry, &rdns)?;
+    if entry.find("entryuuid").is_some() {
+        preparing.check_uuid(&entry, None)?;
+    }
     let structural = preparing.check_schema(&entry, &links, preparing.relaxes(rights))?;
     stamp(preparing, &mut entry, structural)?;
     Ok(Prepared::Add(Box::new(PreparedAdd {

@@ -37,9 +37,8 @@ pub(crate) fn prepare(
         }
     }
     check_name_kept(preparing, &after)?;
-    if after.find("entryuuid").is_none() {
-        let message = "every entry has an entryUUID; it can be replaced but not removed";
-        return Err(Refusal::new(ResultCode::CONSTRAINT_VIOLATION, message).into());
+    if explained.iter().any(|one| one.described.key == "entryuuid") {
+        preparing.check_uuid(&after, Some(candidate.id))?;
     }
     let relaxes = preparing.relaxes(preparing.judge.of(&candidate).entry()?);
     let structural = preparing.check_schema(&after, &links, relaxes)?;

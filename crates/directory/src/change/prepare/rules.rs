@@ -15,6 +15,7 @@ use crate::entry::{Entry, equality_key};
 use crate::refusal::{Error, Refusal};
 use crate::schema::check::{EntryToCheck, check_entry};
 use crate::schema::{AttributeDescription, AttributeType, Schema};
+use crate::store::{EntryId, PostingKey};
 
 impl Preparing<'_, '_> {
     pub(crate) fn schema(&self) -> &Schema {
@@ -116,6 +117,27 @@ impl Preparing<'_, '_> {
         let checked = check_entry(schema, &to_check, relaxes)?;
         let class = schema.object_class_at(checked.structural);
         Ok(class.map(|class| class.name.clone()).unwrap_or_default())
+    }
+
+    /// An entryUUID that a manager brought must be nobody else's (as far as its index tells).
+    pub(crate) fn check_uuid(&self, entry: &Entry, own: Option<EntryId>) -> Result<(), Error> {
+        let Some(held) = entry.find("entryuuid") else {
+            let message = "every entry has an entryUUID; it can be replaced but not removed";
+            return Err(Refusal::new(ResultCode::CONSTRAINT_VIOLATION, message).into());
+        };
+        let Some(attribute) = self.tree.catalogue.id("entryuuid") else { return Ok(()) };
+        let rule = held.described.attribute_type(self.schema()).and_then(|kind| kind.equality);
+        for value in &held.values {
+            let key = equality_key(self.schema(), rule, value);
+            let mut posting = self.tree.reader.posting(&PostingKey::equality(attribute, &key))?;
+            while let Some(block) = posting.next_block()? {
+                if block.iter().any(|id| Some(id) != own) {
+                    let message = "another entry has this entryUUID";
+                    return Err(Refusal::new(ResultCode::CONSTRAINT_VIOLATION, message).into());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Sets an attribute that the server itself keeps.

@@ -29,6 +29,8 @@ pub struct Link {
 pub struct Entry {
     pub parent: Id,
     pub rdn: String,
+    /// The normal form of `rdn`.
+    pub key: String,
     /// Stored attributes in the order of their values, by lower-case description.
     pub values: BTreeMap<String, Vec<String>>,
     pub links: BTreeMap<String, Vec<Link>>,
@@ -87,7 +89,24 @@ impl World {
 
     pub fn find(&self, dn: &str) -> Option<Id> {
         let wanted = normal_dn(dn);
-        self.entries.keys().copied().find(|id| normal_dn(&self.dn(*id)) == wanted)
+        let below = wanted.strip_suffix(SUFFIX)?;
+        let child = |parent: Id, key: &str| {
+            let mut all = self.entries.iter();
+            all.find(|(_, entry)| entry.parent == parent && entry.key == key).map(|(id, _)| *id)
+        };
+        let mut at = child(0, SUFFIX)?;
+        for key in below.split(',').filter(|key| !key.is_empty()).rev() {
+            at = child(at, key)?;
+        }
+        Some(at)
+    }
+
+    fn normal_name(&self, id: Id) -> String {
+        let entry = &self.entries[&id];
+        match entry.parent {
+            0 => entry.key.clone(),
+            parent => format!("{},{}", entry.key, self.normal_name(parent)),
+        }
     }
 
     pub fn children(&self, id: Id) -> usize {
@@ -143,7 +162,8 @@ impl World {
         };
         self.next += 1;
         let id = self.next;
-        let mut entry = Entry { parent, rdn: rdn.to_owned(), ..Entry::default() };
+        let mut entry =
+            Entry { parent, rdn: rdn.to_owned(), key: normal_dn(rdn), ..Entry::default() };
         for attribute in attributes {
             let one =
                 Modification { operation: ModifyOperation::Add, attribute: attribute.clone() };
@@ -282,6 +302,7 @@ impl World {
         }
         name(&mut entry, new_rdn);
         entry.rdn = new_rdn.to_owned();
+        entry.key = normal_rdn(new_rdn);
         check(&entry)?;
         self.entries.insert(id, entry);
         self.bind();
@@ -291,13 +312,12 @@ impl World {
     /// Loose names that have become an entry's are links from now on, each entry once.
     fn bind(&mut self) {
         let names: BTreeMap<String, Id> =
-            self.entries.keys().map(|id| (normal_dn(&self.dn(*id)), *id)).collect();
+            self.entries.keys().map(|id| (self.normal_name(*id), *id)).collect();
         for links in self.entries.values_mut().flat_map(|entry| entry.links.values_mut()) {
             for link in links.iter_mut() {
-                if let Target::Loose(name) = &link.target {
-                    if let Some(id) = names.get(name) {
-                        link.target = Target::Bound(*id);
-                    }
+                let Target::Loose(name) = &link.target else { continue };
+                if let Some(id) = names.get(name) {
+                    link.target = Target::Bound(*id);
                 }
             }
             let mut seen = Vec::new();
@@ -338,7 +358,7 @@ fn check(entry: &Entry) -> Result<(), Code> {
         return Err(65);
     }
     let many = |key: &&str| entry.values.get(*key).is_some_and(|values| values.len() > 1);
-    if SINGLE.iter().any(|key| many(&key)) { Err(19) } else { Ok(()) }
+    if SINGLE.iter().any(many) { Err(19) } else { Ok(()) }
 }
 
 fn repeats(values: &[String]) -> bool {
