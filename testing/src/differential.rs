@@ -54,12 +54,16 @@ pub fn judge(step: &Step, answers: &[(Subject, Answer)]) -> Vec<String> {
             faults.push(format!("{place}\n    {name}: got {got}, expected {wanted} ({why})"));
         }
     }
-    if let (Expected::Same(_), [(first, left), (second, right)]) = (&step.expected, answers) {
-        let names = (first.name(), second.name());
-        let (left, right) = (Comparable::of(left), Comparable::of(right));
-        faults.extend(
-            left.differences(&right, names).into_iter().map(|d| format!("{place}\n    {d}")),
-        );
+    let [(first, left), (second, right)] = answers else { return faults };
+    let names = (first.name(), second.name());
+    let (mut left, mut right) = (Comparable::of(left), Comparable::of(right));
+    let asks_for_operational = step.arguments.iter().any(|argument| argument == "+");
+    if asks_for_operational {
+        left.keep_common(&mut right);
+    }
+    if asks_for_operational || matches!(step.expected, Expected::Same(_)) {
+        let differences = left.differences(&right, names).into_iter();
+        faults.extend(differences.map(|difference| format!("{place}\n    {difference}")));
     }
     faults
 }

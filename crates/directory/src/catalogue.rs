@@ -169,7 +169,7 @@ impl Catalogue {
             Ok(description) => Ok(Arc::new(Described::of(&description))),
             Err(error) => Err(Refusal::new(
                 ResultCode::UNDEFINED_ATTRIBUTE_TYPE,
-                format!("attribute description '{text}': {error}"),
+                format!("attribute description '{text:.100}': {error}"),
             )),
         }
     }

@@ -11,12 +11,12 @@ use crate::directory::Inner;
 use crate::judge::Judge;
 use crate::refusal::{Error, Fault, Refusal};
 use crate::search::evaluate::{Truth, evaluate};
-use crate::search::filter::compile;
-use crate::search::given::{GivenEntry, search_given};
+use crate::search::filter::{Node, compile};
+use crate::search::given::{GivenEntry, evaluate_given, explain, search_given};
 use crate::search::{EntrySink, Search, SearchQuery, Step};
 use crate::store::Snapshot;
 use crate::subject::{Subject, Who};
-use crate::tree::{Candidate, Tree};
+use crate::tree::Tree;
 
 /// One asker's view of one snapshot. Short-lived: while it lives, the disk cannot reuse pages.
 pub struct View<'d> {
@@ -103,7 +103,24 @@ impl<'d> View<'d> {
             let message = format!("you may not compare '{}' of this entry", described.text);
             return Err(Refusal::new(ResultCode::INSUFFICIENT_ACCESS_RIGHTS, message).into());
         }
-        compare_value(&tree, &candidate, attribute, value)
+        compare_value(&tree, attribute, value, |node| {
+            evaluate(node, &candidate, &crate::permits::IgnoringAccess)
+        })
+    }
+
+    /// Compares with one entry that is not stored: the root DSE or the subschema.
+    pub fn compare_given(
+        &self,
+        entry: &GivenEntry,
+        attribute: &str,
+        value: &[u8],
+    ) -> Result<bool, Error> {
+        let tree = self.tree();
+        tree.catalogue.describe(attribute)?;
+        let attributes = explain(&tree, entry)?;
+        compare_value(&tree, attribute, value, |node| {
+            evaluate_given(node, &tree, &attributes, &crate::permits::IgnoringAccess)
+        })
     }
 
     /// What a bind as `dn` is verified against. An unknown name gives a target that costs the same
@@ -170,18 +187,17 @@ impl<'d> View<'d> {
 
 fn compare_value(
     tree: &Tree<'_>,
-    candidate: &Candidate<'_, '_>,
     attribute: &str,
     value: &[u8],
+    evaluated: impl Fn(&Node) -> Result<Truth, Fault>,
 ) -> Result<bool, Error> {
     let filter = Filter::Equality(ldap::filter::Assertion {
         attribute,
         value: std::borrow::Cow::Borrowed(value),
     });
     let present = Filter::Present(attribute);
-    let truth_of = |filter: &Filter<'_>| -> Result<Truth, Error> {
-        Ok(evaluate(&compile(tree, filter)?, candidate, &crate::permits::IgnoringAccess)?)
-    };
+    let truth_of =
+        |filter: &Filter<'_>| -> Result<Truth, Error> { Ok(evaluated(&compile(tree, filter)?)?) };
     if truth_of(&present)? != Some(true) {
         let message = format!("the entry has no '{attribute}'");
         return Err(Refusal::new(ResultCode::NO_SUCH_ATTRIBUTE, message).into());

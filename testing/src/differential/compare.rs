@@ -49,6 +49,15 @@ impl Comparable {
         }
     }
 
+    /// Leaves the attributes that both answered for an entry.
+    pub fn keep_common(&mut self, other: &mut Comparable) {
+        for (dn, left) in &mut self.entries {
+            let Some(right) = other.entries.get_mut(dn) else { continue };
+            left.retain(|name, _| right.contains_key(name));
+            right.retain(|name, _| left.contains_key(name));
+        }
+    }
+
     /// Every difference as a sentence; `names` are those of the two sides.
     pub fn differences(&self, other: &Comparable, names: (&str, &str)) -> Vec<String> {
         let mut found = Vec::new();

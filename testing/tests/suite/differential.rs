@@ -2,9 +2,10 @@
 //!
 //! `CHANCERY_BLESS=1` writes slapd's outcomes behind the requests that are expected to be the same.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use testing::differential::script::{self, Outcome, Step};
+use testing::differential::script::{self, Expected, Outcome, Step};
 use testing::differential::{ask, judge};
 use testing::peers::missing::present;
 use testing::peers::tools::Tools;
@@ -89,6 +90,30 @@ fn two_slapds_do_not_differ() {
     let faults: Vec<String> =
         steps.iter().zip(answers.map(pair)).flat_map(|(step, pair)| judge(step, &pair)).collect();
     fail_on(&faults);
+}
+
+/// `docs/reference/differences-from-openldap.md` lists the reasons of requests.txt, no less, no more.
+#[test]
+fn every_difference_is_documented() {
+    let script = std::fs::read_to_string(folder().join("requests.txt")).unwrap();
+    let variables = ["B", "S", "ADMIN", "PW"].map(|name| (name, "cn=x"));
+    let noted: BTreeSet<String> = script::parse(&script, &variables)
+        .unwrap()
+        .into_iter()
+        .filter_map(|step| match step.expected {
+            Expected::Differs { reason, .. } => Some(reason),
+            Expected::Same(_) => None,
+        })
+        .collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs/reference/differences-from-openldap.md");
+    let text = std::fs::read_to_string(file).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let listed: BTreeSet<String> = rows
+        .filter_map(|row| row.strip_suffix(" |")?.rsplit_once(" | "))
+        .map(|(_, reason)| reason.to_owned())
+        .collect();
+    assert_eq!(noted, listed, "requests.txt (left) and differences-from-openldap.md (right)");
 }
 
 #[test]

@@ -151,6 +151,11 @@ rules! {
     IntegerBitAndMatch "1.2.840.113556.1.4.803" "integerBitAndMatch" Other Integer Integer;
     IntegerBitOrMatch "1.2.840.113556.1.4.804" "integerBitOrMatch" Other Integer Integer;
     InChainMatch "1.2.840.113556.1.4.1941" "inChainMatch" Other Name DistinguishedName;
+    DnOneLevelMatch "1.3.6.1.4.1.4203.666.4.8" "dnOneLevelMatch" Other Name DistinguishedName;
+    DnSubtreeMatch "1.3.6.1.4.1.4203.666.4.9" "dnSubtreeMatch" Other Name DistinguishedName;
+    DnSubordinateMatch "1.3.6.1.4.1.4203.666.4.10" "dnSubordinateMatch"
+        Other Name DistinguishedName;
+    DnSuperiorMatch "1.3.6.1.4.1.4203.666.4.11" "dnSuperiorMatch" Other Name DistinguishedName;
 }
 
 impl MatchingRule {
@@ -232,11 +237,37 @@ impl MatchingRule {
             MatchingRule::KeywordMatch => component::has_word(schema, value, assertion),
             MatchingRule::IntegerBitAndMatch => number::has_all_bits(value, assertion),
             MatchingRule::IntegerBitOrMatch => number::has_some_bits(value, assertion),
+            MatchingRule::DnOneLevelMatch
+            | MatchingRule::DnSubtreeMatch
+            | MatchingRule::DnSubordinateMatch
+            | MatchingRule::DnSuperiorMatch => self.relates(schema, value, assertion),
             _ if self.kind() == RuleKind::Substring => {
                 component::has_substrings(self, schema, value, assertion)
             }
             _ => self.compares(schema, value, assertion),
         }
+    }
+
+    /// OpenLDAP's rules for where one name stands to another. Normal forms are written from the
+    /// root, each RDN closed by a zero byte, so names below a name begin with it.
+    fn relates(
+        self,
+        schema: &Schema,
+        value: &[u8],
+        assertion: &[u8],
+    ) -> Result<bool, InvalidValue> {
+        let (mut held, mut asserted) = (Vec::new(), Vec::new());
+        self.normalize(schema, value, &mut held)?;
+        self.normalize(schema, assertion, &mut asserted)?;
+        let below = held.strip_prefix(asserted.as_slice());
+        Ok(match self {
+            MatchingRule::DnSubtreeMatch => below.is_some(),
+            MatchingRule::DnSubordinateMatch => below.is_some_and(|below| !below.is_empty()),
+            MatchingRule::DnOneLevelMatch => {
+                below.is_some_and(|below| below.iter().filter(|&&byte| byte == 0).count() == 1)
+            }
+            _ => asserted.len() > held.len() && asserted.starts_with(&held),
+        })
     }
 
     fn compares(

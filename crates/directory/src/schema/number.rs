@@ -9,9 +9,8 @@ fn invalid() -> InvalidValue {
     InvalidValue::new("is no integer; right is like -12 or 0 or 345, without leading zeros")
 }
 
-/// Sign and digits. RFC 4517 §3.3.16 forbids leading zeros and `-0`; both are told apart from
-/// rubbish by `strict`, since comparing may be lenient where storing is not.
-fn split(value: &[u8], strict: bool) -> Result<(bool, &[u8]), InvalidValue> {
+/// Sign and digits. RFC 4517 §3.3.16 forbids leading zeros and `-0`.
+fn split(value: &[u8]) -> Result<(bool, &[u8]), InvalidValue> {
     let (negative, digits) = match value {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
@@ -20,7 +19,7 @@ fn split(value: &[u8], strict: bool) -> Result<(bool, &[u8]), InvalidValue> {
         return Err(invalid());
     }
     let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
-    if strict && ((zeros > 0 && digits.len() > 1) || (zeros == 1 && negative)) {
+    if (zeros > 0 && digits.len() > 1) || (zeros == 1 && negative) {
         return Err(invalid());
     }
     let significant = digits.get(zeros..).unwrap_or_default();
@@ -28,13 +27,13 @@ fn split(value: &[u8], strict: bool) -> Result<(bool, &[u8]), InvalidValue> {
 }
 
 pub(super) fn check(value: &[u8]) -> Result<(), InvalidValue> {
-    split(value, true).map(|_| ())
+    split(value).map(|_| ())
 }
 
 /// 0x01 for negative, 0x02 for zero and above; u16 number of digits; digits. What follows the sign
 /// is complemented for negative numbers, so that larger magnitudes come first.
 pub(super) fn normalize(value: &[u8], out: &mut Vec<u8>) -> Result<(), InvalidValue> {
-    let (negative, digits) = split(value, false)?;
+    let (negative, digits) = split(value)?;
     let mask = if negative { 0xff } else { 0 };
     out.push(if negative { 1 } else { 2 });
     out.extend((digits.len() as u16).to_be_bytes().map(|byte| byte ^ mask));

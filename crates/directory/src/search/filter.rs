@@ -8,7 +8,7 @@ use ldap::filter::{Assertion, Extensible, Filter, Substrings};
 
 use crate::names::Resolved;
 use crate::refusal::Error;
-use crate::schema::{AttributeDescription, AttributeType, MatchingRule, Piece, RuleKind};
+use crate::schema::{AttributeDescription, AttributeType, MatchingRule, Piece, RuleKind, Syntax};
 use crate::store::{AttributeId, EntryId};
 use crate::tree::Tree;
 
@@ -273,6 +273,9 @@ fn extended(tree: &Tree<'_>, extensible: &Extensible<'_>) -> Result<Node, Error>
         None => wanted.as_ref().and_then(|wanted| wanted.attribute_type.equality),
     };
     let Some(rule) = rule else { return Ok(Node::Undefined) };
+    if wanted.as_ref().is_some_and(|wanted| !fits(rule, wanted.attribute_type)) {
+        return Ok(Node::Undefined);
+    }
     let test = match &wanted {
         Some(wanted) if rule == MatchingRule::InChainMatch => {
             chain(tree, wanted, &extensible.value)?
@@ -291,9 +294,18 @@ fn extended(tree: &Tree<'_>, extensible: &Extensible<'_>) -> Result<Node, Error>
     Ok(Node::Leaf(leaf))
 }
 
+/// RFC 4511 §4.5.1.7.7: a rule that is not for values of this attribute makes it Undefined.
+fn fits(rule: MatchingRule, kind: &AttributeType) -> bool {
+    let own = [kind.equality, kind.ordering, kind.substring];
+    own.contains(&Some(rule)) || rule.applies_to(kind.syntax)
+}
+
 fn rule_test(tree: &Tree<'_>, rule: MatchingRule, value: &[u8]) -> Option<Test> {
     if rule.kind() == RuleKind::Equality {
         return plain(tree, rule, value);
+    }
+    if rule.applies_to(Syntax::DistinguishedName) {
+        rule.normalize(tree.schema(), value, &mut Vec::new()).ok()?; // no name: Undefined
     }
     Some(Test::Rule { rule, assertion: value.to_vec() })
 }

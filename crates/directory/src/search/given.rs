@@ -24,6 +24,14 @@ pub struct GivenEntry {
 /// Explained attributes with their values.
 pub(crate) type Explained = (Arc<Described>, Vec<Vec<u8>>);
 
+/// The entry's attributes under the schema in force.
+pub(crate) fn explain(tree: &Tree<'_>, entry: &GivenEntry) -> Result<Vec<Explained>, Error> {
+    let explained = entry.attributes.iter().map(|attribute| {
+        Ok((tree.catalogue.describe(&attribute.description)?, attribute.values.clone()))
+    });
+    explained.collect()
+}
+
 /// Evaluates a compiled filter on attributes that are not stored.
 pub(crate) fn evaluate_given(
     node: &Node,
@@ -75,11 +83,7 @@ pub(crate) fn search_given(
     query: &SearchQuery<'_>,
     sink: &mut impl EntrySink,
 ) -> Result<(), Error> {
-    let mut attributes = Vec::new();
-    for attribute in &entry.attributes {
-        attributes
-            .push((tree.catalogue.describe(&attribute.description)?, attribute.values.clone()));
-    }
+    let attributes = explain(tree, entry)?;
     let node = compile(tree, query.filter)?;
     if evaluate_given(&node, tree, &attributes, &IgnoringAccess)? != Some(true) {
         return Ok(());

@@ -317,6 +317,8 @@ fn referrals_are_references_unless_managed() {
     let answer = ask(&sample, &Ask { scope: Scope::OneLevel, ..ALL });
     assert_eq!(answer.names(), ["ou=groups", "ou=people"]);
     assert_eq!(answer.references, ["ldap://other/ou=away??base"]);
+    let deep = ask(&sample, &ALL);
+    assert_eq!(deep.references, ["ldap://other/ou=away??sub"]);
     let managed = ask(&sample, &Ask { scope: Scope::OneLevel, manage_dsa_it: true, ..ALL });
     assert_eq!(managed.names(), ["ou=away", "ou=groups", "ou=people"]);
     assert!(managed.references.is_empty());

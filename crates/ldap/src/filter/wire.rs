@@ -6,7 +6,7 @@ use super::{Assertion, Extensible, Filter, Substrings};
 use crate::ber::tag::{OCTET_STRING, SEQUENCE};
 use crate::ber::{DecodeError, DecodeErrorKind, Reader, begin, write_boolean, write_octets};
 use crate::message::DecodeLimits;
-use crate::message::decode::{description, is_description};
+use crate::message::decode::description;
 
 const AND: u8 = 0xa0;
 const OR: u8 = 0xa1;
@@ -152,11 +152,11 @@ fn assertion(mut content: Reader<'_>) -> Result<Assertion<'_>, DecodeError> {
 
 fn present(content: Reader<'_>) -> Result<&str, DecodeError> {
     let attribute = content.into_text()?;
-    if is_description(attribute) {
-        return Ok(attribute);
+    if attribute.is_empty() {
+        let kind = DecodeErrorKind::Invalid("a presence filter must name an attribute");
+        return Err(content.error(kind));
     }
-    let kind = DecodeErrorKind::Invalid("a presence filter must name an attribute");
-    Err(content.error(kind))
+    Ok(attribute)
 }
 
 /// ```text

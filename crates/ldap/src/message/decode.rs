@@ -372,17 +372,13 @@ fn numeric_oid<'a>(reader: &mut Reader<'a>, tag: u8) -> Decoded<&'a str> {
     Ok(oid)
 }
 
-/// `AttributeDescription ::= LDAPString -- Constrained to <attributedescription> [RFC4512]`.
+/// `AttributeDescription ::= LDAPString -- Constrained to <attributedescription> [RFC4512]`. Any text
+/// is let pass: one that is no description is one that the schema does not know, which each
+/// operation answers in its own way (undefinedAttributeType, Undefined, no attribute).
 #[inline]
 pub(crate) fn description<'a>(reader: &mut Reader<'a>, tag: u8) -> Decoded<&'a str> {
-    let at = reader.offset();
-    let text = reader.text(tag)?;
-    if is_description(text) { Ok(text) } else { Err(BAD_DESCRIPTION.at(at)) }
+    reader.text(tag)
 }
-
-const BAD_DESCRIPTION: DecodeErrorKind = DecodeErrorKind::Invalid(
-    "an attribute description must be letters, digits, hyphens, dots and options after semicolons",
-);
 
 /// The characters of RFC 4512 §2.5, not its whole grammar: the schema decides what exists. An
 /// underscore is tolerated because attribute types with one are in use.

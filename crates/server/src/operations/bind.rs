@@ -58,6 +58,11 @@ fn simple(
         (_, false) => {}
     }
     refuse_unprotected(session)?;
+    // RFC 4511 §4.2: the name is an LDAPDN. That it is none says nothing about any entry.
+    if let Err(error) = ldap::dn::Dn::parse(name) {
+        let message = format!("'{name:.100}' is no distinguished name: {error}");
+        return Err(Refusal::new(ResultCode::INVALID_DN_SYNTAX, message).into());
+    }
     verify(session, call, name, password, Binding::default())
 }
 

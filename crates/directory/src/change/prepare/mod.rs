@@ -89,6 +89,7 @@ pub(crate) fn prepare(
     preparing: &Preparing<'_, '_>,
     request: &ChangeRequest,
 ) -> Result<Prepared, Error> {
+    check_not_root(&request.change)?;
     match &request.change {
         Change::Add { dn, attributes } => add::prepare(preparing, dn, attributes),
         Change::Delete { dn } => delete::prepare(preparing, dn),
@@ -100,6 +101,23 @@ pub(crate) fn prepare(
             modify::prepare_password(preparing, dn, hash, only_if.as_deref())
         }
     }
+}
+
+/// RFC 4512 §5.1: the root DSE is there, and is not changed by operations.
+fn check_not_root(change: &Change) -> Result<(), Refusal> {
+    let (Change::Add { dn, .. }
+    | Change::Delete { dn }
+    | Change::Modify { dn, .. }
+    | Change::ModifyDn { dn, .. }
+    | Change::SetPassword { dn, .. }) = change;
+    if !dn.trim().is_empty() {
+        return Ok(());
+    }
+    let code = match change {
+        Change::Add { .. } => ResultCode::ENTRY_ALREADY_EXISTS,
+        _ => ResultCode::UNWILLING_TO_PERFORM,
+    };
+    Err(Refusal::new(code, "the empty name is the server's own entry, which is only read"))
 }
 
 impl<'t> Preparing<'_, 't> {

@@ -70,7 +70,8 @@ fn find_superior(
     superior: &str,
 ) -> Result<EntryId, Error> {
     let tree = preparing.tree;
-    let parent = preparing.judge.locate(tree, superior, preparing.controls.manage_dsa_it)?;
+    let manage_dsa_it = preparing.controls.manage_dsa_it;
+    let parent = preparing.judge.locate(tree, superior, manage_dsa_it).map_err(no_superior)?;
     if tree.is_within(parent.id, candidate.id)? {
         let message = "an entry cannot be moved below itself";
         return Err(Refusal::new(ResultCode::UNWILLING_TO_PERFORM, message).into());
@@ -80,6 +81,16 @@ fn find_superior(
         return Err(Refusal::new(ResultCode::ALIAS_PROBLEM, message).into());
     }
     Ok(parent.id)
+}
+
+/// RFC 4511 §4.1.9: the matched name is for the entry that was to be changed, not for this one.
+fn no_superior(error: Error) -> Error {
+    match error {
+        Error::Refused(refusal) if refusal.code == ResultCode::NO_SUCH_OBJECT => {
+            Error::Refused(Refusal::new(refusal.code, "there is no such entry to move it below"))
+        }
+        other => other,
+    }
 }
 
 fn check_free(
@@ -143,7 +154,8 @@ fn renamed(
     Ok(after)
 }
 
-/// The old name's values go, unless the new name has them too.
+/// The old name's values go. One that the new name has as well goes too, and comes back as the new
+/// name spells it, in its old place.
 fn remove_naming_values(
     preparing: &Preparing<'_, '_>,
     entry: &mut Entry,
@@ -158,18 +170,21 @@ fn remove_naming_values(
     };
     let mut kept = Vec::new();
     for part in &new_rdn.values {
-        kept.push(key_of(&part.attribute, &part.value)?);
+        kept.push((key_of(&part.attribute, &part.value)?, part.value.clone()));
     }
     for part in parse_rdn(old_rdn)?.iter().flat_map(|rdn| &rdn.values) {
         let old = key_of(&part.attribute, &part.value)?;
-        if kept.contains(&old) {
-            continue;
-        }
         let Some(held) = entry.find(&old.0) else { continue };
         let described = held.described.clone();
         let rule = described.attribute_type(schema).and_then(|kind| kind.equality);
         let mut values = held.values.clone();
-        values.retain(|value| equality_key(schema, rule, value) != old.1);
+        match kept.iter().find(|(new, _)| *new == old) {
+            Some((_, spelled)) => values
+                .iter_mut()
+                .filter(|value| equality_key(schema, rule, value) == old.1)
+                .for_each(|value| value.clone_from(spelled)),
+            None => values.retain(|value| equality_key(schema, rule, value) != old.1),
+        }
         entry.set(described, values);
     }
     Ok(())

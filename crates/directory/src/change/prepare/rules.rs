@@ -44,6 +44,15 @@ impl Preparing<'_, '_> {
         if storable && crate::catalogue::COMPUTED.contains(&described.type_key.as_str()) {
             return Err(not_changeable(described));
         }
+        // RFC 4522 §3: other syntaxes have no BER form, so the description is not recognized.
+        let binary = described.options.iter().any(|option| option == "binary");
+        let kind = described.attribute_type(self.schema());
+        if binary && kind.is_some_and(|kind| !kind.syntax.requires_binary_transfer()) {
+            return Err(Refusal::new(
+                ResultCode::UNDEFINED_ATTRIBUTE_TYPE,
+                format!("'{text}': values of this attribute have no ';binary' form"),
+            ));
+        }
         if !storable {
             return Err(Refusal::new(
                 ResultCode::UNDEFINED_ATTRIBUTE_TYPE,
@@ -184,6 +193,7 @@ pub(crate) fn add_naming_values(
     rdns: &[Rdn],
 ) -> Result<(), Error> {
     let schema = preparing.schema();
+    check_distinct(schema, rdns)?;
     // Only the leaf RDN names the entry itself; a suffix's other RDNs name what is above it.
     for part in rdns.first().iter().flat_map(|rdn| &rdn.values) {
         let described = preparing.tree.catalogue.describe(&part.attribute)?;
@@ -200,6 +210,22 @@ pub(crate) fn add_naming_values(
         }
     }
     Ok(())
+}
+
+/// X.501 §9.3: the values of an RDN are of different types.
+fn check_distinct(schema: &Schema, rdns: &[Rdn]) -> Result<(), Refusal> {
+    let leaf = rdns.first().map(|rdn| rdn.values.as_slice()).unwrap_or_default();
+    let mut kinds: Vec<_> = leaf
+        .iter()
+        .filter_map(|part| schema.attribute_type(&part.attribute))
+        .map(|kind| kind.index)
+        .collect();
+    kinds.sort_unstable();
+    if kinds.windows(2).all(|pair| pair.first() != pair.last()) {
+        return Ok(());
+    }
+    let message = "each attribute may stand only once in an entry's relative name";
+    Err(Refusal::new(ResultCode::INVALID_DN_SYNTAX, message))
 }
 
 /// What may stand in a name: nothing that the server keeps, that is secret, or that is a name

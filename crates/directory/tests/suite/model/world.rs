@@ -284,10 +284,18 @@ impl World {
         if self.find(&new_dn).is_some_and(|other| other != id) {
             return Err(68);
         }
-        let kept: Vec<_> = parts(new_rdn).collect();
-        for old in parts(&entry.rdn.clone()).filter(|old| delete_old && !kept.contains(old)) {
+        let spelled = new_rdn.split('+').map(|part| part.split_once('=').unwrap().1);
+        let kept: Vec<_> = parts(new_rdn).zip(spelled).collect();
+        for old in parts(&entry.rdn.clone()).filter(|_| delete_old) {
             let Some(values) = entry.values.get_mut(&old.0) else { continue };
-            values.retain(|value| normal(value) != old.1);
+            match kept.iter().find(|(new, _)| *new == old) {
+                // Taken away and given again: as the new name spells it.
+                Some((_, spelled)) => values
+                    .iter_mut()
+                    .filter(|value| normal(value) == old.1)
+                    .for_each(|value| *value = (*spelled).to_owned()),
+                None => values.retain(|value| normal(value) != old.1),
+            }
             if values.is_empty() {
                 entry.values.remove(&old.0);
             }
