@@ -1,0 +1,29 @@
+//! `chancery.toml`: read in two steps, documented from the same definition it is read by.
+//!
+//! In reading order:
+//!
+//! - [`raw`]: every section and setting with its documentation, default and bounds. The one place
+//!   to add a setting.
+//! - [`setting`]: what a section is made of; [`value`]: how sizes, durations and words are written.
+//! - [`read`]: from text to raw sections; [`fault`]: what can be wrong, with line and column.
+//! - [`overrides`]: the command line and the environment over the file.
+//! - [`resolved`]: [`Config`], which the rest of the program uses.
+//! - [`example`]: `chancery.example.toml` and `docs/reference/configuration.md`.
+
+mod example;
+mod fault;
+mod overrides;
+mod raw;
+mod read;
+mod resolved;
+mod setting;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub(crate) use example::{example, reference};
+pub(crate) use fault::{ConfigError, Fault};
+pub(crate) use overrides::Overrides;
+pub(crate) use raw::{ChangeLog, Indexes, Limits, Passwords, Store};
+pub(crate) use resolved::{Address, Audit, CertificateFiles, Config, Listener, Log};
+pub(crate) use value::{Anonymous, Bytes, Level, ListenMode, LogFormat};

@@ -1,0 +1,252 @@
+//! Every section and setting of `chancery.toml`, as it is written. The documentation in here is
+//! what `chancery.example.toml` and the reference print.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::read::SectionReader;
+use super::setting::{Section, Setting, section};
+use super::value::{
+    Anonymous, Bytes, ClientCertificates, Level, ListenMode, LogFormat, Value, Words,
+};
+
+/// Sections that may stand more than once.
+const MANY: bool = true;
+const ONCE: bool = false;
+
+/// All sections, in the order in which they are printed.
+pub(super) const SECTIONS: [Section; 12] = [
+    Top::SECTION,
+    Listen::SECTION,
+    Tls::SECTION,
+    Limits::SECTION,
+    Passwords::SECTION,
+    Indexes::SECTION,
+    SchemaFiles::SECTION,
+    ChangeLog::SECTION,
+    Store::SECTION,
+    Log::SECTION,
+    Shutdown::SECTION,
+    Access::SECTION,
+];
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Raw {
+    pub(crate) top: Top,
+    pub(crate) listen: Vec<Listen>,
+    pub(crate) tls: Tls,
+    pub(crate) limits: Limits,
+    pub(crate) passwords: Passwords,
+    pub(crate) indexes: Indexes,
+    pub(crate) schema: SchemaFiles,
+    pub(crate) change_log: ChangeLog,
+    pub(crate) store: Store,
+    pub(crate) log: Log,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) access: Vec<Access>,
+}
+
+section! {
+    /// Paths are relative to the folder of this file.
+    ONCE "" => Top {
+        /// The folder that holds everything the server keeps. It is created at the first start.
+        data: PathBuf = "'chancery-data'";
+        /// The names at the top of the trees this server holds.
+        suffixes: Vec<String> = "['dc=example,dc=com']";
+        /// The entry that the default access rules let manage everything, created at the first
+        /// start. When absent: `cn=admin` below the first suffix.
+        administrator: Option<String> = "" or "'cn=admin,dc=example,dc=com'";
+        /// What somebody who has not signed in may do at most: `none`; read the root DSE and the
+        /// schema (`root-dse`); or what the access rules say (`search`).
+        anonymous: Anonymous = "'root-dse'";
+    }
+}
+
+section! {
+    /// One place to listen on. Without any: LDAPS on 127.0.0.1:6636. The local socket `ldapi` in
+    /// the data folder is always open as well, for the `chancery` commands of the folder's owner.
+    MANY "listen" => Listen {
+        /// An IP address with a port, `[::]:636` for all; for `ldapi` the path of a socket.
+        address: String = "'127.0.0.1:6636'";
+        /// `ldaps`: TLS from the first byte. `starttls`: plain until the client asks for TLS, and
+        /// no secret is accepted before that. `ldapi`: a local socket, whose peers are known by
+        /// their user.
+        mode: ListenMode = "'ldaps'";
+        /// Whether clients may sign in with a certificate (SASL EXTERNAL).
+        client_certificates: ClientCertificates = "'off'";
+        /// The CAs, in PEM, whose client certificates are accepted.
+        client_ca: Option<PathBuf> = "" or "'clients-ca.pem'";
+    }
+}
+
+section! {
+    /// The server's certificate. Without these two: one from the in-house CA in the data folder.
+    ONCE "tls" => Tls {
+        /// The certificate and those above it, in PEM, the server's own first.
+        certificate: Option<PathBuf> = "" or "'/etc/chancery/server.pem'";
+        /// Its private key, in PEM, readable by the server's user only.
+        key: Option<PathBuf> = "" or "'/etc/chancery/server.key'";
+    }
+}
+
+section! {
+    /// Every named maximum. Behind each: what a client is told that reaches it.
+    ONCE "limits" => Limits {
+        /// Connections in total. Beyond: busy, and closed.
+        connections: u32 = "10000" in (1, 1_000_000);
+        /// Connections from one address; the local socket does not count. Beyond: busy, and closed.
+        connections_per_address: u32 = "1000" in (1, 1_000_000);
+        /// One message before a successful bind. Beyond: protocolError, and closed.
+        message_bytes_before_bind: Bytes = "'256 KiB'" in (1 << 10, 1 << 30);
+        /// One message after it. Beyond: protocolError, and closed.
+        message_bytes: Bytes = "'16 MiB'" in (1 << 10, 1 << 30);
+        /// Operations of one connection at work. At the limit nothing more is read from it.
+        operations_in_flight: u32 = "64" in (1, 10_000);
+        /// Answers that wait for a slow reader. At the limit its searches rest.
+        output_bytes: Bytes = "'64 KiB'" in (1 << 12, 1 << 30);
+        /// Filters inside filters. Beyond: adminLimitExceeded.
+        filter_depth: u32 = "64" in (1, 256);
+        /// Parts of one filter, all levels together. Beyond: adminLimitExceeded.
+        filter_nodes: u32 = "4096" in (1, 1_000_000);
+        /// Attributes in one search's list. Beyond: adminLimitExceeded.
+        requested_attributes: u32 = "4096" in (1, 1_000_000);
+        /// Controls of one request. Beyond: adminLimitExceeded.
+        controls: u32 = "64" in (1, 10_000);
+        /// Changes in one modify. Beyond: adminLimitExceeded.
+        modifications: u32 = "50000" in (1, 10_000_000);
+        /// Attributes of one added entry. Beyond: adminLimitExceeded.
+        attributes_per_add: u32 = "10000" in (1, 1_000_000);
+        /// Values in one add or modify. Beyond: adminLimitExceeded.
+        values: u32 = "1000000" in (1, 100_000_000);
+        /// Bytes of a password. Beyond: invalidCredentials, constraintViolation when setting one.
+        password_bytes: Bytes = "'1 KiB'" in (64, 4096);
+        /// Entries of one search, 0 for no limit. Beyond: sizeLimitExceeded.
+        search_entries: u32 = "0";
+        /// Entries of one page. A larger page that is asked for is answered with one of this size.
+        page_entries: u32 = "10000" in (1, 1_000_000);
+        /// How long one search may take, "0s" for no limit. Beyond: timeLimitExceeded.
+        search_time: Duration = "'1 h'";
+        /// Entries one search may look at, 0 for no limit. Beyond: adminLimitExceeded.
+        search_lookthrough: u32 = "0";
+        /// Entries a search looks at before other connections of its thread get their turn.
+        search_step: u32 = "2000" in (1, 1_000_000);
+        /// Until the TLS handshake must be over. Beyond: closed.
+        handshake_time: Duration = "'10s'" in (100, 600_000);
+        /// Silence of a connection without work. Beyond: a notice (unavailable), and closed.
+        idle_time: Duration = "'15 min'" in (1_000, 31_536_000_000);
+        /// The same before a successful bind.
+        idle_time_before_bind: Duration = "'1 min'" in (1_000, 31_536_000_000);
+        /// How long a reader may take nothing while answers wait. Beyond: closed.
+        write_stall_time: Duration = "'1 min'" in (1_000, 86_400_000);
+        /// Changes that wait for the writer. Beyond: busy.
+        write_queue: u32 = "4096" in (1, 1_000_000);
+        /// Characters of a name, a filter or a message in the audit log; the rest is cut.
+        audit_text: u32 = "1024" in (64, 1_000_000);
+    }
+}
+
+section! {
+    /// How new passwords are hashed (Argon2id) and how many at a time.
+    ONCE "passwords" => Passwords {
+        /// Memory of one hash.
+        memory: Bytes = "'19 MiB'" in (1 << 20, 1 << 30);
+        /// Passes over that memory.
+        passes: u32 = "2" in (1, 64);
+        /// Lanes of one hash.
+        lanes: u32 = "1" in (1, 16);
+        /// Threads that hash and verify; 0 is one for each core.
+        threads: u32 = "0" in (0, 1024);
+        /// Passwords that wait for one of them. Beyond: busy.
+        queue: u32 = "256" in (1, 100_000);
+        /// Whether a password stored in another scheme or at another cost is hashed anew at the
+        /// next successful bind.
+        rehash: bool = "true";
+    }
+}
+
+section! {
+    /// Which attributes have which index. A difference to the last start is built or dropped at
+    /// the next.
+    ONCE "indexes" => Indexes {
+        /// For `(a=v)`, `(a>=v)` and `(a<=v)`.
+        equality: Vec<String> = "['objectClass', 'entryUUID', 'cn', 'sn', 'givenName', 'displayName', 'uid', 'mail', 'telephoneNumber', 'employeeNumber', 'ou', 'o', 'dc', 'uidNumber', 'gidNumber', 'memberUid']";
+        /// For `(a=*v*)`.
+        substring: Vec<String> = "['cn', 'sn', 'givenName', 'displayName', 'uid', 'mail']";
+        /// For `(a=*)`.
+        presence: Vec<String> = "['mail', 'uidNumber', 'gidNumber']";
+    }
+}
+
+section! {
+    /// The schema beyond what is shipped.
+    ONCE "schema" => SchemaFiles {
+        /// Files in RFC 4512 text, OpenLDAP's `.schema` or LDIF form, read after those in the
+        /// `schema` folder of the data folder.
+        files: Vec<PathBuf> = "[]";
+    }
+}
+
+section! {
+    /// The record of all changes. It is trimmed by whichever of the two is reached first.
+    ONCE "change-log" => ChangeLog {
+        /// How long changes are kept.
+        keep_age: Duration = "'30 days'" in (60_000, 315_360_000_000);
+        /// How much room they may take.
+        keep_size: Bytes = "'1 GiB'" in (1 << 20, 1 << 40);
+    }
+}
+
+section! {
+    /// The file that holds the directory.
+    ONCE "store" => Store {
+        /// Address space reserved for it, which is the largest size it can reach. It costs nothing
+        /// until it is used.
+        map_bytes_max: Bytes = "'1 TiB'" in (1 << 24, 1 << 46);
+    }
+}
+
+section! {
+    /// What the server writes about itself, to standard error.
+    ONCE "log" => Log {
+        /// The least important message that is written.
+        level: Level = "'info'";
+        /// Lines for people, or one JSON object a line.
+        format: LogFormat = "'text'";
+        /// Where the audit events go, one for each operation: `stderr`, or the path of a file.
+        audit: String = "'stderr'";
+    }
+}
+
+section! {
+    /// How the server stops.
+    ONCE "shutdown" => Shutdown {
+        /// How long operations at work may take to end.
+        grace: Duration = "'10s'" in (0, 3_600_000);
+    }
+}
+
+section! {
+    /// The access rules: the first that matches decides alone, and what no rule allows is denied.
+    /// Rules in this file replace the default ones, which stand below. They are described in
+    /// `docs/reference/access.md`.
+    MANY "access" => Access {
+        /// The askers: `anyone`, `anonymous`, `signed-in`, `self`, `entry "DN"`, `group "DN"`,
+        /// `role "DN"`, `subtree "DN"`, `value-of ATTRIBUTE`. A list is any of them.
+        /// Always needed.
+        who: Words = "[]";
+        /// The rights: `none`, `auth`, `compare`, `search`, `read`, `add`, `write`, `delete`,
+        /// `manage`. A list is all of them. Always needed.
+        may: Words = "[]";
+        /// The entries: `everything`, `entry "DN"`, `children "DN"`, `subtree "DN"`, `below "DN"`.
+        /// A list is any of them.
+        on: Words = "'everything'";
+        /// A filter the entry must satisfy.
+        r#where: Option<String> = "" or "'(objectClass=person)'";
+        /// The attributes: types, `@secrets`, `@CLASS`, `*`, `+`, `entry`, `all`,
+        /// `all except A, B`. When absent: the entry itself and all its attributes but secrets.
+        attributes: Option<Words> = "" or "['mail', 'telephoneNumber']";
+        /// The client's network: `10.0.0.0/8`, one address, or `local` for the local socket.
+        from: Words = "[]";
+    }
+}

@@ -1,0 +1,380 @@
+//! The configuration the program uses: checked as a whole, paths made whole, defaults filled in.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use directory::access::{AccessRules, RuleError, RuleText};
+use ldap::dn::Dn;
+use toml::de::DeValue;
+
+use super::fault::{ConfigError, Faults};
+use super::overrides::Overrides;
+use super::raw::{Access, ChangeLog, Indexes, Limits, Listen, Passwords, Raw, Store, Tls, Top};
+use super::read::{ReadFile, read};
+use super::value::{Anonymous, ClientCertificates, Level, ListenMode, LogFormat, Value};
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Config {
+    /// The file it came from.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) data: PathBuf,
+    /// At least one.
+    pub(crate) suffixes: Vec<String>,
+    /// The administrator's DN.
+    pub(crate) administrator: String,
+    pub(crate) anonymous: Anonymous,
+    /// At least one; the local socket in the data folder is always among them.
+    pub(crate) listeners: Vec<Listener>,
+    /// None: the one of the in-house CA, in the data folder.
+    pub(crate) certificate: Option<CertificateFiles>,
+    pub(crate) limits: Limits,
+    pub(crate) passwords: Passwords,
+    pub(crate) indexes: Indexes,
+    /// Beyond the `schema` folder of the data folder.
+    pub(crate) schema_files: Vec<PathBuf>,
+    pub(crate) change_log: ChangeLog,
+    pub(crate) store: Store,
+    pub(crate) log: Log,
+    pub(crate) shutdown_grace: Duration,
+    /// The file's rules, or the default ones.
+    pub(crate) access: Vec<RuleText>,
+    /// Where each rule of the file stands; empty for the default ones.
+    pub(super) access_places: Vec<(usize, usize)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listener {
+    pub(crate) address: Address,
+    pub(crate) mode: ListenMode,
+    /// The CAs of the client certificates that are accepted; none: no client certificates.
+    pub(crate) client_ca: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    Internet(SocketAddr),
+    Path(PathBuf),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CertificateFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Log {
+    pub(crate) level: Level,
+    pub(crate) format: LogFormat,
+    pub(crate) audit: Audit,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Audit {
+    StandardError,
+    File(PathBuf),
+}
+
+/// The name of the local socket in the data folder.
+const LOCAL_SOCKET: &str = "ldapi";
+
+impl Config {
+    /// Reads and checks the file, if there is one, under the overrides. All faults are listed.
+    pub(crate) fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Config, ConfigError> {
+        let text = match file {
+            Some(path) => {
+                std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?
+            }
+            None => String::new(),
+        };
+        Config::from_text(&text, file, overrides)
+    }
+
+    /// The same for a text that is already read; relative paths start where `file` is.
+    pub(crate) fn from_text(
+        text: &str,
+        file: Option<&Path>,
+        overrides: &Overrides,
+    ) -> Result<Config, ConfigError> {
+        let mut faults = Faults::new(text);
+        let read = read(text, &mut faults);
+        let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
+        let config = Resolver { folder, overrides, faults: &mut faults }.resolve(read, file);
+        if faults.list.is_empty() {
+            return Ok(config);
+        }
+        Err(ConfigError { file: file.map(Path::to_owned), faults: faults.list })
+    }
+
+    /// Faults found in the access rules against the schema, with their places in the file.
+    pub(crate) fn access_error(&self, errors: &[RuleError]) -> ConfigError {
+        let faults = errors.iter().map(|error| super::Fault {
+            at: self.access_places.get(error.rule).copied(),
+            key: format!("access[{}].{}", error.rule + 1, error.field),
+            what: format!("{}; {}", error.what, error.right),
+        });
+        ConfigError { file: self.file.clone(), faults: faults.collect() }
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
+    let what = format!("cannot be read: {error}; name another with --config, or leave it out");
+    let fault = super::Fault { at: None, key: String::new(), what };
+    ConfigError { file: Some(path.to_owned()), faults: vec![fault] }
+}
+
+struct Resolver<'a, 't> {
+    /// Where relative paths of the file start.
+    folder: &'a Path,
+    overrides: &'a Overrides,
+    faults: &'a mut Faults<'t>,
+}
+
+impl Resolver<'_, '_> {
+    fn resolve(mut self, read: ReadFile, file: Option<&Path>) -> Config {
+        let ReadFile { raw, listen_spans, access_spans } = read;
+        let data = self.data(&raw.top);
+        let suffixes = self.suffixes(&raw.top);
+        let administrator = self.administrator(&raw.top, &suffixes);
+        let listeners = self.listeners(&raw.listen, &listen_spans, &data);
+        let access = access_rules(&raw.access, &suffixes, &administrator);
+        self.check_rules(&raw.access, &access_spans);
+        let access_places = access_spans.iter().map(|span| self.faults.place(span.start)).collect();
+        Config {
+            file: file.map(Path::to_owned),
+            certificate: self.certificate(&raw.tls),
+            schema_files: raw.schema.files.iter().map(|path| self.folder.join(path)).collect(),
+            log: self.log(&raw),
+            data,
+            suffixes,
+            administrator,
+            anonymous: raw.top.anonymous,
+            listeners,
+            limits: raw.limits,
+            passwords: raw.passwords,
+            indexes: raw.indexes,
+            change_log: raw.change_log,
+            store: raw.store,
+            shutdown_grace: raw.shutdown.grace,
+            access,
+            access_places,
+        }
+    }
+
+    fn data(&self, top: &Top) -> PathBuf {
+        self.overrides.data.clone().unwrap_or_else(|| self.folder.join(&top.data))
+    }
+
+    fn suffixes(&mut self, top: &Top) -> Vec<String> {
+        let one = self.overrides.suffix.as_ref().map(|suffix| vec![suffix.clone()]);
+        let suffixes = one.unwrap_or_else(|| top.suffixes.clone());
+        if suffixes.is_empty() {
+            self.faults.without_place("suffixes", "write at least one");
+        }
+        for (index, suffix) in suffixes.iter().enumerate() {
+            self.check_name("suffixes", suffix);
+            let same = |other: &String| other.eq_ignore_ascii_case(suffix);
+            if suffixes.iter().take(index).any(same) {
+                self.faults.without_place("suffixes", format!("`{suffix}` is there twice"));
+            }
+        }
+        suffixes
+    }
+
+    fn check_name(&mut self, key: &str, dn: &str) {
+        let what = match Dn::parse(dn) {
+            Ok(dn) if dn.is_empty() => "it is empty".to_owned(),
+            Ok(_) => return,
+            Err(error) => error.to_string(),
+        };
+        let right = "write one as RFC 4514 has it, such as \"dc=example,dc=com\"";
+        self.faults.without_place(key, format!("`{dn}` is not a name: {what}; {right}"));
+    }
+
+    fn administrator(&mut self, top: &Top, suffixes: &[String]) -> String {
+        if let Some(dn) = &top.administrator {
+            self.check_name("administrator", dn);
+            return dn.clone();
+        }
+        format!("cn=admin,{}", suffixes.first().map_or("", String::as_str))
+    }
+
+    fn listeners(
+        &mut self,
+        listens: &[Listen],
+        spans: &[Range<usize>],
+        data: &Path,
+    ) -> Vec<Listener> {
+        let mut listeners = Vec::new();
+        for (index, (listen, span)) in listens.iter().zip(spans).enumerate() {
+            let key = format!("listen[{}]", index + 1);
+            let listener = self.listener(listen, &key, span);
+            if let Some(listener) = listener.filter(|_| !self.is_overridden(listen.mode)) {
+                self.push(&mut listeners, listener, &key);
+            }
+        }
+        for (mode, key, list) in [
+            (ListenMode::Ldaps, "--listen", &self.overrides.listen),
+            (ListenMode::StartTls, "--listen-starttls", &self.overrides.listen_starttls),
+        ] {
+            for text in list {
+                match text.parse() {
+                    Ok(address) => {
+                        self.push(&mut listeners, Listener::internet(address, mode), key)
+                    }
+                    Err(_) => self.faults.without_place(key, not_an_address(text)),
+                }
+            }
+        }
+        if !listeners.iter().any(|listener| listener.mode != ListenMode::Ldapi) {
+            listeners.push(Listener::internet(
+                SocketAddr::from(([127, 0, 0, 1], 6636)),
+                ListenMode::Ldaps,
+            ));
+        }
+        let local = Listener::local(data.join(LOCAL_SOCKET));
+        if !listeners.contains(&local) {
+            listeners.push(local);
+        }
+        listeners
+    }
+
+    fn is_overridden(&self, mode: ListenMode) -> bool {
+        match mode {
+            ListenMode::Ldaps => !self.overrides.listen.is_empty(),
+            ListenMode::StartTls => !self.overrides.listen_starttls.is_empty(),
+            ListenMode::Ldapi => false,
+        }
+    }
+
+    fn push(&mut self, listeners: &mut Vec<Listener>, listener: Listener, key: &str) {
+        // Port 0 is another port each time.
+        let fixed = !matches!(listener.address, Address::Internet(address) if address.port() == 0);
+        if fixed && listeners.iter().any(|other| other.address == listener.address) {
+            self.faults.without_place(key, "another listener has the same address");
+        }
+        listeners.push(listener);
+    }
+
+    fn listener(&mut self, listen: &Listen, key: &str, span: &Range<usize>) -> Option<Listener> {
+        let client_ca = self.client_ca(listen, key, span);
+        if listen.mode == ListenMode::Ldapi {
+            return Some(Listener::local(self.folder.join(&listen.address)));
+        }
+        let Ok(address) = listen.address.parse() else {
+            self.faults.at(
+                span.clone(),
+                &format!("{key}.address"),
+                not_an_address(&listen.address),
+            );
+            return None;
+        };
+        Some(Listener { client_ca, ..Listener::internet(address, listen.mode) })
+    }
+
+    fn client_ca(&mut self, listen: &Listen, key: &str, span: &Range<usize>) -> Option<PathBuf> {
+        let wanted = listen.client_certificates == ClientCertificates::Optional;
+        let (setting, what) = match (wanted, &listen.client_ca) {
+            (true, _) if listen.mode == ListenMode::Ldapi => {
+                ("client-certificates", "a local socket has no TLS; leave it out")
+            }
+            (true, None) => ("client-ca", "write the file of the CAs that issue the certificates"),
+            (false, Some(_)) => {
+                ("client-certificates", "write \"optional\", or leave `client-ca` out")
+            }
+            (true, Some(path)) => return Some(self.folder.join(path)),
+            (false, None) => return None,
+        };
+        self.faults.at(span.clone(), &format!("{key}.{setting}"), what);
+        None
+    }
+
+    /// What the rest of a rule means, only the schema can tell.
+    fn check_rules(&mut self, rules: &[Access], spans: &[Range<usize>]) {
+        for (index, (rule, span)) in rules.iter().zip(spans).enumerate() {
+            for (key, words) in [("who", &rule.who), ("may", &rule.may)] {
+                if words.0.is_empty() {
+                    let key = format!("access[{}].{key}", index + 1);
+                    self.faults.at(span.clone(), &key, "it is missing; every rule needs it");
+                }
+            }
+        }
+    }
+
+    fn certificate(&mut self, tls: &Tls) -> Option<CertificateFiles> {
+        match (&tls.certificate, &tls.key) {
+            (Some(certificate), Some(key)) => Some(CertificateFiles {
+                certificate: self.folder.join(certificate),
+                key: self.folder.join(key),
+            }),
+            (None, None) => None,
+            (Some(_), None) => {
+                self.faults.without_place("tls.key", "write the key file of the certificate");
+                None
+            }
+            (None, Some(_)) => {
+                self.faults.without_place("tls.certificate", "write the certificate of the key");
+                None
+            }
+        }
+    }
+
+    fn log(&mut self, raw: &Raw) -> Log {
+        let mut level = raw.log.level;
+        if let Some(word) = &self.overrides.log_level {
+            match Level::read(&DeValue::String(word.as_str().into())) {
+                Some(given) => level = given,
+                None => self.faults.without_place("CHANCERY_LOG", format!("write {}", Level::FORM)),
+            }
+        }
+        let audit = match raw.log.audit.as_str() {
+            "stderr" => Audit::StandardError,
+            path => Audit::File(self.folder.join(path)),
+        };
+        Log { level, format: raw.log.format, audit }
+    }
+}
+
+fn not_an_address(text: &str) -> String {
+    format!(
+        "`{text}` is not an address; write an IP address and a port, such as 127.0.0.1:6636 or [::]:636"
+    )
+}
+
+impl Listener {
+    fn internet(address: SocketAddr, mode: ListenMode) -> Listener {
+        Listener { address: Address::Internet(address), mode, client_ca: None }
+    }
+
+    fn local(path: PathBuf) -> Listener {
+        Listener { address: Address::Path(path), mode: ListenMode::Ldapi, client_ca: None }
+    }
+}
+
+fn access_rules(rules: &[Access], suffixes: &[String], administrator: &str) -> Vec<RuleText> {
+    if rules.is_empty() {
+        let all = suffixes.iter().flat_map(|suffix| AccessRules::defaults(suffix, administrator));
+        let mut rules: Vec<RuleText> = Vec::new();
+        all.for_each(|rule| {
+            if !rules.contains(&rule) {
+                rules.push(rule)
+            }
+        });
+        return rules;
+    }
+    rules.iter().cloned().map(rule_text).collect()
+}
+
+fn rule_text(rule: Access) -> RuleText {
+    RuleText {
+        who: rule.who.0,
+        may: rule.may.0,
+        // Nothing said is everywhere, so both ways to say it are one rule.
+        on: if rule.on.0 == ["everything"] { Vec::new() } else { rule.on.0 },
+        filter: rule.r#where,
+        attributes: rule.attributes.map(|words| words.0),
+        from: rule.from.0,
+    }
+}
