@@ -1,2 +1,42 @@
-//! x
-fn main(){}
+//! `chancery`: one binary. This file is the map.
+//!
+//! - `arguments`: the command line. `config`: `chancery.toml` in two steps, raw and resolved.
+//! - `commands`: one file per command; `serve` is the main one.
+//! - `first_run`: what the first start makes: certificates, the administrator, an example tree.
+//! - `opening`: from configuration to an open directory and a server's settings.
+//! - `local`: a client on the running server's local socket, for commands that must ask it.
+//! - `logging`: what is written where. `failure`: errors with a next step, and exit codes.
+
+mod arguments;
+mod commands;
+mod config;
+mod failure;
+mod first_run;
+mod local;
+mod logging;
+mod opening;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let common = &arguments.common;
+    let result = match arguments.command.unwrap_or_default() {
+        Command::Serve(serve) => commands::serve::run(common, &serve),
+        Command::Import(import) => commands::import::run(common, &import),
+        Command::Export(export) => commands::export::run(common, &export),
+        Command::Backup(backup) => commands::backup::run(common, &backup),
+        Command::Restore(restore) => commands::restore::run(common, &restore),
+        Command::Check(check) => commands::check::run(common, &check),
+        Command::Access(access) => commands::access::run(common, &access),
+        Command::Config(config) => commands::config::run(common, &config),
+    };
+    failure::report(result)
+}

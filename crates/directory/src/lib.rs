@@ -3,19 +3,50 @@
 //!
 //! In reading order:
 //!
-//! - [`refusal`]: a correct "no" ([`Refusal`]) and a fault of ours ([`Fault`]).
-//! - [`subject`]: who asks, from where, how protected.
+//! - [`directory`]: opened once, cheap to clone; [`view`]: a snapshot as seen by somebody.
+//! - [`search`]: from a typed query to projected entries. [`change`]: the one door for all writing.
+//! - [`subject`]: who asks, from where, how protected; [`credentials`]: signing in.
+//! - [`access`]: who may do what to which entries and attributes; `judge` applies it to the tree.
 //! - [`schema`]: attribute types, object classes, syntaxes, matching rules, string preparation.
-//! - [`access`]: who may do what to which entries and attributes.
 //! - [`password`]: verifying and making password hashes.
-//! - [`store`]: rows and bytes; `docs/design/storage.md` is its specification. Private to this crate.
+//! - `tree`, `names`, `catalogue`, `entry`, `index`: what the rows mean.
+//! - [`store`]: rows and bytes; `docs/design/storage.md` is its specification.
+//! - [`transfer`]: import, export, backup and the check of what lies on disk.
+//! - `referral`: where else to ask.
+//! - [`refusal`]: a correct "no" ([`Refusal`]) and a fault of ours ([`Fault`]).
 
 pub mod access;
+mod catalogue;
+pub mod change;
+pub mod clock;
+pub mod credentials;
+pub mod directory;
+mod entry;
+mod index;
+mod judge;
+mod names;
 pub mod password;
-pub mod refusal;
+mod permits;
+pub mod referral;
+mod refusal;
+mod reindex;
 pub mod schema;
+pub mod search;
 pub mod store;
 pub mod subject;
+mod subschema;
+pub mod transfer;
+mod tree;
+pub mod view;
 
+pub use change::{
+    Change, ChangeControls, ChangeRequest, Modification, NewAttribute, Outcome, ReadEntry, Reply,
+};
+pub use credentials::{BindTarget, Rehash, Verdict};
+pub use directory::{Directory, OpenError, Settings};
+pub use index::IndexSettings;
 pub use refusal::{Error, Fault, Refusal};
+pub use search::{EntrySink, GivenEntry, Page, Search, SearchDone, SearchQuery, Step};
 pub use subject::{Protection, Subject, Who};
+pub use subschema::SUBSCHEMA_DN;
+pub use view::View;

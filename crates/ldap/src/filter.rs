@@ -6,6 +6,14 @@
 
 use std::borrow::Cow;
 
+use crate::ber::{DecodeError, Reader};
+use crate::message::DecodeLimits;
+
+mod text;
+mod wire;
+
+pub use text::FilterSyntaxError;
+
 /// One filter. `And([])` is absolute true and `Or([])` absolute false (RFC 4526).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filter<'a> {
@@ -50,3 +58,34 @@ pub struct Extensible<'a> {
 /// A filter kept as its BER bytes, known to decode within the limits it was checked against.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterBytes(pub(crate) Box<[u8]>);
+
+impl FilterBytes {
+    /// Keeps the bytes of one whole filter after checking that they are one.
+    pub fn from_wire(bytes: &[u8], limits: &DecodeLimits) -> Result<FilterBytes, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        Filter::decode(&mut reader, limits)?;
+        reader.finish()?;
+        Ok(FilterBytes(bytes.into()))
+    }
+
+    pub fn from_filter(filter: &Filter<'_>) -> FilterBytes {
+        let mut bytes = Vec::new();
+        filter.encode(&mut bytes);
+        FilterBytes(bytes.into())
+    }
+
+    /// The filter again. Filters that were decoded or parsed always come back; one that was built
+    /// by hand and is no filter (a substring assertion without pieces) comes back as absolute
+    /// false, which matches nothing.
+    pub fn filter(&self) -> Filter<'_> {
+        Filter::decode_checked(&self.0).unwrap_or(Filter::Or(Vec::new()))
+    }
+
+    /// The BER encoding.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

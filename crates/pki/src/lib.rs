@@ -1,1 +1,16 @@
-//! Placeholder.
+//! Certificates as values: parse, judge, issue. No sockets, no clock (time is an argument).
+//!
+//! In reading order:
+//!
+//! - [`certificate`]: what one certificate says, as plain values ([`Summary`]).
+//! - [`pem`]: files to rustls types, with errors that name what is wrong ([`Credential`]).
+//! - [`authority`]: the in-house CA of the first start ([`InHouseCa`]).
+
+pub mod authority;
+pub mod certificate;
+mod name;
+pub mod pem;
+
+pub use authority::{CaMaterial, InHouseCa, IssueFailed, Issued};
+pub use certificate::{NotACertificate, Summary};
+pub use pem::{Credential, PemRefused};

@@ -22,8 +22,7 @@ mod tests;
 mod value;
 
 pub(crate) use example::{example, reference};
-pub(crate) use fault::{ConfigError, Fault};
+pub(crate) use fault::Fault;
 pub(crate) use overrides::Overrides;
-pub(crate) use raw::{ChangeLog, Indexes, Limits, Passwords, Store};
-pub(crate) use resolved::{Address, Audit, CertificateFiles, Config, Listener, Log};
+pub(crate) use resolved::{Address, Audit, Config, Listener, Log};
 pub(crate) use value::{Anonymous, Bytes, Level, ListenMode, LogFormat};

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::fault::ConfigError;
 use super::raw::SECTIONS;
 use super::resolved::{Address, Audit};
 use super::value::{Bytes, Level, ListenMode, LogFormat};

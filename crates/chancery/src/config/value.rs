@@ -28,13 +28,6 @@ pub(super) trait Value: Sized {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Bytes(pub(crate) u64);
 
-impl Bytes {
-    /// As a length in memory.
-    pub(crate) fn length(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
-    }
-}
-
 const SIZE_UNITS: [(&str, u64); 5] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
@@ -216,19 +209,6 @@ words! {
         Info = "info",
         Debug = "debug",
         Trace = "trace",
-    }
-}
-
-impl Level {
-    /// The word in the file, which is also the one log filters use.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Level::Error => "error",
-            Level::Warn => "warn",
-            Level::Info => "info",
-            Level::Debug => "debug",
-            Level::Trace => "trace",
-        }
     }
 }
 

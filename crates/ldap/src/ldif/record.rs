@@ -142,14 +142,14 @@ fn modification<'a>(
         let known = "`add`, `delete`, `replace` or `increment`";
         return fail(line, format!("`{shown}` where {known} must begin a change"));
     };
-    let description = line_text(head)?;
+    let description = trimmed_end(line_text(head)?);
     let mut values = Vec::new();
     while let Some(line) = lines.next()? {
         if line.is_separator() {
             break;
         }
         let line = line.attribute()?;
-        if !is(&line, description.trim_end()) {
+        if !is(&line, &description) {
             let (found, meant) = (&line.description, excerpt(description.as_bytes()));
             let what = format!("`{found}` where `{meant}` must stand; a `-` ends the values of it");
             return fail(line.line, what);
@@ -157,6 +157,14 @@ fn modification<'a>(
         values.push(line.value);
     }
     Ok(LdifModification { line, operation, description, values })
+}
+
+/// Nothing that names an attribute ends in a space, but lines written by hand do.
+fn trimmed_end(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim_end()),
+        Cow::Owned(text) => Cow::Owned(text.trim_end().to_owned()),
+    }
 }
 
 fn operation(name: &str) -> Option<ModifyOperation> {

@@ -84,13 +84,15 @@ fn records_are_read() {
         ("DN: o=x\nChangeType: ADD\no: x\n", &["1 o=x | add | 3 o=x"]),
         ("dn: o=x\nchangetype: delete\n", &["1 o=x | delete"]),
         (
-            "dn: o=x\ncontrol: 1.2.3 true\ncontrol: 1.2.4: v\ncontrol: 1.2.5 false:: dg==\nchangetype: delete\n",
+            "dn: o=x\ncontrol: 1.2.3 true\ncontrol: 1.2.4: v\n\
+             control: 1.2.5 false:: dg==\nchangetype: delete\n",
             &[
                 "1 o=x | control 1.2.3 true  | control 1.2.4 false v | control 1.2.5 false v | delete",
             ],
         ),
         (
-            "dn: o=x\nchangetype: modify\nadd: cn\ncn: a\nCN: b\n-\ndelete: sn\n-\nincrement: n\nn: 1\n",
+            "dn: o=x\nchangetype: modify\nadd: cn\ncn: a\nCN: b\n-\ndelete: sn\n-\n\
+             increment: n\nn: 1\n",
             &["1 o=x | 3 Add cn [\"a\", \"b\"] | 7 Delete sn [] | 9 Increment n [\"1\"]"],
         ),
         ("dn: o=x\nchangetype: modify\n", &["1 o=x"]),
@@ -99,7 +101,8 @@ fn records_are_read() {
             &["1 o=x | rename o=y true None"],
         ),
         (
-            "dn: o=x\nchangetype: moddn\nnewrdn: o=y\ndeleteoldrdn: 0\nnewsuperior: c=z\n\ndn: o=z\n",
+            "dn: o=x\nchangetype: moddn\nnewrdn: o=y\ndeleteoldrdn: 0\nnewsuperior: c=z\n\n\
+             dn: o=z\n",
             &["1 o=x | rename o=y false Some(\"c=z\")", "7 o=z | content"],
         ),
     ];
@@ -123,6 +126,7 @@ fn faults_name_the_line() {
         ("dn: o=x\ncn:: YR==\n", 2, "the value of `cn` is not base64"),
         ("dn:: /w==\n", 1, "the value of `dn` is not UTF-8"),
         ("dn:< file:///x\n", 1, "`dn` cannot be read from a URL"),
+        ("dn: o=x\njpegPhoto:< file:///x\r\r\n", 2, "control character"),
         ("dn: o=x\no: x\ndn: o=y\n", 3, "a second `dn`"),
         ("dn: o=x\no: x\nchangetype: add\n", 3, "right below `dn`"),
         ("dn: o=x\nchangetype: none\n", 2, "`none` is not known"),
@@ -312,6 +316,45 @@ proptest! {
         let mut again = Vec::new();
         write_record(&mut again, &read);
         prop_assert_eq!(again, out);
+    }
+
+    #[test]
+    fn what_was_read_is_written_and_read_alike(
+        lines in proptest::collection::vec(
+            prop_oneof![
+                "(changetype|add|delete|control|cn|dn):{1,2} [01a =]{0,4}",
+                "(newrdn|deleteoldrdn|newsuperior):{1,2} [01a =]{0,4}",
+                Just("changetype: modify".to_owned()),
+                Just("add: cn ".to_owned()),
+                "[Cc][nN]:<? ?[ -~é]{0,90}",
+                "(control:|control::|control:<) ?1\\.2( true| false)?(:[:<]? ?[ -~]{0,6})?",
+                Just("-".to_owned()),
+                Just(" x".to_owned()),
+                "#[ -~]{0,5}",
+                Just("dn: o=x".to_owned()),
+                Just(String::new()),
+            ],
+            0..12,
+        ),
+        line_end in "\r?\n",
+    ) {
+        let text = format!("dn: o=x{line_end}{}", lines.join(&line_end));
+        let mut read = Vec::new();
+        for record in Reader::new(text.as_bytes()) {
+            if let Ok(record) = &record {
+                let mut once = Vec::new();
+                write_record(&mut once, record);
+                let again = Reader::new(&once).next().expect("one").expect("a good one");
+                let mut twice = Vec::new();
+                write_record(&mut twice, &again);
+                prop_assert_eq!(&twice, &once, "{}", String::from_utf8_lossy(&once));
+            }
+            read.extend(record.as_ref().map(shown));
+        }
+        if Reader::new(text.as_bytes()).all(|record| record.is_ok()) {
+            let pieces: Vec<&[u8]> = text.as_bytes().chunks(5).collect();
+            prop_assert_eq!(in_pieces(&pieces), read);
+        }
     }
 
     #[test]

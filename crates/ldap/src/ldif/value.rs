@@ -17,7 +17,7 @@ pub(super) fn borrowed(after: &[u8]) -> Value<LdifValue<'_>> {
         Form::Text => Ok(LdifValue::Inline(Cow::Borrowed(text))),
         Form::Base64 => decoded(text),
         Form::Url => match std::str::from_utf8(text) {
-            Ok(url) => Ok(LdifValue::Url(Cow::Borrowed(url))),
+            Ok(url) => checked_url(Cow::Borrowed(url)),
             Err(_) => Err(NOT_UTF8.to_owned()),
         },
     }
@@ -31,7 +31,7 @@ pub(super) fn owned(mut line: Vec<u8>, colon: usize) -> Value<LdifValue<'static>
         Form::Text => Ok(LdifValue::Inline(Cow::Owned(line))),
         Form::Base64 => decoded(&line),
         Form::Url => match String::from_utf8(line) {
-            Ok(url) => Ok(LdifValue::Url(Cow::Owned(url))),
+            Ok(url) => checked_url(Cow::Owned(url)),
             Err(_) => Err(NOT_UTF8.to_owned()),
         },
     }
@@ -58,6 +58,14 @@ fn decoded(text: &[u8]) -> Value<LdifValue<'static>> {
     match STANDARD.decode(text) {
         Ok(bytes) => Ok(LdifValue::Inline(Cow::Owned(bytes))),
         Err(why) => Err(format!("is not base64, which `::` announces: {why}")),
+    }
+}
+
+/// A stray carriage return would be part of the file name that is then looked for in vain.
+fn checked_url(url: Cow<'_, str>) -> Value<LdifValue<'_>> {
+    match url.contains(|sign: char| sign.is_ascii_control()) {
+        true => Err("is a URL with a control character in it".to_owned()),
+        false => Ok(LdifValue::Url(url)),
     }
 }
 

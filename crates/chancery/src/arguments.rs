@@ -1,0 +1,164 @@
+//! The command line, with help that teaches.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Overrides;
+
+/// A directory that speaks LDAPS and nothing weaker.
+#[derive(Debug, Parser)]
+#[command(
+    name = "chancery",
+    version,
+    about,
+    after_help = "Without a command: `chancery serve`. With nothing configured that makes a data folder, a CA, a\n\
+        certificate, an administrator and an example tree, and listens for LDAPS on 127.0.0.1:6636.\n\n\
+        Exit codes: 0 done, 1 something was found wrong, 2 wrong usage or configuration, 3 failed."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Where things are; every command takes these.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Common {
+    /// The configuration; without one, the defaults (see `chancery config example`).
+    #[arg(long, value_name = "FILE", global = true, env = "CHANCERY_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The data folder [default: ./chancery-data].
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) data: Option<PathBuf>,
+    /// The name at the top of the tree [default: dc=example,dc=com].
+    #[arg(long, value_name = "DN", global = true)]
+    pub(crate) suffix: Option<String>,
+    /// Print JSON where a command prints more than a line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+impl Common {
+    /// The command line over the environment.
+    pub(crate) fn overrides(&self) -> Overrides {
+        let environment = Overrides::from_environment(|name| std::env::var(name).ok());
+        let own = Overrides {
+            data: self.data.clone(),
+            suffix: self.suffix.clone(),
+            ..Overrides::default()
+        };
+        own.over(environment)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the directory; the first start makes everything it needs.
+    Serve(Serve),
+    /// Load LDIF, into an empty folder at disk speed or into a running server.
+    Import(Import),
+    /// Write everything as LDIF, in an order that is the same each time.
+    Export(Export),
+    /// Copy the data folder consistently, while a server runs or not.
+    Backup(Backup),
+    /// Make a data folder from a backup.
+    Restore(Restore),
+    /// Verify every invariant of the data folder, and the configuration.
+    Check(Check),
+    /// Ask which access rule decides.
+    #[command(subcommand)]
+    Access(Access),
+    /// Print or check the configuration.
+    #[command(subcommand)]
+    Config(Config),
+}
+
+impl Default for Command {
+    fn default() -> Command {
+        Command::Serve(Serve::default())
+    }
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Serve {
+    /// Listen for LDAPS here instead of where the configuration says [default: 127.0.0.1:6636].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<String>,
+    /// Also listen here for plain connections that must use StartTLS before any secret.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen_starttls: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The LDIF file; `-` for standard input.
+    pub(crate) file: PathBuf,
+    /// Go on after a record that is refused, and write it with the reason into this file.
+    #[arg(long = "continue", value_name = "REJECTS")]
+    pub(crate) rejects: Option<PathBuf>,
+    /// What to do with passwords in the clear: hash them (slow for many), or refuse them.
+    #[arg(long, value_name = "HOW", default_value = "hash", value_parser = ["hash", "refuse"])]
+    pub(crate) passwords: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Write here instead of to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Only this entry and what is below it.
+    #[arg(long, value_name = "DN")]
+    pub(crate) base: Option<String>,
+    /// Leave out what the server keeps by itself (entryUUID, times, names of authors).
+    #[arg(long)]
+    pub(crate) user_only: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// A folder that does not exist yet, or is empty.
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// A folder that `chancery backup` made.
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Check only the configuration.
+    #[arg(long)]
+    pub(crate) config_only: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Access {
+    /// Say which rule decides what WHO may do with an entry or one of its attributes.
+    Explain {
+        /// `anonymous`, or the name of an entry.
+        who: String,
+        /// The entry that is asked for.
+        dn: String,
+        /// The attribute; without one, the entry itself.
+        attribute: Option<String>,
+        /// The client's address, for rules that speak of networks.
+        #[arg(long, value_name = "ADDRESS")]
+        from: Option<std::net::IpAddr>,
+    },
+    /// Print the rules in force.
+    Rules,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Print a commented configuration with every setting at its default.
+    Example,
+    /// Print the reference page of all settings.
+    Reference,
+    /// Check the configuration and list every fault.
+    Check,
+}

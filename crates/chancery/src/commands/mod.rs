@@ -1,0 +1,11 @@
+//! One file per command.
+
+pub(crate) mod access;
+pub(crate) mod backup;
+pub(crate) mod check;
+pub(crate) mod config;
+pub(crate) mod export;
+pub(crate) mod import;
+mod progress;
+pub(crate) mod restore;
+pub(crate) mod serve;

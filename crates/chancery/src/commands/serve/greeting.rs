@@ -1,0 +1,91 @@
+//! What a person sees when the server is up: where it listens, which files matter, what to try.
+
+use std::path::Path;
+
+use server::{ListeningAddress, Mode, Server};
+
+use crate::config::Config;
+use crate::first_run::Made;
+
+pub(super) fn print(config: &Config, made: &Made, server: &Server, tls: &server::tls::ServingTls) {
+    println!("chancery {} serves {}", env!("CARGO_PKG_VERSION"), config.suffixes.join(" and "));
+    let served = tls.served();
+    println!(
+        "certificate until {} for {}",
+        served.not_after.date(),
+        served.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    );
+    let mut ldaps = None;
+    for listening in server.addresses() {
+        match (&listening.address, listening.mode) {
+            (ListeningAddress::Internet(address), Mode::Ldaps) => {
+                println!("listening on ldaps://{address}");
+                ldaps.get_or_insert(*address);
+            }
+            (ListeningAddress::Internet(address), _) => {
+                println!("listening on ldap://{address} (StartTLS before any secret)");
+            }
+            (ListeningAddress::Path(path), _) => println!("listening on {}", local_uri(path)),
+        }
+    }
+    let data = &config.data;
+    println!("data           {}", data.display());
+    if config.certificate.is_none() {
+        println!("CA to trust    {}", data.join("ca.pem").display());
+    }
+    let password = data.join("admin.password");
+    if password.exists() {
+        println!("administrator  {} (password in {})", config.administrator, password.display());
+    }
+    if let (true, Some(address)) = (made.tree && config.file.is_none(), ldaps) {
+        print_examples(config, address.port());
+    }
+}
+
+/// Three commands that work as they stand, for a first start with the example tree.
+fn print_examples(config: &Config, port: u16) {
+    let suffix = config.suffixes.first().map_or("", String::as_str);
+    let (ca, password) = (config.data.join("ca.pem"), config.data.join("admin.password"));
+    let common = format!(
+        "-H ldaps://127.0.0.1:{port} -x -D {} -y {}",
+        quoted(&config.administrator),
+        quoted(&password.display().to_string())
+    );
+    let ca = quoted(&ca.display().to_string());
+    println!(
+        "\nTry these (from the package ldap-utils):\n\n\
+         LDAPTLS_CACERT={ca} ldapsearch {common} -b {base} '(memberOf=cn=engineering,ou=groups,{suffix})'\n\n\
+         LDAPTLS_CACERT={ca} ldapadd {common} <<'END'\n\
+         dn: uid=you,ou=people,{suffix}\n\
+         objectClass: inetOrgPerson\n\
+         cn: You\n\
+         sn: Yourself\n\
+         END\n\n\
+         LDAPTLS_CACERT={ca} ldappasswd {common} -s 'correct horse battery' {you}\n",
+        base = quoted(suffix),
+        you = quoted(&format!("uid=you,ou=people,{suffix}")),
+    );
+}
+
+/// `ldapi://` with the path percent-encoded, as ldap-utils take it.
+fn local_uri(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut uri = "ldapi://".to_owned();
+    for byte in absolute.display().to_string().bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            uri.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    uri
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/=,:@%+".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}

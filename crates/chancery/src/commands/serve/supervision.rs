@@ -1,0 +1,63 @@
+//! Waiting for signals, and telling systemd what is going on.
+
+use anyhow::{Context, Result};
+use directory::Directory;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::arguments::Common;
+use crate::config::Overrides;
+
+pub(super) struct Serving<'s> {
+    pub(super) common: &'s Common,
+    pub(super) overrides: Overrides,
+    pub(super) directory: Directory,
+    pub(super) tls: server::tls::ServingTls,
+}
+
+/// Returns after SIGTERM or SIGINT; SIGHUP reloads.
+pub(super) fn until_stopped(serving: &Serving<'_>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start waiting for signals")?;
+    runtime.block_on(async {
+        let mut terminate = listen_for(SignalKind::terminate())?;
+        let mut interrupt = listen_for(SignalKind::interrupt())?;
+        let mut hangup = listen_for(SignalKind::hangup())?;
+        tell(&[NotifyState::Ready]);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => reload(serving),
+            }
+        }
+        tell(&[NotifyState::Stopping]);
+        tracing::info!("stopping");
+        Ok(())
+    })
+}
+
+fn listen_for(kind: SignalKind) -> Result<Signal> {
+    signal(kind).context("cannot listen for signals")
+}
+
+fn reload(serving: &Serving<'_>) {
+    let started = NotifyState::monotonic_usec_now();
+    tell(&[NotifyState::Reloading]);
+    if let Ok(started) = started {
+        tell(&[started]);
+    }
+    match super::reload(serving.common, &serving.overrides, &serving.directory, &serving.tls) {
+        Ok(()) => tracing::info!("reloaded schema, access rules and certificate"),
+        Err(error) => tracing::error!("not reloaded, the old stays in force: {error:#}"),
+    }
+    tell(&[NotifyState::Ready]);
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "systemd could not be told");
+    }
+}

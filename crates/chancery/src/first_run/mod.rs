@@ -1,0 +1,66 @@
+//! What the first start makes, each only where it is missing: a later start finds everything as it was.
+
+mod certificates;
+mod tree;
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::Result;
+use directory::Directory;
+
+use crate::config::Config;
+use crate::failure::failed;
+
+/// What was made just now.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    pub(crate) tree: bool,
+    pub(crate) administrator: bool,
+}
+
+/// Makes the in-house CA and the server's certificate, unless certificates are configured.
+pub(crate) fn certificates(config: &Config) -> Result<bool> {
+    if config.certificate.is_some() {
+        return Ok(false);
+    }
+    certificates::make(&config.data)
+}
+
+/// Makes the suffix, the administrator and, where nothing is configured, an example tree.
+pub(crate) fn tree(config: &Config, directory: &Directory) -> Result<Made> {
+    let is_empty = directory.entry_count().map_err(failed)? == 0;
+    let mut made = Made::default();
+    if is_empty {
+        tree::suffixes(config, directory)?;
+        made.tree = true;
+    }
+    made.administrator = tree::administrator(config, directory)?;
+    if is_empty && config.file.is_none() {
+        tree::example(config, directory)?;
+    }
+    Ok(made)
+}
+
+/// Writes a new file that only its owner reads (unless `public`), durably, never over another.
+fn write_new(path: &Path, bytes: &[u8], public: bool) -> Result<()> {
+    let mode = if public { 0o644 } else { 0o600 };
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .map_err(|error| failed(format!("cannot create {}: {error}", path.display())))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(|error| failed(format!("cannot write {}: {error}", path.display())))
+}
+
+/// Unpredictable bytes.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    crate::opening::clock().random(&mut bytes);
+    bytes
+}

@@ -1,0 +1,203 @@
+//! The attribute descriptions of this directory: what each number in a stored entry means under the
+//! schema in force.
+//!
+//! A number stands for a *description* (`cn`, `cn;lang-de`). The catalogue is immutable and swapped
+//! when a change uses a new description or the schema is reloaded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ldap::result::ResultCode;
+
+use crate::refusal::Refusal;
+use crate::schema::{AttributeDescription, AttributeType, Schema};
+use crate::store::AttributeId;
+
+/// Attributes that are computed from the tree whenever they are asked for, and never stored.
+pub(crate) const COMPUTED: [&str; 6] = [
+    "memberof",
+    "entrydn",
+    "hassubordinates",
+    "numsubordinates",
+    "subschemasubentry",
+    "numallsubordinates",
+];
+
+/// Attributes whose values are secrets: never indexed, never logged, never in an error message.
+pub(crate) const SECRETS: [&str; 8] = [
+    "userpassword",
+    "authpassword",
+    "sambantpassword",
+    "sambalmpassword",
+    "krbprincipalkey",
+    "unicodepwd",
+    "olcrootpw",
+    "pwdhistory",
+];
+
+/// One attribute description under the schema in force.
+#[derive(Debug)]
+pub(crate) struct Described {
+    /// Lower case, options sorted: what descriptions are compared by.
+    pub key: String,
+    /// As it is written into entries: the schema's spelling.
+    pub text: String,
+    /// Lower-case primary name of the bare type.
+    pub type_key: String,
+    /// None where the schema in force no longer has the type: such values are opaque.
+    pub type_index: Option<u32>,
+    pub options: Vec<String>,
+    pub operational: bool,
+    /// Values are names of entries and live in the link tables.
+    pub link: bool,
+    pub secret: bool,
+}
+
+impl Described {
+    fn of(description: &AttributeDescription<'_>) -> Described {
+        let kind = description.attribute_type;
+        let mut text = kind.name.clone();
+        for option in &description.options {
+            text.push(';');
+            text.push_str(option);
+        }
+        Described {
+            key: text.to_lowercase(),
+            text,
+            type_key: kind.key.clone(),
+            type_index: Some(kind.index),
+            options: description.options.clone(),
+            operational: kind.is_operational(),
+            link: kind.is_link() && description.options.is_empty(),
+            secret: SECRETS.contains(&kind.key.as_str()),
+        }
+    }
+
+    fn opaque(text: &str) -> Described {
+        let key = text.to_lowercase();
+        let type_key = key.split(';').next().unwrap_or_default().to_owned();
+        let secret = SECRETS.contains(&type_key.as_str());
+        let options = key.split(';').skip(1).map(str::to_owned).collect();
+        let text = text.to_owned();
+        Described {
+            key,
+            text,
+            type_key,
+            type_index: None,
+            options,
+            operational: false,
+            link: false,
+            secret,
+        }
+    }
+
+    pub(crate) fn attribute_type<'s>(&self, schema: &'s Schema) -> Option<&'s AttributeType> {
+        schema.attribute_type_at(self.type_index?)
+    }
+}
+
+/// Every description that has a number, with the schema that explains them.
+pub(crate) struct Catalogue {
+    pub schema: Arc<Schema>,
+    by_id: Vec<Option<Arc<Described>>>,
+    ids: HashMap<String, AttributeId>,
+}
+
+impl Catalogue {
+    pub(crate) fn new<'t>(
+        schema: Arc<Schema>,
+        dictionary: impl Iterator<Item = (AttributeId, &'t str)>,
+    ) -> Catalogue {
+        let mut catalogue = Catalogue { schema, by_id: Vec::new(), ids: HashMap::new() };
+        for (id, text) in dictionary {
+            catalogue.insert(id, text);
+        }
+        catalogue
+    }
+
+    fn insert(&mut self, id: AttributeId, text: &str) {
+        let described = match AttributeDescription::parse(&self.schema, text) {
+            Ok(description) => Described::of(&description),
+            Err(_) => Described::opaque(text),
+        };
+        let position = id.0 as usize;
+        if self.by_id.len() <= position {
+            self.by_id.resize(position + 1, None);
+        }
+        self.ids.insert(described.key.clone(), id);
+        if let Some(slot) = self.by_id.get_mut(position) {
+            *slot = Some(Arc::new(described));
+        }
+    }
+
+    /// The same catalogue with more rows, for a change that met new descriptions.
+    pub(crate) fn extended(&self, new: &[(AttributeId, String)]) -> Catalogue {
+        let mut catalogue = Catalogue {
+            schema: self.schema.clone(),
+            by_id: self.by_id.clone(),
+            ids: self.ids.clone(),
+        };
+        for (id, text) in new {
+            catalogue.insert(*id, text);
+        }
+        catalogue
+    }
+
+    pub(crate) fn described(&self, id: AttributeId) -> Option<&Arc<Described>> {
+        self.by_id.get(id.0 as usize)?.as_ref()
+    }
+
+    /// The number of a description, given its key.
+    pub(crate) fn id(&self, key: &str) -> Option<AttributeId> {
+        self.ids.get(key).copied()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (AttributeId, &Arc<Described>)> {
+        self.by_id.iter().enumerate().filter_map(|(position, described)| {
+            let id = AttributeId(u32::try_from(position).ok()?);
+            Some((id, described.as_ref()?))
+        })
+    }
+
+    /// Explains a client's description, whether it has a number yet or not.
+    pub(crate) fn describe(&self, text: &str) -> Result<Arc<Described>, Refusal> {
+        let known = self.ids.get(text).and_then(|id| self.described(*id));
+        if let Some(described) = known {
+            return Ok(described.clone());
+        }
+        match AttributeDescription::parse(&self.schema, text) {
+            Ok(description) => Ok(Arc::new(Described::of(&description))),
+            Err(error) => Err(Refusal::new(
+                ResultCode::UNDEFINED_ATTRIBUTE_TYPE,
+                format!("attribute description '{text}': {error}"),
+            )),
+        }
+    }
+
+    /// The numbers of all descriptions that are subtypes of `wanted` (RFC 4512 §2.5.1), itself included.
+    pub(crate) fn subtypes(&self, wanted: &AttributeDescription<'_>) -> Vec<AttributeId> {
+        self.iter()
+            .filter(|(_, described)| self.is_subtype(described, wanted))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    fn is_subtype(&self, described: &Described, wanted: &AttributeDescription<'_>) -> bool {
+        let Some(kind) = described.attribute_type(&self.schema) else { return false };
+        if kind.index != wanted.attribute_type.index
+            && !self.schema.is_subtype(kind, wanted.attribute_type)
+        {
+            return false;
+        }
+        wanted.options.iter().all(|option| offers(&described.options, option))
+    }
+}
+
+/// RFC 3866 §2.1: `lang-de-` as an option wanted stands for every language tag it begins.
+fn offers(options: &[String], wanted: &str) -> bool {
+    if wanted.starts_with("lang-") && wanted.ends_with('-') {
+        let exact = wanted.trim_end_matches('-');
+        return options.iter().any(|option| option.starts_with(wanted) || option == exact);
+    }
+    options.iter().any(|option| option == wanted)
+}

@@ -1,0 +1,334 @@
+//! Performing a prepared change: every row it touches, inside the writer's transaction. Faults here abort
+//! the transaction; refusals are no longer possible.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::catalogue::{Catalogue, Described};
+use crate::change::prepare::links::{LinkChange, Target};
+use crate::change::prepare::{Prepared, PreparedAdd, PreparedModify, PreparedRename, Removed};
+use crate::change::record;
+use crate::entry::Entry;
+use crate::index::{Indexes, OwnedKey};
+use crate::names::Resolved;
+use crate::refusal::Fault;
+use crate::store::names::hash16;
+use crate::store::{AttributeId, Batch, EntryBuilder, EntryFlags, EntryId, PostingKey};
+use crate::tree::Tree;
+
+/// What the writer needs to perform changes, for the length of one batch.
+pub(crate) struct Performing<'b, 's> {
+    pub batch: &'b mut Batch<'s>,
+    pub catalogue: Arc<Catalogue>,
+    pub indexes: Arc<Indexes>,
+    pub author: String,
+    pub time_ms: u64,
+}
+
+/// Gives the tree over the rows written so far to whoever wants to look.
+pub(crate) type Look<'l> = &'l dyn Fn(&Batch<'_>, Arc<Catalogue>, Act<'_>) -> Result<(), Fault>;
+pub(crate) type Act<'a> = &'a mut dyn FnMut(&Tree<'_>) -> Result<(), Fault>;
+
+/// What performing came to.
+pub(crate) struct Performed {
+    pub id: Option<EntryId>,
+    pub commit: u64,
+    /// Names of other entries may have changed, so cached names are void after the commit.
+    pub renamed: bool,
+}
+
+impl Performing<'_, '_> {
+    pub(crate) fn perform(
+        &mut self,
+        prepared: &Prepared,
+        look: Look<'_>,
+    ) -> Result<Performed, Fault> {
+        let (id, commit, renamed) = match prepared {
+            Prepared::Nothing => (None, 0, false),
+            Prepared::Add(add) => {
+                let id = self.insert(add)?;
+                self.bind_loose(&add.reversed, look)?;
+                let record = record::added(&add.entry, &add.links);
+                (
+                    Some(id),
+                    self.log(record::Kind::Add, id, &add.entry, &self.new_dn(id, look)?, &record)?,
+                    false,
+                )
+            }
+            Prepared::Delete(removed) => {
+                let mut commit = 0;
+                for one in removed {
+                    self.remove(one)?;
+                    commit = self.log(record::Kind::Delete, one.id, &one.entry, &one.dn, &[])?;
+                }
+                (None, commit, false)
+            }
+            Prepared::Modify(modify) => {
+                self.update(modify)?;
+                let record = record::modified(&modify.before, &modify.after, &modify.links);
+                (
+                    Some(modify.id),
+                    self.log(record::Kind::Modify, modify.id, &modify.after, &modify.dn, &record)?,
+                    false,
+                )
+            }
+            Prepared::Rename(rename) => {
+                self.rename(rename)?;
+                self.bind_loose(&rename.reversed, look)?;
+                let record = record::renamed(&rename.before, &rename.after, &rename.new_dn);
+                (
+                    Some(rename.id),
+                    self.log(record::Kind::Rename, rename.id, &rename.after, &rename.dn, &record)?,
+                    // Also of a leaf: it may have had children once, and its name is cached since.
+                    true,
+                )
+            }
+        };
+        Ok(Performed { id, commit, renamed })
+    }
+
+    fn new_dn(&self, id: EntryId, look: Look<'_>) -> Result<String, Fault> {
+        let mut dn = String::new();
+        look(self.batch, self.catalogue.clone(), &mut |tree| {
+            dn = tree.dn(id)?;
+            Ok(())
+        })?;
+        Ok(dn)
+    }
+
+    fn insert(&mut self, add: &PreparedAdd) -> Result<EntryId, Fault> {
+        let id = self.batch.next_entry_id()?;
+        self.batch.insert_node(id, add.parent, &add.name_key, &add.entry.rdn)?;
+        self.change_links(id, &add.links)?;
+        self.put(id, &add.entry)?;
+        for key in self.index_keys(&add.entry) {
+            self.post(&key, id, true)?;
+        }
+        self.batch.posting_add(&PostingKey::ALL, id)?;
+        Ok(id)
+    }
+
+    fn update(&mut self, modify: &PreparedModify) -> Result<(), Fault> {
+        self.change_links(modify.id, &modify.links)?;
+        self.put(modify.id, &modify.after)?;
+        self.repost(modify.id, &modify.before, &modify.after)
+    }
+
+    fn rename(&mut self, rename: &PreparedRename) -> Result<(), Fault> {
+        self.batch.move_node(rename.id, rename.new_parent, &rename.name_key, &rename.after.rdn)?;
+        self.change_links(rename.id, &rename.links)?;
+        self.put(rename.id, &rename.after)?;
+        self.repost(rename.id, &rename.before, &rename.after)
+    }
+
+    fn remove(&mut self, removed: &Removed) -> Result<(), Fault> {
+        let id = removed.id;
+        for key in self.index_keys(&removed.entry) {
+            self.post(&key, id, false)?;
+        }
+        self.batch.posting_remove(&PostingKey::ALL, id)?;
+        self.remove_links(id)?;
+        self.batch.remove_node(id)?;
+        self.batch.delete_entry(id)?;
+        Ok(())
+    }
+
+    /// Both directions, and what was loose: no dangling name remains.
+    fn remove_links(&mut self, id: EntryId) -> Result<(), Fault> {
+        let reader = self.batch.reader();
+        let links: Vec<_> = reader
+            .links(id)?
+            .map(|link| link.map(|link| (link.attribute, link.to)))
+            .collect::<Result<_, _>>()?;
+        let backlinks: Vec<_> = reader.backlinks(id)?.collect::<Result<_, _>>()?;
+        let schema = self.catalogue.schema.clone();
+        let mut loose = Vec::new();
+        for row in reader.loose(id)? {
+            let row = row?;
+            if let Some(reversed) = crate::search::evaluate::reversed_of(&schema, row.value) {
+                loose.push((row.attribute, reversed));
+            }
+        }
+        for (attribute, to) in links {
+            self.batch.unlink(id, attribute, to)?;
+        }
+        for backlink in backlinks {
+            self.batch.unlink(backlink.from, backlink.attribute, id)?;
+            let left = self.batch.reader().links(backlink.from)?.next().is_some();
+            if !left && backlink.from != id {
+                self.mark_links(backlink.from)?;
+            }
+        }
+        for (attribute, reversed) in loose {
+            self.batch.remove_loose(id, attribute, &reversed)?;
+        }
+        Ok(())
+    }
+
+    fn change_links(&mut self, id: EntryId, changes: &[LinkChange]) -> Result<(), Fault> {
+        for change in changes {
+            let attribute = self.attribute(&change.described)?;
+            match (&change.target, &change.text) {
+                (Target::Entry(to), Some(text)) => {
+                    self.batch.link(id, attribute, *to, text)?;
+                }
+                (Target::Itself, Some(text)) => {
+                    self.batch.link(id, attribute, id, text)?;
+                }
+                (Target::Loose(reversed), Some(value)) => {
+                    self.batch.add_loose(id, attribute, reversed, value)?;
+                }
+                (Target::Entry(to), None) => {
+                    self.batch.unlink(id, attribute, *to)?;
+                }
+                (Target::Itself, None) => {
+                    self.batch.unlink(id, attribute, id)?;
+                }
+                (Target::Loose(reversed), None) => {
+                    self.batch.remove_loose(id, attribute, reversed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Loose values whose name now is an entry's become links.
+    fn bind_loose(&mut self, reversed: &[u8], look: Look<'_>) -> Result<(), Fault> {
+        let mut bound = Vec::new();
+        look(self.batch, self.catalogue.clone(), &mut |tree| {
+            for row in tree.reader.loose_below(reversed)? {
+                let row = row?;
+                let value = tree.reader.loose_value(row.from, row.attribute, &row.hash)?;
+                let Some(value) = value else { continue };
+                let text = std::str::from_utf8(value).unwrap_or_default();
+                let (name, uid) = crate::search::filter::split_uid(text);
+                let Ok(name) = tree.normalize(name) else { continue };
+                if let Resolved::Found(to) = tree.resolve(&name)? {
+                    let reversed = name.reversed();
+                    debug_assert_eq!(hash16(&reversed), row.hash);
+                    bound.push((row.from, row.attribute, to, reversed, uid.as_bytes().to_vec()));
+                }
+            }
+            Ok(())
+        })?;
+        for (from, attribute, to, reversed, text) in bound {
+            self.batch.remove_loose(from, attribute, &reversed)?;
+            self.batch.link(from, attribute, to, &text)?;
+            self.mark_links(from)?;
+        }
+        Ok(())
+    }
+
+    /// Sets or clears the flags that make readers look at the link tables.
+    fn mark_links(&mut self, id: EntryId) -> Result<(), Fault> {
+        let entry = {
+            let reader = self.batch.reader();
+            let Some(record) = reader.entry(id)? else { return Ok(()) };
+            Entry::decode(&record, &self.catalogue)?
+        };
+        self.put(id, &entry)
+    }
+
+    /// The number of a description, new if it must be.
+    fn attribute(&mut self, described: &Described) -> Result<AttributeId, Fault> {
+        self.number(&described.key, &described.text)
+    }
+
+    fn number(&mut self, key: &str, text: &str) -> Result<AttributeId, Fault> {
+        if let Some(id) = self.catalogue.id(key) {
+            return Ok(id);
+        }
+        let id = self.batch.attribute_id_or_new(text)?;
+        self.catalogue = Arc::new(self.catalogue.extended(&[(id, text.to_owned())]));
+        Ok(id)
+    }
+
+    /// Writes the entry's record; its flags say what the link tables hold.
+    fn put(&mut self, id: EntryId, entry: &Entry) -> Result<(), Fault> {
+        let mut numbers = Vec::with_capacity(entry.attributes.len());
+        for attribute in &entry.attributes {
+            numbers.push(self.attribute(&attribute.described)?);
+        }
+        let reader = self.batch.reader();
+        let flags = EntryFlags {
+            has_links: reader.links(id)?.next().is_some(),
+            has_loose: reader.loose(id)?.next().is_some(),
+        };
+        let record = encode(entry, &numbers, flags)?;
+        self.batch.put_entry(id, &record)
+    }
+
+    fn index_keys(&self, entry: &Entry) -> Vec<OwnedKey> {
+        let mut keys = Vec::new();
+        for attribute in &entry.attributes {
+            let values = attribute.values.iter().map(Vec::as_slice);
+            self.indexes.keys(&self.catalogue.schema, &attribute.described, values, &mut keys);
+        }
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+
+    fn repost(&mut self, id: EntryId, before: &Entry, after: &Entry) -> Result<(), Fault> {
+        let old: HashSet<OwnedKey> = self.index_keys(before).into_iter().collect();
+        let new: HashSet<OwnedKey> = self.index_keys(after).into_iter().collect();
+        for key in old.difference(&new) {
+            self.post(key, id, false)?;
+        }
+        for key in new.difference(&old) {
+            self.post(key, id, true)?;
+        }
+        Ok(())
+    }
+
+    fn post(&mut self, key: &OwnedKey, id: EntryId, add: bool) -> Result<(), Fault> {
+        let (kind, type_index, value) = key;
+        let schema = self.catalogue.schema.clone();
+        let Some(attribute_type) = schema.attribute_type_at(*type_index) else { return Ok(()) };
+        let attribute = self.number(&attribute_type.key, &attribute_type.name)?;
+        let key = PostingKey { kind: *kind, attribute, key: value };
+        if add {
+            self.batch.posting_add(&key, id)?;
+        } else {
+            self.batch.posting_remove(&key, id)?;
+        }
+        Ok(())
+    }
+
+    fn log(
+        &mut self,
+        kind: record::Kind,
+        id: EntryId,
+        entry: &Entry,
+        dn: &str,
+        body: &[u8],
+    ) -> Result<u64, Fault> {
+        let head = record::Head {
+            kind,
+            time_ms: self.time_ms,
+            id,
+            uuid: entry.text("entryuuid").unwrap_or_default(),
+            dn,
+            author: &self.author,
+        };
+        Ok(self.batch.append_change(&record::encode(&head, body))?.0)
+    }
+}
+
+/// The record of an entry whose attributes have these numbers, in order.
+pub(crate) fn encode(
+    entry: &Entry,
+    numbers: &[AttributeId],
+    flags: EntryFlags,
+) -> Result<Vec<u8>, Fault> {
+    let mut builder = EntryBuilder::new(entry.parent, &entry.rdn).flags(flags);
+    for (attribute, id) in entry.attributes.iter().zip(numbers) {
+        let values = attribute.values.iter();
+        if attribute.described.operational {
+            builder.operational(*id, &attribute.described.text, values);
+        } else {
+            builder.user(*id, &attribute.described.text, values);
+        }
+    }
+    builder.build().map_err(|error| Fault::Damaged { what: error.to_string() })
+}

@@ -1,0 +1,130 @@
+//! Preparing a change: everything that can refuse it, and nothing that writes. One file per verb.
+//!
+//! What comes out is complete: performing it needs no further decision.
+
+pub(crate) mod add;
+pub(crate) mod delete;
+pub(crate) mod links;
+pub(crate) mod modify;
+pub(crate) mod rename;
+mod rules;
+
+use ldap::result::ResultCode;
+
+use crate::change::{Change, ChangeControls, ChangeRequest};
+use crate::entry::Entry;
+use crate::judge::Judge;
+use crate::refusal::{Error, Refusal};
+use crate::search::evaluate::evaluate;
+use crate::search::filter::compile;
+use crate::store::EntryId;
+use crate::subject::{Subject, Who};
+use crate::tree::{Candidate, Tree};
+use links::LinkChange;
+
+/// What time and chance contribute to one change, decided before it is prepared.
+#[derive(Clone, Debug)]
+pub(crate) struct Stamp {
+    pub time_ms: u64,
+    pub uuid: [u8; 16],
+}
+
+/// A change that nothing stands against any more.
+pub(crate) enum Prepared {
+    Add(Box<PreparedAdd>),
+    Delete(Vec<Removed>),
+    Modify(Box<PreparedModify>),
+    Rename(Box<PreparedRename>),
+    /// Already as it should be (a rehash that came too late).
+    Nothing,
+}
+
+pub(crate) struct PreparedAdd {
+    pub parent: EntryId,
+    pub name_key: Vec<u8>,
+    /// The name as a scan key, to bind loose values that waited for it.
+    pub reversed: Vec<u8>,
+    pub entry: Entry,
+    pub links: Vec<LinkChange>,
+}
+
+/// Entries to remove, leaves first.
+pub(crate) struct Removed {
+    pub id: EntryId,
+    pub dn: String,
+    pub entry: Entry,
+}
+
+pub(crate) struct PreparedModify {
+    pub id: EntryId,
+    pub dn: String,
+    pub before: Entry,
+    pub after: Entry,
+    pub links: Vec<LinkChange>,
+}
+
+pub(crate) struct PreparedRename {
+    pub id: EntryId,
+    pub dn: String,
+    pub new_dn: String,
+    pub new_parent: EntryId,
+    pub name_key: Vec<u8>,
+    pub reversed: Vec<u8>,
+    pub before: Entry,
+    pub after: Entry,
+    pub links: Vec<LinkChange>,
+}
+
+/// What preparing looks at.
+pub(crate) struct Preparing<'p, 't> {
+    pub tree: &'p Tree<'t>,
+    pub judge: &'p Judge,
+    pub subject: &'p Subject,
+    pub controls: &'p ChangeControls,
+    pub stamp: &'p Stamp,
+}
+
+/// Prepares any change.
+pub(crate) fn prepare(
+    preparing: &Preparing<'_, '_>,
+    request: &ChangeRequest,
+) -> Result<Prepared, Error> {
+    match &request.change {
+        Change::Add { dn, attributes } => add::prepare(preparing, dn, attributes),
+        Change::Delete { dn } => delete::prepare(preparing, dn),
+        Change::Modify { dn, modifications } => modify::prepare(preparing, dn, modifications),
+        Change::ModifyDn { dn, new_rdn, delete_old_rdn, new_superior } => {
+            rename::prepare(preparing, dn, new_rdn, *delete_old_rdn, new_superior.as_deref())
+        }
+        Change::SetPassword { dn, hash, only_if } => {
+            modify::prepare_password(preparing, dn, hash, only_if.as_deref())
+        }
+    }
+}
+
+impl<'t> Preparing<'_, 't> {
+    /// RFC 4528: the entry must match before anything happens to it.
+    pub(crate) fn assert(&self, candidate: &Candidate<'_, 't>) -> Result<(), Error> {
+        let Some(assertion) = &self.controls.assertion else { return Ok(()) };
+        let node = compile(self.tree, &assertion.filter())?;
+        let rights = self.judge.of(candidate);
+        if evaluate(&node, candidate, &rights)? == Some(true) {
+            return Ok(());
+        }
+        let message = "the entry does not match the assertion, so nothing was changed";
+        Err(Refusal::new(ResultCode::ASSERTION_FAILED, message).into())
+    }
+
+    /// Who is written into creatorsName and modifiersName.
+    pub(crate) fn author(&self) -> String {
+        match &self.subject.who {
+            Who::Anonymous => String::new(),
+            Who::Entry { dn, .. } | Who::Name(dn) => dn.to_string(),
+            Who::Operator => "cn=operator".to_owned(),
+        }
+    }
+}
+
+pub(crate) fn denied(what: &str) -> Refusal {
+    Refusal::new(ResultCode::INSUFFICIENT_ACCESS_RIGHTS, format!("you may not {what}"))
+}

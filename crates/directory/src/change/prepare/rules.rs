@@ -1,0 +1,246 @@
+//! What every changed entry must obey: syntaxes of new values, the schema as a whole, naming.
+
+use std::sync::Arc;
+
+use ldap::dn::Rdn;
+use ldap::result::ResultCode;
+
+use crate::access::Rights;
+use crate::catalogue::Described;
+use crate::change::NewAttribute;
+use crate::change::apply::Explained;
+use crate::change::prepare::Preparing;
+use crate::change::prepare::links::Links;
+use crate::entry::{Entry, equality_key};
+use crate::refusal::{Error, Refusal};
+use crate::schema::check::{EntryToCheck, check_entry};
+use crate::schema::{AttributeDescription, AttributeType, Schema};
+use crate::store::{EntryId, PostingKey};
+
+impl Preparing<'_, '_> {
+    pub(crate) fn schema(&self) -> &Schema {
+        self.tree.schema()
+    }
+
+    /// Explains one attribute of a request and checks the syntax of its values.
+    pub(crate) fn explain(
+        &self,
+        attribute: &NewAttribute,
+        operation: ldap::message::ModifyOperation,
+    ) -> Result<Explained, Error> {
+        let described = self.tree.catalogue.describe(&attribute.description)?;
+        self.check_description(&described, &attribute.description)?;
+        let deletes = operation == ldap::message::ModifyOperation::Delete;
+        let kind = described.attribute_type(self.schema());
+        for value in attribute.values.iter().filter(|_| !deletes && !described.secret) {
+            check_value(self.schema(), &described, kind, value)?;
+        }
+        Ok(Explained { operation, described, values: attribute.values.clone() })
+    }
+
+    fn check_description(&self, described: &Described, text: &str) -> Result<(), Refusal> {
+        let storable = AttributeDescription::parse(self.schema(), text)
+            .is_ok_and(|description| description.is_storable());
+        if storable && crate::catalogue::COMPUTED.contains(&described.type_key.as_str()) {
+            return Err(not_changeable(described));
+        }
+        if !storable {
+            return Err(Refusal::new(
+                ResultCode::UNDEFINED_ATTRIBUTE_TYPE,
+                format!("'{text}' cannot be stored: language ranges only ask for attributes"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Attributes that only the server writes; a manager may, with the relax control.
+    pub(crate) fn check_changeable(
+        &self,
+        described: &Described,
+        rights: Rights,
+    ) -> Result<(), Refusal> {
+        let kind = described.attribute_type(self.schema());
+        let changeable = kind.is_none_or(|kind| !kind.no_user_modification);
+        if changeable || self.relaxes(rights) {
+            return Ok(());
+        }
+        Err(not_changeable(described))
+    }
+
+    /// Whether the relax control is in force: it is for managers.
+    pub(crate) fn relaxes(&self, rights: Rights) -> bool {
+        self.controls.relax && rights.allows(Rights::MANAGE)
+    }
+
+    /// The schema on the result as a whole; gives the name of the structural class.
+    pub(crate) fn check_schema(
+        &self,
+        entry: &Entry,
+        links: &Links<'_, '_>,
+        relaxes: bool,
+    ) -> Result<String, Error> {
+        let schema = self.schema();
+        let mut present: Vec<(&AttributeType, usize)> = Vec::new();
+        for attribute in &entry.attributes {
+            if let Some(kind) = attribute.described.attribute_type(schema) {
+                present.push((kind, attribute.values.len()));
+            }
+        }
+        let link_attributes = links.attributes();
+        for described in &link_attributes {
+            if let Some(kind) = described.attribute_type(schema) {
+                let count = links.count(described, 2)?;
+                if count > 0 {
+                    present.push((kind, count));
+                }
+            }
+        }
+        let classes = entry.find("objectclass").map(|attribute| attribute.values.as_slice());
+        let classes: Vec<&[u8]> = classes.unwrap_or_default().iter().map(Vec::as_slice).collect();
+        let rdn = parse_rdn(&entry.rdn)?;
+        let rdn_types: Vec<&AttributeType> = rdn
+            .iter()
+            .flat_map(|rdn| &rdn.values)
+            .filter_map(|part| schema.attribute_type(&part.attribute))
+            .collect();
+        let to_check =
+            EntryToCheck { classes: &classes, attributes: &present, rdn_types: &rdn_types };
+        let checked = check_entry(schema, &to_check, relaxes)?;
+        let class = schema.object_class_at(checked.structural);
+        Ok(class.map(|class| class.name.clone()).unwrap_or_default())
+    }
+
+    /// An entryUUID that a manager brought must be nobody else's (as far as its index tells).
+    pub(crate) fn check_uuid(&self, entry: &Entry, own: Option<EntryId>) -> Result<(), Error> {
+        let Some(held) = entry.find("entryuuid") else {
+            let message = "every entry has an entryUUID; it can be replaced but not removed";
+            return Err(Refusal::new(ResultCode::CONSTRAINT_VIOLATION, message).into());
+        };
+        let Some(attribute) = self.tree.catalogue.id("entryuuid") else { return Ok(()) };
+        let rule = held.described.attribute_type(self.schema()).and_then(|kind| kind.equality);
+        for value in &held.values {
+            let key = equality_key(self.schema(), rule, value);
+            let mut posting = self.tree.reader.posting(&PostingKey::equality(attribute, &key))?;
+            while let Some(block) = posting.next_block()? {
+                if block.iter().any(|id| Some(id) != own) {
+                    let message = "another entry has this entryUUID";
+                    return Err(Refusal::new(ResultCode::CONSTRAINT_VIOLATION, message).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets an attribute that the server itself keeps.
+    pub(crate) fn stamp(
+        &self,
+        entry: &mut Entry,
+        name: &str,
+        value: Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let described = self.tree.catalogue.describe(name)?;
+        entry.set(described, vec![value]);
+        Ok(())
+    }
+
+    pub(crate) fn stamp_modified(&self, entry: &mut Entry) -> Result<(), Refusal> {
+        let time = crate::clock::generalized_time(self.stamp.time_ms);
+        self.stamp(entry, "modifiersName", self.author().into_bytes())?;
+        self.stamp(entry, "modifyTimestamp", time.into_bytes())
+    }
+}
+
+fn not_changeable(described: &Described) -> Refusal {
+    Refusal::new(
+        ResultCode::CONSTRAINT_VIOLATION,
+        format!("'{}' is kept by the server and cannot be set", described.text),
+    )
+}
+
+fn check_value(
+    schema: &Schema,
+    described: &Arc<Described>,
+    kind: Option<&AttributeType>,
+    value: &[u8],
+) -> Result<(), Refusal> {
+    let Some(kind) = kind else { return Ok(()) };
+    kind.syntax.check(schema, value).map_err(|invalid| {
+        Refusal::new(
+            ResultCode::INVALID_ATTRIBUTE_SYNTAX,
+            format!("a value of '{}' does not fit its syntax: {invalid}", described.text),
+        )
+    })
+}
+
+/// The RDNs that a node's text is made of: one, or several for a suffix.
+pub(crate) fn parse_rdn(text: &str) -> Result<Vec<Rdn>, Refusal> {
+    Ok(crate::names::parse(text)?.rdns)
+}
+
+/// Adds the values of the entry's name that it does not have (RFC 4511 §4.7).
+pub(crate) fn add_naming_values(
+    preparing: &Preparing<'_, '_>,
+    entry: &mut Entry,
+    rdns: &[Rdn],
+) -> Result<(), Error> {
+    let schema = preparing.schema();
+    // Only the leaf RDN names the entry itself; a suffix's other RDNs name what is above it.
+    for part in rdns.first().iter().flat_map(|rdn| &rdn.values) {
+        let described = preparing.tree.catalogue.describe(&part.attribute)?;
+        let kind = described.attribute_type(schema);
+        check_names(&described, kind)?;
+        check_value(schema, &described, kind, &part.value)?;
+        let rule = kind.and_then(|kind| kind.equality);
+        let key = equality_key(schema, rule, &part.value);
+        let mut values =
+            entry.find(&described.key).map(|held| held.values.clone()).unwrap_or_default();
+        if !values.iter().any(|value| equality_key(schema, rule, value) == key) {
+            values.push(part.value.clone());
+            entry.set(described, values);
+        }
+    }
+    Ok(())
+}
+
+/// What may stand in a name: nothing that the server keeps, that is secret, or that is a name itself.
+fn check_names(described: &Described, kind: Option<&AttributeType>) -> Result<(), Refusal> {
+    let kept = kind.is_some_and(|kind| kind.no_user_modification)
+        || crate::catalogue::COMPUTED.contains(&described.type_key.as_str());
+    let what = if described.link {
+        "holds names of entries"
+    } else if kept {
+        "is kept by the server"
+    } else if described.secret {
+        "is secret, and names are not"
+    } else if !described.options.is_empty() {
+        "has options" // RFC 4512 §2.3.2: an RDN is of bare types
+    } else {
+        return Ok(());
+    };
+    let message = format!("'{}' {what}, so it cannot name an entry", described.text);
+    Err(Refusal::new(ResultCode::NAMING_VIOLATION, message))
+}
+
+/// Refuses a modification that took a value of the entry's own name (RFC 4511 §4.6).
+pub(crate) fn check_name_kept(preparing: &Preparing<'_, '_>, entry: &Entry) -> Result<(), Error> {
+    let schema = preparing.schema();
+    let rdns = parse_rdn(&entry.rdn)?;
+    for part in rdns.first().iter().flat_map(|rdn| &rdn.values) {
+        let described = preparing.tree.catalogue.describe(&part.attribute)?;
+        let rule = described.attribute_type(schema).and_then(|kind| kind.equality);
+        let key = equality_key(schema, rule, &part.value);
+        let held =
+            entry.find(&described.key).map(|held| held.values.as_slice()).unwrap_or_default();
+        if !held.iter().any(|value| equality_key(schema, rule, value) == key) {
+            return Err(Refusal::new(
+                ResultCode::NOT_ALLOWED_ON_RDN,
+                format!(
+                    "'{}' is part of the entry's name; rename the entry instead",
+                    described.text
+                ),
+            )
+            .into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Signing in with a password: what a name's password is verified against, and what comes of it.
+//!
+//! An unknown name, a name without password and a name one may not sign in as give a target that takes as
+//! long as a wrong password and accepts nothing.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::access::Rights;
+use crate::change::{Change, ChangeControls, ChangeRequest};
+use crate::judge::Judge;
+use crate::password::{self, Hasher};
+use crate::refusal::{Error, Fault};
+use crate::store::EntryId;
+use crate::subject::{Protection, Subject, Who};
+use crate::tree::{Candidate, Tree};
+
+/// Owned, so that it can be verified on another thread.
+pub struct BindTarget {
+    who: Option<Who>,
+    stored: Vec<Zeroizing<Vec<u8>>>,
+    hasher: Hasher,
+    rehashes: bool,
+}
+
+/// What verifying found.
+pub struct Verdict {
+    /// Who is signed in now; none where the password is not the one.
+    pub accepted: Option<Who>,
+    /// Replaces a stored hash of an old scheme or cost.
+    pub rehash: Option<Rehash>,
+}
+
+/// A stored hash that was just verified, and the password to hash anew.
+pub struct Rehash {
+    dn: Arc<str>,
+    verified: Zeroizing<Vec<u8>>,
+    password: Zeroizing<Vec<u8>>,
+    hasher: Hasher,
+}
+
+impl BindTarget {
+    pub(crate) fn of(
+        tree: &Tree<'_>,
+        subject: &Subject,
+        dn: &str,
+        hasher: (Hasher, bool),
+    ) -> Result<BindTarget, Error> {
+        let (hasher, rehashes) = hasher;
+        let nobody = BindTarget { who: None, stored: Vec::new(), hasher, rehashes };
+        let Some(id) = tree.find(dn)? else { return Ok(nobody) };
+        let candidate = tree.expect_entry(id)?;
+        if !may_sign_in(tree, subject, &candidate)? {
+            return Ok(nobody);
+        }
+        let stored = candidate.values("userpassword").into_iter();
+        Ok(BindTarget {
+            who: Some(Who::Entry { id, dn: Arc::from(candidate.dn()?) }),
+            stored: stored.map(|value| Zeroizing::new(value.to_vec())).collect(),
+            ..nobody
+        })
+    }
+
+    /// A verdict that costs microseconds, where a fast scheme accepts the password. `None` says nothing:
+    /// go on with `verify`, on a thread that may take its time.
+    pub fn verify_quickly(&self, password: &[u8]) -> Option<Verdict> {
+        let accepts = |value: &Zeroizing<Vec<u8>>| {
+            !password::is_slow(value) && password::verify(value, password)
+        };
+        let index = self.stored.iter().position(accepts)?;
+        Some(self.accepted(index, self.hasher.needs_rehash(self.stored.get(index)?), password))
+    }
+
+    /// The whole verification; a refusal always costs one hash of the configured cost.
+    pub fn verify(&self, password: &[u8]) -> Verdict {
+        let stored: Vec<&[u8]> = self.stored.iter().map(|value| value.as_slice()).collect();
+        match self.hasher.check(&stored, password) {
+            Some(accepted) => self.accepted(accepted.index, accepted.needs_rehash, password),
+            None => Verdict { accepted: None, rehash: None },
+        }
+    }
+
+    fn accepted(&self, index: usize, needs_rehash: bool, password: &[u8]) -> Verdict {
+        let dn = match &self.who {
+            Some(Who::Entry { dn, .. }) => Some(dn.clone()),
+            _ => None,
+        };
+        let rehash = match (self.stored.get(index), dn) {
+            (Some(verified), Some(dn)) if needs_rehash && self.rehashes => Some(Rehash {
+                dn,
+                verified: verified.clone(),
+                password: Zeroizing::new(password.to_vec()),
+                hasher: self.hasher,
+            }),
+            _ => None,
+        };
+        Verdict { accepted: self.who.clone(), rehash }
+    }
+}
+
+fn may_sign_in(
+    tree: &Tree<'_>,
+    subject: &Subject,
+    candidate: &Candidate<'_, '_>,
+) -> Result<bool, Fault> {
+    // Rules about signing in speak of whoever is about to: `self` means the entry that is bound.
+    let judge = Judge::new(tree, subject)?;
+    if judge.of(candidate).attribute("userpassword")?.allows(Rights::AUTH) {
+        return Ok(true);
+    }
+    let own = own_subject(subject, candidate.id);
+    let judge = Judge::new(tree, &own)?;
+    Ok(judge.of(candidate).attribute("userpassword")?.allows(Rights::AUTH))
+}
+
+fn own_subject(subject: &Subject, id: EntryId) -> Subject {
+    Subject { who: Who::Entry { id, dn: Arc::from("") }, ..subject.clone() }
+}
+
+impl Rehash {
+    /// The change that stores the new hash: slow, so not for a thread that serves connections.
+    pub fn into_change(self, salt: &[u8; password::SALT_LENGTH]) -> Option<ChangeRequest> {
+        let hash = self.hasher.hash(&self.password, salt).ok()?;
+        Some(ChangeRequest {
+            subject: Subject { who: Who::Operator, address: None, protection: Protection::Local },
+            change: Change::SetPassword {
+                dn: self.dn.to_string(),
+                hash,
+                only_if: Some(self.verified.to_vec()),
+            },
+            controls: ChangeControls::default(),
+        })
+    }
+}

@@ -1,0 +1,405 @@
+//! Where a search looks: the cheapest set of entries that is sure to hold every match.
+//!
+//! Estimates are counted from the postings themselves and counting stops at the best so far, so planning
+//! never costs more than the plan saves. What a plan yields is always verified on the entry, so a plan may be
+//! too wide but never too narrow.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use crate::index::Indexes;
+use crate::refusal::Fault;
+use crate::schema::MatchingRule;
+use crate::search::filter::{Leaf, Node, Test, ValueSource};
+use crate::store::block::block_of;
+use crate::store::names::grams_of_piece;
+use crate::store::{AttributeId, BlockBits, EntryId, IndexKind, PostingKey};
+use crate::tree::Tree;
+
+/// Index rows read for one range or substring before the clause is given up as too wide.
+const RANGE_ROWS_MAX: u64 = 500_000;
+
+/// Below this many candidates, intersecting further costs more than testing them.
+const FEW: u64 = 48;
+
+/// Ascending candidates.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// Every entry, in id order.
+    All,
+    One(EntryId),
+    /// One index row, read block by block.
+    Posting(Key),
+    /// A set made while planning, at most one bit per entry of the directory.
+    Set(Blocks),
+    /// In all of them.
+    Both(Vec<Plan>),
+}
+
+/// An owned posting key.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub kind: IndexKind,
+    pub attribute: AttributeId,
+    pub value: Vec<u8>,
+}
+
+impl Key {
+    pub(crate) fn borrowed(&self) -> PostingKey<'_> {
+        PostingKey { kind: self.kind, attribute: self.attribute, key: &self.value }
+    }
+}
+
+/// Entry ids as bits, by block number.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks {
+    pub blocks: BTreeMap<u32, Box<BlockBits>>,
+}
+
+fn empty() -> Box<BlockBits> {
+    Box::new(BlockBits::empty())
+}
+
+impl Blocks {
+    pub(crate) fn insert(&mut self, id: EntryId) {
+        let (block, low) = block_of(id);
+        self.blocks.entry(block).or_insert_with(empty).insert(low);
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.blocks.values().map(|bits| u64::from(bits.count())).sum()
+    }
+
+    pub(crate) fn from_ids(ids: impl IntoIterator<Item = EntryId>) -> Blocks {
+        let mut blocks = Blocks::default();
+        ids.into_iter().for_each(|id| blocks.insert(id));
+        blocks
+    }
+}
+
+impl Plan {
+    /// For the audit record and `explain`.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Plan::All => "scan",
+            Plan::One(_) => "name",
+            Plan::Posting(_) => "index",
+            Plan::Set(_) => "set",
+            Plan::Both(_) => "intersection",
+        }
+    }
+}
+
+/// A plan and an upper bound of its candidates.
+type Estimated = Option<(Plan, u64)>;
+
+pub(crate) struct Planner<'p, 't> {
+    pub tree: &'p Tree<'t>,
+    pub indexes: &'p Indexes,
+}
+
+impl Planner<'_, '_> {
+    /// The best plan for a filter, or none where no index helps. `limit` is the best known so far:
+    /// counting beyond it is wasted.
+    pub(crate) fn plan(&self, node: &Node, limit: u64) -> Result<Estimated, Fault> {
+        match node {
+            Node::Undefined => Ok(Some((Plan::Set(Blocks::default()), 0))),
+            Node::Not(_) => Ok(None),
+            Node::And(parts) => self.plan_and(parts, limit),
+            Node::Or(parts) => self.plan_or(parts, limit),
+            Node::Leaf(leaf) if leaf.dn_attributes || leaf.wanted.is_none() => Ok(None),
+            Node::Leaf(leaf) => self.plan_leaf(leaf, limit),
+        }
+    }
+
+    fn plan_and(&self, parts: &[Node], limit: u64) -> Result<Estimated, Fault> {
+        let mut plans = Vec::new();
+        let mut best = limit;
+        for part in parts {
+            if let Some((plan, count)) = self.plan(part, best.saturating_mul(8))? {
+                best = best.min(count);
+                plans.push((plan, count));
+                if best <= 1 {
+                    break;
+                }
+            }
+        }
+        plans.sort_by_key(|(_, count)| *count);
+        // A clause much wider than the narrowest would be read for little.
+        let worth = if best <= FEW { best } else { best.saturating_mul(8) };
+        let narrow = plans.iter().filter(|(_, count)| *count <= worth).count();
+        plans.truncate(narrow.clamp(1, 4));
+        Ok(match plans.len() {
+            0 => None,
+            1 => plans.pop(),
+            _ => Some((Plan::Both(plans.into_iter().map(|(plan, _)| plan).collect()), best)),
+        })
+    }
+
+    fn plan_or(&self, parts: &[Node], limit: u64) -> Result<Estimated, Fault> {
+        if parts.is_empty() {
+            return Ok(Some((Plan::Set(Blocks::default()), 0)));
+        }
+        let mut union = Blocks::default();
+        let mut total = 0u64;
+        for part in parts {
+            let Some((plan, count)) = self.plan(part, limit)? else { return Ok(None) };
+            total = total.saturating_add(count);
+            if total > limit {
+                return Ok(None);
+            }
+            self.pour(&plan, &mut union)?;
+        }
+        let count = union.count();
+        Ok(Some((Plan::Set(union), count)))
+    }
+
+    /// Adds everything a plan yields to `into`.
+    fn pour(&self, plan: &Plan, into: &mut Blocks) -> Result<(), Fault> {
+        let mut walk = super::walk::Walk::open(&self.tree.reader, plan)?;
+        let mut block = 0;
+        while let Some((number, bits)) = walk.next_from(block)? {
+            into.blocks.entry(number).or_insert_with(empty).or(&bits);
+            block = number.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    fn plan_leaf(&self, leaf: &Leaf, limit: u64) -> Result<Estimated, Fault> {
+        match (&leaf.source, &leaf.test) {
+            (_, Test::Chain(reached)) => Ok(ids(reached.iter().copied())),
+            (ValueSource::EntryDn, Test::Names { target, .. }) => {
+                Ok(Some(target.map_or((Plan::Set(Blocks::default()), 0), |id| (Plan::One(id), 1))))
+            }
+            (ValueSource::MemberOf, Test::Names { target, .. }) => self.members(*target, limit),
+            (ValueSource::Links, Test::Names { target, reversed }) => {
+                self.referring(leaf, *target, reversed, limit)
+            }
+            (ValueSource::Stored, _) => self.plan_stored(leaf, limit),
+            _ => Ok(None),
+        }
+    }
+
+    fn members(&self, group: Option<EntryId>, limit: u64) -> Result<Estimated, Fault> {
+        let mut blocks = Blocks::default();
+        let mut count = 0;
+        let attributes = group.map(|_| self.tree.membership().collect::<Vec<_>>());
+        for attribute in attributes.unwrap_or_default() {
+            for link in self.tree.reader.links_of(group.unwrap_or_default(), attribute)? {
+                blocks.insert(link?.to);
+                count += 1;
+                if count > limit {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some((Plan::Set(blocks), count)))
+    }
+
+    fn referring(
+        &self,
+        leaf: &Leaf,
+        target: Option<EntryId>,
+        reversed: &[u8],
+        limit: u64,
+    ) -> Result<Estimated, Fault> {
+        let links = |id: &AttributeId| {
+            self.tree.catalogue.described(*id).is_none_or(|described| described.link)
+        };
+        if !leaf.ids.iter().all(links) {
+            return Ok(None); // with options they are no links, and not in these rows
+        }
+        let mut found = Vec::new();
+        match target {
+            Some(target) => {
+                for attribute in &leaf.ids {
+                    for from in self.tree.reader.backlinks_of(target, *attribute)? {
+                        found.push(from?.from);
+                        if found.len() as u64 > limit {
+                            return Ok(None);
+                        }
+                    }
+                }
+            }
+            None => {
+                for row in self.tree.reader.loose_below(reversed)? {
+                    found.push(row?.from);
+                }
+            }
+        }
+        Ok(ids(found.into_iter()))
+    }
+
+    fn plan_stored(&self, leaf: &Leaf, limit: u64) -> Result<Estimated, Fault> {
+        let Some(wanted) = &leaf.wanted else { return Ok(None) };
+        let index = self.indexes.of(wanted.type_index);
+        // Postings stand under the bare type; options only narrow further, on the entry.
+        let Some(attribute) = self.tree.catalogue.id(&wanted.type_key) else {
+            // The type has no number: no entry has a value of it, unless under a subtype.
+            return Ok(leaf.ids.is_empty().then(|| (Plan::Set(Blocks::default()), 0)));
+        };
+        let equality = self.tree.schema().attribute_type_at(wanted.type_index);
+        let equality = equality.and_then(|kind| kind.equality.or(kind.ordering));
+        let keyed = |rule: &MatchingRule| {
+            index.equality && equality.is_some_and(|keyed| keyed.shares_normal_form(*rule))
+        };
+        match &leaf.test {
+            Test::Present if index.presence => {
+                self.posting(IndexKind::Presence, attribute, Vec::new(), limit)
+            }
+            Test::Equal { rule, key, .. } | Test::OneOf { rule, class_key: key, .. }
+                if keyed(rule) =>
+            {
+                self.posting(IndexKind::Equality, attribute, key.clone(), limit)
+            }
+            Test::AtLeast { rule, key } if keyed(rule) => {
+                self.range(attribute, Bound::Included(key), Bound::Unbounded, limit)
+            }
+            Test::AtMost { rule, key } if keyed(rule) => {
+                self.range(attribute, Bound::Unbounded, Bound::Included(key), limit)
+            }
+            Test::Substring { rule, initial, any, last } => {
+                let pieces = Pieces { initial: initial.as_deref(), any, last: last.as_deref() };
+                if index.substring {
+                    return self.by_grams(attribute, &pieces, limit);
+                }
+                // `x=abc*` alone is a range of the equality index.
+                match pieces.initial {
+                    Some(initial) if keyed(rule) => {
+                        let end = prefix_end(initial);
+                        let end = end.as_ref().map(Vec::as_slice);
+                        self.range(attribute, Bound::Included(initial), end, limit)
+                    }
+                    _ => Ok(None),
+                }
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn posting(
+        &self,
+        kind: IndexKind,
+        attribute: AttributeId,
+        value: Vec<u8>,
+        limit: u64,
+    ) -> Result<Estimated, Fault> {
+        let key = Key { kind, attribute, value };
+        let count =
+            self.tree.reader.posting(&key.borrowed())?.count_up_to(limit.saturating_add(1))?;
+        Ok((count <= limit).then_some((Plan::Posting(key), count)))
+    }
+
+    fn range(
+        &self,
+        attribute: AttributeId,
+        lower: Bound<&[u8]>,
+        upper: Bound<&[u8]>,
+        limit: u64,
+    ) -> Result<Estimated, Fault> {
+        let rows = self.tree.reader.posting_range(IndexKind::Equality, attribute, lower, upper)?;
+        let mut blocks = Blocks::default();
+        let mut count = 0u64;
+        for (read, row) in rows.enumerate() {
+            let block = row?.block;
+            count += block.count();
+            if count > limit || read as u64 > RANGE_ROWS_MAX {
+                return Ok(None);
+            }
+            blocks.blocks.entry(block.number).or_insert_with(empty).or_block(&block);
+        }
+        Ok(Some((Plan::Set(blocks), count)))
+    }
+
+    fn by_grams(
+        &self,
+        attribute: AttributeId,
+        pieces: &Pieces<'_>,
+        limit: u64,
+    ) -> Result<Estimated, Fault> {
+        let mut plans = Vec::new();
+        let mut best = limit;
+        for gram in pieces.grams() {
+            if let Some((plan, count)) =
+                self.posting(IndexKind::Substring, attribute, gram, best)?
+            {
+                best = best.min(count);
+                plans.push((plan, count));
+                if best == 0 {
+                    break;
+                }
+            }
+        }
+        plans.sort_by_key(|(_, count)| *count);
+        plans.truncate(if best <= FEW { 1 } else { 4 });
+        let estimated = match plans.len() {
+            0 => return Ok(None),
+            1 => plans.pop(),
+            _ => Some((Plan::Both(plans.into_iter().map(|(plan, _)| plan).collect()), best)),
+        };
+        self.with_long_values(attribute, estimated, limit)
+    }
+
+    /// Adds the entries whose values are too long for grams: any of them may match.
+    fn with_long_values(
+        &self,
+        attribute: AttributeId,
+        by_grams: Estimated,
+        limit: u64,
+    ) -> Result<Estimated, Fault> {
+        let long = self.posting(IndexKind::Substring, attribute, Vec::new(), limit)?;
+        match (by_grams, long) {
+            (estimated, Some((_, 0))) => Ok(estimated),
+            (Some((grams, _)), Some((long, _))) => {
+                let mut union = Blocks::default();
+                self.pour(&grams, &mut union)?;
+                self.pour(&long, &mut union)?;
+                let count = union.count();
+                Ok(Some((Plan::Set(union), count)))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+fn ids(ids: impl Iterator<Item = EntryId>) -> Estimated {
+    let blocks = Blocks::from_ids(ids);
+    let count = blocks.count();
+    Some((Plan::Set(blocks), count))
+}
+
+struct Pieces<'a> {
+    initial: Option<&'a [u8]>,
+    any: &'a [Vec<u8>],
+    last: Option<&'a [u8]>,
+}
+
+impl Pieces<'_> {
+    /// Every 3-gram that a matching value is sure to have, with the marks of its two ends.
+    fn grams(&self) -> Vec<Vec<u8>> {
+        let mut found = Vec::new();
+        let mut grams = Vec::new();
+        let initial = self.initial.map(|piece| (piece, true, false));
+        let any = self.any.iter().map(|piece| (piece.as_slice(), false, false));
+        let last = self.last.map(|piece| (piece, false, true));
+        for (piece, begin, end) in initial.into_iter().chain(any).chain(last) {
+            grams_of_piece(piece, begin, end, &mut grams);
+            found.extend(grams.iter().map(|gram| gram.to_vec()));
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
+/// The first key behind all that begin with `prefix`.
+fn prefix_end(prefix: &[u8]) -> Bound<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return Bound::Excluded(end);
+        }
+    }
+    Bound::Unbounded
+}

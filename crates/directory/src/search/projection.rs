@@ -1,0 +1,327 @@
+//! What of an entry is answered: the requested attributes that the asker may read, as slices of the stored
+//! bytes, with only links and computed attributes composed.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use ldap::response::write_attribute;
+use smallvec::SmallVec;
+
+use crate::catalogue::Described;
+use crate::permits::Permits;
+use crate::refusal::Fault;
+use crate::schema::AttributeDescription;
+use crate::search::evaluate::computed_value;
+use crate::search::filter::ValueSource;
+use crate::store::{AttributeId, Row};
+use crate::tree::{Candidate, Tree};
+
+/// The computed operational attributes, in the order in which they are answered.
+const COMPUTED: [(&str, &str, ValueSource); 5] = [
+    ("entrydn", "entryDN", ValueSource::EntryDn),
+    ("subschemasubentry", "subschemaSubentry", ValueSource::SubschemaSubentry),
+    ("hassubordinates", "hasSubordinates", ValueSource::HasSubordinates),
+    ("numsubordinates", "numSubordinates", ValueSource::NumSubordinates),
+    ("memberof", "memberOf", ValueSource::MemberOf),
+];
+
+/// The attribute list of a request, explained once per search.
+#[derive(Debug, Default)]
+pub(crate) struct Selection {
+    all_user: bool,
+    all_operational: bool,
+    types_only: bool,
+    /// Descriptions asked for by name or through `@class`: their numbers now.
+    ids: Vec<AttributeId>,
+    /// Bare types asked for, as indices of the schema, for what is computed or not stored.
+    computed: SmallVec<[&'static str; 2]>,
+    names: Vec<(u32, Vec<String>)>,
+}
+
+impl Selection {
+    pub(crate) fn new(tree: &Tree<'_>, attributes: &[&str], types_only: bool) -> Selection {
+        let mut selection = Selection { types_only, ..Selection::default() };
+        if attributes.is_empty() {
+            selection.all_user = true;
+        }
+        for attribute in attributes {
+            match *attribute {
+                "*" => selection.all_user = true,
+                "+" => selection.all_operational = true,
+                // RFC 4511 §4.5.1.8: "1.1" asks for none, and is ignored beside others.
+                "1.1" => {}
+                name => match name.strip_prefix('@') {
+                    Some(class) => selection.add_class(tree, class),
+                    None => selection.add_name(tree, name),
+                },
+            }
+        }
+        selection
+    }
+
+    fn add_name(&mut self, tree: &Tree<'_>, name: &str) {
+        let Ok(wanted) = AttributeDescription::parse(tree.schema(), name) else { return };
+        self.ids.extend(tree.catalogue.subtypes(&wanted));
+        let key = wanted.attribute_type.key.as_str();
+        self.computed
+            .extend(COMPUTED.iter().map(|(key, ..)| *key).filter(|computed| *computed == key));
+        self.names.push((wanted.attribute_type.index, wanted.options.clone()));
+    }
+
+    /// RFC 4529: every attribute that the class requires or allows.
+    fn add_class(&mut self, tree: &Tree<'_>, class: &str) {
+        let schema = tree.schema().clone();
+        let name = class.split(';').next().unwrap_or_default();
+        let Some(class) = schema.object_class(name) else { return };
+        if class.name.eq_ignore_ascii_case("extensibleObject") {
+            self.all_user = true;
+        }
+        for index in class.must.iter().chain(&class.may) {
+            if let Some(kind) = schema.attribute_type_at(*index) {
+                self.add_name(tree, &kind.name);
+            }
+        }
+    }
+
+    fn asks_for(&self, id: AttributeId, described: &Described) -> bool {
+        let class = if described.operational { self.all_operational } else { self.all_user };
+        class || self.ids.contains(&id)
+    }
+
+    fn asks_for_any_user(&self) -> bool {
+        self.all_user || !self.ids.is_empty()
+    }
+
+    fn asks_for_any_operational(&self) -> bool {
+        self.all_operational || !self.ids.is_empty()
+    }
+
+    fn asks_for_computed(&self, key: &str) -> bool {
+        self.all_operational || self.computed.contains(&key)
+    }
+
+    /// For entries that are not stored.
+    pub(crate) fn asks_for_given(&self, tree: &Tree<'_>, described: &Described) -> bool {
+        let class = if described.operational { self.all_operational } else { self.all_user };
+        let schema = tree.schema();
+        class
+            || self.names.iter().any(|(wanted, options)| {
+                let kinds = (described.attribute_type(schema), schema.attribute_type_at(*wanted));
+                let (Some(kind), Some(wanted)) = kinds else { return false };
+                (kind.index == wanted.index || schema.is_subtype(kind, wanted))
+                    && options.iter().all(|option| described.options.contains(option))
+            })
+    }
+
+    pub(crate) fn types_only(&self) -> bool {
+        self.types_only
+    }
+}
+
+/// Pieces of one entry's attributes: slices of the store, and ranges of what was composed.
+pub(crate) struct Projection<'t> {
+    stored: SmallVec<[&'t [u8]; 8]>,
+    composed: Vec<u8>,
+}
+
+impl<'t> Projection<'t> {
+    /// The pieces in answering order.
+    pub(crate) fn slices(&self) -> SmallVec<[&[u8]; 8]> {
+        let mut slices: SmallVec<[&[u8]; 8]> = self.stored.iter().copied().collect();
+        if !self.composed.is_empty() {
+            slices.push(&self.composed);
+        }
+        slices
+    }
+}
+
+/// Projects one entry.
+pub(crate) fn project<'t>(
+    candidate: &Candidate<'_, 't>,
+    selection: &Selection,
+    rights: &dyn Permits,
+) -> Result<Projection<'t>, Fault> {
+    let mut projection = Projection { stored: SmallVec::new(), composed: Vec::new() };
+    if selection.types_only {
+        types_of_stored(candidate, selection, rights, &mut projection)?;
+    } else {
+        copy_stored(candidate, selection, rights, &mut projection)?;
+    }
+    let flags = candidate.record.flags();
+    if flags.has_links || flags.has_loose {
+        compose_links(candidate, selection, rights, &mut projection.composed)?;
+    }
+    compose_computed(candidate, selection, rights, &mut projection.composed)?;
+    Ok(projection)
+}
+
+/// Rows that stand side by side are answered as one slice.
+fn copy_stored<'t>(
+    candidate: &Candidate<'_, 't>,
+    selection: &Selection,
+    rights: &dyn Permits,
+    projection: &mut Projection<'t>,
+) -> Result<(), Fault> {
+    let record = &candidate.record;
+    if selection.asks_for_any_user() {
+        copy_rows(
+            candidate,
+            record.user_wire(),
+            record.user_rows(),
+            selection,
+            rights,
+            projection,
+        )?;
+    }
+    if selection.asks_for_any_operational() {
+        let wire = record.operational_wire();
+        copy_rows(candidate, wire, record.operational_rows(), selection, rights, projection)?;
+    }
+    Ok(())
+}
+
+fn copy_rows<'t>(
+    candidate: &Candidate<'_, 't>,
+    wire: &'t [u8],
+    rows: impl Iterator<Item = Row<'t>>,
+    selection: &Selection,
+    rights: &dyn Permits,
+    projection: &mut Projection<'t>,
+) -> Result<(), Fault> {
+    let mut run: Range<usize> = 0..0;
+    let mut at = 0;
+    for row in rows {
+        let end = at + row.wire.len();
+        let wanted = match candidate.described(row.attribute) {
+            Some(described) if selection.asks_for(row.attribute, described) => {
+                rights.may_read(&described.type_key)?
+            }
+            _ => false,
+        };
+        if wanted && run.end != at {
+            projection.stored.extend(wire.get(run.clone()).filter(|slice| !slice.is_empty()));
+            run = at..end;
+        } else if wanted {
+            run.end = end;
+        }
+        at = end;
+    }
+    projection.stored.extend(wire.get(run).filter(|slice| !slice.is_empty()));
+    Ok(())
+}
+
+fn types_of_stored(
+    candidate: &Candidate<'_, '_>,
+    selection: &Selection,
+    rights: &dyn Permits,
+    projection: &mut Projection<'_>,
+) -> Result<(), Fault> {
+    for row in candidate.record.rows() {
+        let Some(described) = candidate.described(row.attribute) else { continue };
+        if selection.asks_for(row.attribute, described) && rights.may_read(&described.type_key)? {
+            write_type(&described.text, &mut projection.composed);
+        }
+    }
+    Ok(())
+}
+
+fn write_type(text: &str, out: &mut Vec<u8>) {
+    write_attribute(out, text.as_bytes(), std::iter::empty());
+}
+
+/// Reads the rows of `links` and `loose` once, attribute by attribute, and prints present names.
+fn compose_links(
+    candidate: &Candidate<'_, '_>,
+    selection: &Selection,
+    rights: &dyn Permits,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    let tree = candidate.tree;
+    let mut attributes: SmallVec<[(AttributeId, &Arc<Described>); 4]> = SmallVec::new();
+    for (id, described) in tree.catalogue.iter().filter(|(_, described)| described.link) {
+        if selection.asks_for(id, described) && rights.may_read(&described.type_key)? {
+            attributes.push((id, described));
+        }
+    }
+    let mut names = Names::default();
+    for (id, described) in attributes {
+        names.clear();
+        for link in tree.reader.links_of(candidate.id, id)? {
+            let link = link?;
+            names.push(&tree.dn(link.to)?, link.text);
+        }
+        if candidate.record.flags().has_loose {
+            for loose in tree.reader.loose_of(candidate.id, id)? {
+                names.push_value(loose?.value);
+            }
+        }
+        names.write(described, selection.types_only, out);
+    }
+    Ok(())
+}
+
+/// The values of one link attribute, in one buffer.
+#[derive(Default)]
+struct Names {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Names {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    fn push(&mut self, name: &str, text: &[u8]) {
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.push_value(text);
+    }
+
+    fn push_value(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn write(&self, described: &Described, types_only: bool, out: &mut Vec<u8>) {
+        if self.ends.is_empty() {
+            return;
+        }
+        if types_only {
+            return write_type(&described.text, out);
+        }
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let values = starts
+            .zip(&self.ends)
+            .map(|(start, end)| self.bytes.get(start..*end).unwrap_or_default());
+        write_attribute(out, described.text.as_bytes(), values);
+    }
+}
+
+fn compose_computed(
+    candidate: &Candidate<'_, '_>,
+    selection: &Selection,
+    rights: &dyn Permits,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    for (key, text, source) in COMPUTED {
+        if !selection.asks_for_computed(key) || !rights.may_read(key)? {
+            continue;
+        }
+        let values = match source {
+            ValueSource::MemberOf => group_names(candidate)?,
+            _ => vec![computed_value(source, candidate)?],
+        };
+        if values.is_empty() {
+            continue;
+        }
+        let written: &[String] = if selection.types_only { &[] } else { &values };
+        write_attribute(out, text.as_bytes(), written.iter().map(String::as_bytes));
+    }
+    Ok(())
+}
+
+fn group_names(candidate: &Candidate<'_, '_>) -> Result<Vec<String>, Fault> {
+    let tree = candidate.tree;
+    tree.groups_of(candidate.id)?.into_iter().map(|group| tree.dn(group)).collect()
+}

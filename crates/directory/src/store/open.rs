@@ -1,0 +1,488 @@
+//! The folder: its lock, its format, and the store behind it.
+
+use std::{
+    fmt,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, ErrorKind, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use heed::{CompactionOption, Env, EnvFlags, EnvOpenOptions, WithoutTls};
+
+use super::{
+    Batch, Dictionary, Snapshot,
+    batch::first_rows,
+    fault,
+    reader::{Reader, load_dictionary, meta_u32},
+    tables::{TABLES_MAX, Tables},
+};
+use crate::refusal::Fault;
+
+/// The format this program reads and writes.
+pub const FORMAT: u32 = 1;
+const FORMAT_WORDS: &str = "chancery directory ";
+/// The longest `format` file that is looked at.
+const FORMAT_FILE_BYTES_MAX: u64 = 64;
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// The address space that is reserved for the file, and so its greatest size.
+    pub map_bytes_max: usize,
+    /// How many snapshots may be open at once, in all processes.
+    pub readers_max: u32,
+    /// Only read, beside a process that may be writing. Takes no lock.
+    pub read_only: bool,
+}
+
+impl Default for StoreOptions {
+    fn default() -> StoreOptions {
+        StoreOptions { map_bytes_max: 1 << 40, readers_max: 1024, read_only: false }
+    }
+}
+
+/// Why a folder could not be opened. Its text names the next step.
+#[derive(Debug)]
+pub enum OpenError {
+    /// There is no such folder, or nothing in it.
+    Missing {
+        folder: PathBuf,
+    },
+    /// It is not a folder, or not one of ours.
+    NotADirectoryFolder {
+        folder: PathBuf,
+    },
+    /// [`Store::create`] met a directory that is there already.
+    Exists {
+        folder: PathBuf,
+    },
+    Permission {
+        path: PathBuf,
+    },
+    NewerFormat {
+        found: u32,
+        ours: u32,
+    },
+    OlderFormat {
+        found: u32,
+        ours: u32,
+    },
+    /// Another process (or this one) has it open for writing.
+    Locked {
+        folder: PathBuf,
+    },
+    /// The folder is on a network file system, which keeps neither locks nor write order.
+    NetworkFileSystem {
+        folder: PathBuf,
+        kind: &'static str,
+    },
+    NoRoom {
+        folder: PathBuf,
+    },
+    /// The address space could not be reserved.
+    NoAddressSpace {
+        map_bytes_max: usize,
+    },
+    Damaged {
+        what: String,
+    },
+    Io {
+        doing: String,
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Missing { folder } => write!(
+                f,
+                "there is no directory in {}; check the path, or create one with `chancery serve`",
+                folder.display()
+            ),
+            OpenError::NotADirectoryFolder { folder } => write!(
+                f,
+                "{} is not the folder of a directory; name the folder that holds `format`",
+                folder.display()
+            ),
+            OpenError::Exists { folder } => write!(
+                f,
+                "there is a directory in {} already; name an empty folder",
+                folder.display()
+            ),
+            OpenError::Permission { path } => {
+                write!(f, "no permission to use {}; run as the user who owns it", path.display())
+            }
+            OpenError::NewerFormat { found, ours } => write!(
+                f,
+                "the directory has format {found} and this program reads format {ours}; \
+                 use the newer program"
+            ),
+            OpenError::OlderFormat { found, ours } => write!(
+                f,
+                "the directory has format {found} and this program reads format {ours}; \
+                 export it with the older program and import it with this one"
+            ),
+            OpenError::Locked { folder } => write!(
+                f,
+                "the directory in {} is in use by another process; stop it, or work through it",
+                folder.display()
+            ),
+            OpenError::NetworkFileSystem { folder, kind } => write!(
+                f,
+                "{} is on a network file system ({kind}); move it to a local disk",
+                folder.display()
+            ),
+            OpenError::NoRoom { folder } => write!(
+                f,
+                "no room on the disk that holds {}; free some and try again",
+                folder.display()
+            ),
+            OpenError::NoAddressSpace { map_bytes_max } => write!(
+                f,
+                "{map_bytes_max} bytes of address space could not be reserved; \
+                 lower `map_bytes_max` or raise the limit on virtual memory"
+            ),
+            OpenError::Damaged { what } => {
+                write!(f, "the stored data is damaged: {what}; restore the newest backup")
+            }
+            OpenError::Io { doing, source } => {
+                write!(f, "{doing}: {source}; check the disk and its log")
+            }
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            OpenError::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// How much room the data takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// The file's length on disk.
+    pub file_bytes: u64,
+    /// The pages up to the highest one in use; pages that are free again are among them.
+    pub used_bytes: u64,
+    /// The file's greatest length.
+    pub map_bytes: u64,
+    pub readers_max: u32,
+}
+
+/// The stored directory. One per folder and process; shared behind an `Arc`.
+pub struct Store {
+    pub(super) env: Env<WithoutTls>,
+    pub(super) tables: Tables,
+    pub(super) dictionary: ArcSwap<Dictionary>,
+    pub(super) folder: PathBuf,
+    read_only: bool,
+    /// Held for the life of the store; the lock goes with the file. Only where it may be written.
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Opens the directory in `folder`.
+    pub fn open(folder: &Path, options: &StoreOptions) -> Result<Store, OpenError> {
+        let place = Place { folder, options };
+        place.check_format()?;
+        let lock = if options.read_only { None } else { Some(place.lock()?) };
+        place.refuse_network()?;
+        let env = place.env()?;
+        let tables = Tables::open(&env).map_err(|error| place.error(error))?;
+        let missing = || OpenError::Damaged { what: "a database is missing in data.mdb".into() };
+        place.finish(env, tables.ok_or_else(missing)?, lock)
+    }
+
+    /// Makes an empty directory in `folder`, which may hold other files.
+    pub fn create(folder: &Path, options: &StoreOptions) -> Result<Store, OpenError> {
+        let place = Place { folder, options };
+        place.create_folder()?;
+        let lock = place.lock()?;
+        place.refuse_network()?;
+        if folder.join("format").exists() {
+            return Err(OpenError::Exists { folder: folder.to_owned() });
+        }
+        let env = place.env()?;
+        let tables = Tables::create(&env).map_err(|error| place.error(error))?;
+        let missing = || OpenError::Damaged { what: "a database was not made".into() };
+        let tables = tables.ok_or_else(missing)?;
+        first_rows(&env, &tables).map_err(|error| place.error(error))?;
+        place.write_format()?;
+        place.finish(env, tables, Some(lock))
+    }
+
+    /// The state as of now, for as long as it is held. Old pages cannot be used again meanwhile,
+    /// so it is never held while waiting for a client.
+    pub fn snapshot(&self) -> Result<Snapshot<'_>, Fault> {
+        let txn = self.env.read_txn().map_err(fault::store("beginning to read"))?;
+        if self.read_only {
+            self.follow_dictionary(&txn)?;
+        }
+        // Loaded after the transaction began, so it has at least the numbers that are in use.
+        Ok(Snapshot { txn, tables: &self.tables, dictionary: self.dictionary.load_full() })
+    }
+
+    /// The write transaction. Waits for the one before it: never begin two on one thread.
+    pub fn batch(&self) -> Result<Batch<'_>, Fault> {
+        Batch::begin(self)
+    }
+
+    /// Writes a consistent, compacted copy while others read and write. The file is synced, has
+    /// mode 0600, and must not exist yet.
+    pub fn copy_to(&self, file: &Path) -> Result<(), Fault> {
+        let disk = |doing: &str, source: io::Error| match source {
+            error if fault::is_no_room(&error) => Fault::Full,
+            source => Fault::Disk { doing: format!("{doing} {}", file.display()), source },
+        };
+        let mut copy = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(file)
+            .map_err(|error| disk("creating", error))?;
+        let copied = self
+            .env
+            .copy_to_file(&mut copy, CompactionOption::Enabled)
+            .map_err(fault::store("copying the data"))
+            .and_then(|()| copy.sync_all().map_err(|error| disk("writing", error)));
+        if copied.is_err() {
+            // What is left of it is of no use, and the copy's failure is what is reported.
+            let _ = fs::remove_file(file);
+        }
+        copied
+    }
+
+    pub fn sizes(&self) -> Result<Sizes, Fault> {
+        let doing = "measuring the data";
+        let info = self.env.info();
+        let page_bytes = u64::from(self.env.unnamed_database_stat().page_size);
+        Ok(Sizes {
+            file_bytes: self.env.real_disk_size().map_err(fault::store(doing))?,
+            used_bytes: (info.last_page_number as u64 + 1) * page_bytes,
+            map_bytes: info.map_size as u64,
+            readers_max: info.maximum_number_of_readers,
+        })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Another process may have added descriptions since we looked.
+    fn follow_dictionary(&self, txn: &heed::RoTxn<'_, WithoutTls>) -> Result<(), Fault> {
+        let known = self.dictionary.load();
+        let next = meta_u32(txn, &self.tables, "next_attribute")?;
+        if u64::from(next) > known.len() as u64 + 1 {
+            self.dictionary.store(Arc::new(load_dictionary(txn, &self.tables)?));
+        }
+        Ok(())
+    }
+}
+
+/// A folder on its way to becoming a store.
+struct Place<'a> {
+    folder: &'a Path,
+    options: &'a StoreOptions,
+}
+
+impl Place<'_> {
+    /// The format, read without opening LMDB, so that a newer format is named and not misread.
+    fn check_format(&self) -> Result<(), OpenError> {
+        let folder = || self.folder.to_owned();
+        let path = self.folder.join("format");
+        let mut text = String::new();
+        match File::open(&path)
+            .and_then(|file| file.take(FORMAT_FILE_BYTES_MAX).read_to_string(&mut text))
+        {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(self.absent()),
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                return Err(OpenError::NotADirectoryFolder { folder: folder() });
+            }
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(OpenError::NotADirectoryFolder { folder: folder() });
+            }
+            Err(error) => return Err(self.io("reading", &path, error)),
+        }
+        let number = text.strip_prefix(FORMAT_WORDS).and_then(|rest| rest.trim_end().parse().ok());
+        let found = number.ok_or_else(|| OpenError::NotADirectoryFolder { folder: folder() })?;
+        same_format(found)
+    }
+
+    fn absent(&self) -> OpenError {
+        let folder = self.folder.to_owned();
+        match fs::read_dir(self.folder).map(|mut files| files.next().is_some()) {
+            Ok(true) => OpenError::NotADirectoryFolder { folder },
+            Ok(false) => OpenError::Missing { folder },
+            Err(error) => self.io("reading", self.folder, error),
+        }
+    }
+
+    fn create_folder(&self) -> Result<(), OpenError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(self.folder);
+        match made {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotADirectory) =>
+            {
+                Err(OpenError::NotADirectoryFolder { folder: self.folder.to_owned() })
+            }
+            made => made.map_err(|error| self.io("creating", self.folder, error)),
+        }
+    }
+
+    fn lock(&self) -> Result<File, OpenError> {
+        let path = self.folder.join("lock");
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| self.io("opening", &path, error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(fs::TryLockError::WouldBlock) => {
+                Err(OpenError::Locked { folder: self.folder.to_owned() })
+            }
+            Err(fs::TryLockError::Error(error)) => Err(self.io("locking", &path, error)),
+        }
+    }
+
+    fn refuse_network(&self) -> Result<(), OpenError> {
+        Ok(())
+    }
+
+    fn env(&self) -> Result<Env<WithoutTls>, OpenError> {
+        let mut options = EnvOpenOptions::new().read_txn_without_tls();
+        options.map_size(self.options.map_bytes_max);
+        options.max_readers(self.options.readers_max);
+        options.max_dbs(TABLES_MAX);
+        if self.options.read_only {
+            self.make_read_only(&mut options);
+        }
+        let env = self.open_env(&options).map_err(|error| self.error(error))?;
+        // Slots of processes that died without giving them back.
+        env.clear_stale_readers().map_err(|error| self.error(error))?;
+        Ok(env)
+    }
+
+    #[allow(unsafe_code, reason = "heed: flags can switch off what keeps a map safe")]
+    fn make_read_only(&self, options: &mut EnvOpenOptions<WithoutTls>) {
+        // SAFETY: the flags that endanger memory or durability are NO_LOCK, NO_SYNC, NO_META_SYNC,
+        // WRITE_MAP and MAP_ASYNC. READ_ONLY is none of them: it only takes rights away.
+        unsafe { options.flags(EnvFlags::READ_ONLY) };
+    }
+
+    #[allow(unsafe_code, reason = "heed: the file is mapped into memory")]
+    fn open_env(
+        &self,
+        options: &EnvOpenOptions<WithoutTls>,
+    ) -> Result<Env<WithoutTls>, heed::Error> {
+        // SAFETY: mapped memory must not change under its readers but by LMDB itself. Writers of
+        // this program hold the folder's lock (`lock`), readers hold LMDB's reader slots, the file
+        // is 0600 in a folder that is 0700, and network file systems are refused; who overwrites
+        // the file in place nevertheless is beyond what a program can defend itself against.
+        // heed refuses to map one file twice in this process.
+        unsafe { options.open(self.folder) }
+    }
+
+    fn write_format(&self) -> Result<(), OpenError> {
+        let (path, draft) = (self.folder.join("format"), self.folder.join("format.new"));
+        let write = || {
+            let mut options = OpenOptions::new();
+            let mut file =
+                options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+            writeln!(file, "{FORMAT_WORDS}{FORMAT}")?;
+            file.sync_all()?;
+            fs::rename(&draft, &path)?;
+            File::open(self.folder)?.sync_all()
+        };
+        write().map_err(|error: io::Error| self.io("writing", &path, error))
+    }
+
+    fn finish(
+        &self,
+        env: Env<WithoutTls>,
+        tables: Tables,
+        lock: Option<File>,
+    ) -> Result<Store, OpenError> {
+        let dictionary = {
+            let txn = env.read_txn().map_err(|error| self.error(error))?;
+            let rows = meta_u32(&txn, &tables, "format");
+            same_format(rows.map_err(|error| self.fault(error))?)?;
+            load_dictionary(&txn, &tables).map_err(|error| self.fault(error))?
+        };
+        Ok(Store {
+            env,
+            tables,
+            dictionary: ArcSwap::from_pointee(dictionary),
+            folder: self.folder.to_owned(),
+            read_only: self.options.read_only,
+            _lock: lock,
+        })
+    }
+
+    fn error(&self, error: heed::Error) -> OpenError {
+        let folder = self.folder.to_owned();
+        match error {
+            heed::Error::EnvAlreadyOpened => OpenError::Locked { folder },
+            heed::Error::Mdb(heed::MdbError::MapFull) => OpenError::NoRoom { folder },
+            heed::Error::Io(error) if error.kind() == ErrorKind::OutOfMemory => {
+                OpenError::NoAddressSpace { map_bytes_max: self.options.map_bytes_max }
+            }
+            heed::Error::Io(error) => self.io("opening", &self.folder.join("data.mdb"), error),
+            other => OpenError::Damaged { what: format!("data.mdb: {other}") },
+        }
+    }
+
+    fn fault(&self, fault: Fault) -> OpenError {
+        match fault {
+            Fault::Store { source, .. } => self.error(source),
+            Fault::Damaged { what } => OpenError::Damaged { what },
+            other => OpenError::Damaged { what: other.to_string() },
+        }
+    }
+
+    fn io(&self, doing: &str, path: &Path, error: io::Error) -> OpenError {
+        match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                OpenError::Permission { path: path.to_owned() }
+            }
+            ErrorKind::NotFound => OpenError::Missing { folder: self.folder.to_owned() },
+            ErrorKind::NotADirectory => {
+                OpenError::NotADirectoryFolder { folder: self.folder.to_owned() }
+            }
+            _ if fault::is_no_room(&error) => OpenError::NoRoom { folder: self.folder.to_owned() },
+            _ => OpenError::Io { doing: format!("{doing} {}", path.display()), source: error },
+        }
+    }
+}
+
+fn same_format(found: u32) -> Result<(), OpenError> {
+    match found.cmp(&FORMAT) {
+        std::cmp::Ordering::Greater => Err(OpenError::NewerFormat { found, ours: FORMAT }),
+        std::cmp::Ordering::Less => Err(OpenError::OlderFormat { found, ours: FORMAT }),
+        std::cmp::Ordering::Equal => Ok(()),
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl Snapshot<'_> {
+    /// Everything that can be read, as it was when the snapshot was taken.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { txn: &self.txn, tables: self.tables, dictionary: &self.dictionary, pending: None }
+    }
+}

@@ -1,0 +1,285 @@
+//! Index rows: which entries have a value, a gram, an attribute.
+
+use std::ops::Bound;
+
+use heed::{RoRange, types::Bytes};
+
+use super::{
+    AttributeId, EntryId,
+    block::Block,
+    fault,
+    fault::damaged,
+    names::{INDEX_KEY_CUT_BYTES, escape, hash16},
+    tables::{Table, Transaction},
+};
+use crate::refusal::Fault;
+
+const DOING: &str = "reading an index";
+/// `kind` and attribute.
+const HEAD_BYTES: usize = 5;
+const BLOCK_BYTES: usize = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum IndexKind {
+    /// All entries; attribute 0, empty key.
+    All,
+    /// Equality and ordering.
+    Equality,
+    Presence,
+    Substring,
+}
+
+impl IndexKind {
+    pub(super) fn letter(self) -> u8 {
+        match self {
+            IndexKind::All => b'a',
+            IndexKind::Equality => b'e',
+            IndexKind::Presence => b'p',
+            IndexKind::Substring => b's',
+        }
+    }
+
+    pub(super) fn of_letter(letter: u8) -> Option<IndexKind> {
+        match letter {
+            b'a' => Some(IndexKind::All),
+            b'e' => Some(IndexKind::Equality),
+            b'p' => Some(IndexKind::Presence),
+            b's' => Some(IndexKind::Substring),
+            _ => None,
+        }
+    }
+}
+
+/// What a posting is of. `key` is the whole normalized value, or a gram: cutting is done here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PostingKey<'k> {
+    pub kind: IndexKind,
+    pub attribute: AttributeId,
+    pub key: &'k [u8],
+}
+
+impl<'k> PostingKey<'k> {
+    /// The posting of all entries.
+    pub const ALL: PostingKey<'static> =
+        PostingKey { kind: IndexKind::All, attribute: AttributeId(0), key: &[] };
+
+    pub fn equality(attribute: AttributeId, normalized: &'k [u8]) -> PostingKey<'k> {
+        PostingKey { kind: IndexKind::Equality, attribute, key: normalized }
+    }
+
+    pub fn presence(attribute: AttributeId) -> PostingKey<'k> {
+        PostingKey { kind: IndexKind::Presence, attribute, key: &[] }
+    }
+
+    pub fn gram(attribute: AttributeId, gram: &'k [u8; 3]) -> PostingKey<'k> {
+        PostingKey { kind: IndexKind::Substring, attribute, key: gram }
+    }
+
+    /// Everything of the row's key in front of the block number. No prefix is the beginning of
+    /// another one, because the escaped key ends in the only zero it has.
+    pub(super) fn prefix(&self) -> Vec<u8> {
+        let mut prefix = Vec::with_capacity(32);
+        self.push_prefix(&mut prefix);
+        prefix
+    }
+
+    pub(super) fn push_prefix(&self, out: &mut Vec<u8>) {
+        out.push(self.kind.letter());
+        out.extend_from_slice(&self.attribute.0.to_be_bytes());
+        match self.key.get(..INDEX_KEY_CUT_BYTES) {
+            Some(head) if self.key.len() > INDEX_KEY_CUT_BYTES => {
+                escape(head, out);
+                escape(&hash16(self.key), out);
+            }
+            _ => escape(self.key, out),
+        }
+        out.push(0);
+    }
+}
+
+fn head(kind: IndexKind, attribute: AttributeId) -> Vec<u8> {
+    let mut head = Vec::with_capacity(32);
+    head.push(kind.letter());
+    head.extend_from_slice(&attribute.0.to_be_bytes());
+    head
+}
+
+pub(super) fn row_key(prefix: &[u8], block: u32) -> Vec<u8> {
+    [prefix, &block.to_be_bytes()].concat()
+}
+
+/// The parts of a row's key: everything before the block number, and the block number.
+pub(super) fn split_row_key(key: &[u8]) -> Result<(&[u8], u32), Fault> {
+    let short = || damaged("a key of postings is too short");
+    let (prefix, block) = key.split_last_chunk::<BLOCK_BYTES>().ok_or_else(short)?;
+    if prefix.len() <= HEAD_BYTES {
+        return Err(short());
+    }
+    Ok((prefix, u32::from_be_bytes(*block)))
+}
+
+/// The blocks of one posting, in order of their numbers.
+pub struct Posting<'t> {
+    txn: &'t Transaction<'t>,
+    table: Table,
+    prefix: Vec<u8>,
+    rows: Option<RoRange<'t, Bytes, Bytes>>,
+    from: u32,
+}
+
+impl<'t> Posting<'t> {
+    pub(super) fn new(txn: &'t Transaction<'t>, table: Table, key: &PostingKey<'_>) -> Posting<'t> {
+        Posting { txn, table, prefix: key.prefix(), rows: None, from: 0 }
+    }
+
+    /// The next block, or `None` behind the last one.
+    pub fn next_block(&mut self) -> Result<Option<Block<'t>>, Fault> {
+        let rows = match &mut self.rows {
+            Some(rows) => rows,
+            rows => rows.insert(range(self.txn, self.table, &self.prefix, self.from)?),
+        };
+        let Some(row) = rows.next() else { return Ok(None) };
+        let (key, value) = row.map_err(fault::store(DOING))?;
+        let (_, number) = split_row_key(key)?;
+        self.from = number.saturating_add(1);
+        Block::parse(number, value).map(Some)
+    }
+
+    /// Goes forward or back, so that the next block is the first one not before `number`.
+    pub fn seek(&mut self, number: u32) {
+        if number != self.from || self.rows.is_none() {
+            self.from = number;
+            self.rows = None;
+        }
+    }
+
+    /// The block of exactly this number; the walk goes on behind it.
+    pub fn block(&self, number: u32) -> Result<Option<Block<'t>>, Fault> {
+        let key = row_key(&self.prefix, number);
+        let value = self.table.get(self.txn, &key).map_err(fault::store(DOING))?;
+        value.map(|value| Block::parse(number, value)).transpose()
+    }
+
+    /// The number of ids, counted from the beginning until `limit` is reached.
+    pub fn count_up_to(&self, limit: u64) -> Result<u64, Fault> {
+        let mut count = 0;
+        for row in range(self.txn, self.table, &self.prefix, 0)? {
+            let (key, value) = row.map_err(fault::store(DOING))?;
+            count += Block::parse(split_row_key(key)?.1, value)?.count();
+            if count >= limit {
+                break;
+            }
+        }
+        Ok(count)
+    }
+
+    /// All ids from the next block on, in order.
+    pub fn ids(mut self) -> Result<Vec<EntryId>, Fault> {
+        let mut ids = Vec::new();
+        while let Some(block) = self.next_block()? {
+            ids.extend(block.iter());
+        }
+        Ok(ids)
+    }
+}
+
+fn range<'t>(
+    txn: &'t Transaction<'t>,
+    table: Table,
+    prefix: &[u8],
+    from: u32,
+) -> Result<RoRange<'t, Bytes, Bytes>, Fault> {
+    let (first, last) = (row_key(prefix, from), row_key(prefix, u32::MAX));
+    let range = (Bound::Included(&first[..]), Bound::Included(&last[..]));
+    table.range(txn, &range).map_err(fault::store(DOING))
+}
+
+/// One row of an index: a part of the posting of one key.
+#[derive(Clone, Copy, Debug)]
+pub struct PostingRow<'t> {
+    /// The index key, escaped (`names::unescape`); equal keys are equal bytes, in the same order.
+    pub key: &'t [u8],
+    pub block: Block<'t>,
+}
+
+/// The rows of an index whose keys are within bounds, in order of key and block.
+pub struct PostingRange<'t> {
+    rows: RoRange<'t, Bytes, Bytes>,
+}
+
+impl<'t> PostingRange<'t> {
+    /// The bounds are whole normalized values. Where a bound or a key is longer than what is kept
+    /// of it, rows just outside the bounds are included: matches are verified on the entry.
+    pub(super) fn new(
+        txn: &'t Transaction<'t>,
+        table: Table,
+        (kind, attribute): (IndexKind, AttributeId),
+        lower: Bound<&[u8]>,
+        upper: Bound<&[u8]>,
+    ) -> Result<PostingRange<'t>, Fault> {
+        let head = head(kind, attribute);
+        let lower = Bound::Included(lower_key(&head, lower));
+        let upper = Bound::Excluded(upper_key(&head, upper));
+        let range = (lower.as_ref().map(Vec::as_slice), upper.as_ref().map(Vec::as_slice));
+        let rows = table.range(txn, &range).map_err(fault::store(DOING))?;
+        Ok(PostingRange { rows })
+    }
+
+    fn read(row: heed::Result<(&'t [u8], &'t [u8])>) -> Result<PostingRow<'t>, Fault> {
+        let (key, value) = row.map_err(fault::store(DOING))?;
+        let (prefix, number) = split_row_key(key)?;
+        let key = prefix.get(HEAD_BYTES..prefix.len() - 1).unwrap_or_default();
+        Ok(PostingRow { key, block: Block::parse(number, value)? })
+    }
+}
+
+impl<'t> Iterator for PostingRange<'t> {
+    type Item = Result<PostingRow<'t>, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rows.next().map(PostingRange::read)
+    }
+}
+
+/// The first key that is within a lower bound.
+fn lower_key(head: &[u8], bound: Bound<&[u8]>) -> Vec<u8> {
+    match bound {
+        Bound::Unbounded => head.to_vec(),
+        Bound::Included(value) | Bound::Excluded(value) if value.len() > INDEX_KEY_CUT_BYTES => {
+            escaped(head, value)
+        }
+        Bound::Included(value) => escaped(head, value),
+        Bound::Excluded(value) => behind(escaped(head, value), &[0]),
+    }
+}
+
+/// The first key that is behind an upper bound.
+fn upper_key(head: &[u8], bound: Bound<&[u8]>) -> Vec<u8> {
+    match bound {
+        Bound::Unbounded => behind(head.to_vec(), &[]),
+        Bound::Included(value) | Bound::Excluded(value) if value.len() > INDEX_KEY_CUT_BYTES => {
+            behind(escaped(head, value), &[])
+        }
+        Bound::Included(value) => behind(escaped(head, value), &[0]),
+        Bound::Excluded(value) => escaped(head, value),
+    }
+}
+
+/// What the rows of `value` begin with, as far as it is kept.
+fn escaped(head: &[u8], value: &[u8]) -> Vec<u8> {
+    let mut key = head.to_vec();
+    escape(value.get(..INDEX_KEY_CUT_BYTES).unwrap_or(value), &mut key);
+    key
+}
+
+/// The first key behind all that begin with `key` and `ending`.
+fn behind(mut key: Vec<u8>, ending: &[u8]) -> Vec<u8> {
+    key.extend_from_slice(ending);
+    while let Some(last) = key.pop() {
+        if let Some(next) = last.checked_add(1) {
+            key.push(next);
+            break;
+        }
+    }
+    key
+}

@@ -1,0 +1,176 @@
+//! A consistent copy of the data folder, made while a server runs or not, and a folder made from it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::refusal::Fault;
+use crate::store::Store;
+
+/// Lists every file of a backup with its size and SHA-256.
+const MANIFEST: &str = "manifest";
+
+/// What is copied beside the data, where it is there.
+const BESIDE: [&str; 7] =
+    ["format", "ca.pem", "ca.key", "server.pem", "server.key", "admin.password", "chancery.toml"];
+
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("{0} is not empty; name a folder that does not exist yet")]
+    NotEmpty(PathBuf),
+    #[error("{0} holds no backup: it has no manifest; name a folder that `chancery backup` made")]
+    NoManifest(PathBuf),
+    #[error("the backup is damaged: {0}; use another one")]
+    Damaged(String),
+    #[error("{doing} {path}: {source}")]
+    Disk { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+fn disk<'p>(doing: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> BackupError + 'p {
+    move |source| BackupError::Disk { doing, path: path.to_owned(), source }
+}
+
+/// Copies the data and what stands beside it into `target`, and verifies what was written.
+pub fn backup(store: &Store, target: &Path) -> Result<u64, BackupError> {
+    make_empty(target)?;
+    store.copy_to(&target.join("data.mdb"))?;
+    let mut names = vec![PathBuf::from("data.mdb")];
+    for name in BESIDE {
+        if store.folder().join(name).is_file() {
+            names.push(PathBuf::from(name));
+        }
+    }
+    names.extend(schema_files(store.folder())?);
+    for name in names.iter().filter(|name| name.as_os_str() != "data.mdb") {
+        copy(&store.folder().join(name), &target.join(name))?;
+    }
+    let mut manifest = String::new();
+    let mut bytes = 0;
+    for name in &names {
+        let (size, hash) = digest(&target.join(name))?;
+        bytes += size;
+        manifest.push_str(&format!("{hash} {size} {}\n", name.display()));
+    }
+    write(&target.join(MANIFEST), manifest.as_bytes())?;
+    verify(target)?;
+    Ok(bytes)
+}
+
+/// Makes a data folder from a backup, after verifying it.
+pub fn restore(source: &Path, target: &Path) -> Result<u64, BackupError> {
+    let names = verify(source)?;
+    make_empty(target)?;
+    let mut bytes = 0;
+    for name in &names {
+        bytes += copy(&source.join(name), &target.join(name))?;
+    }
+    let folder = File::open(target).map_err(disk("opening", target))?;
+    folder.sync_all().map_err(disk("writing", target))?;
+    Ok(bytes)
+}
+
+/// Every file is there and is what the manifest says; gives their names.
+pub fn verify(backup: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let path = backup.join(MANIFEST);
+    if !path.is_file() {
+        return Err(BackupError::NoManifest(backup.to_owned()));
+    }
+    let manifest = fs::read_to_string(&path).map_err(disk("reading", &path))?;
+    let mut names = Vec::new();
+    for line in manifest.lines() {
+        let mut fields = line.splitn(3, ' ');
+        let (Some(hash), Some(size), Some(name)) = (fields.next(), fields.next(), fields.next())
+        else {
+            return Err(BackupError::Damaged(format!("the manifest has a line '{line}'")));
+        };
+        let is_inside = Path::new(name)
+            .components()
+            .all(|component| matches!(component, std::path::Component::Normal(_)));
+        if !is_inside {
+            return Err(BackupError::Damaged(format!("the manifest names '{name}'")));
+        }
+        let found = digest(&backup.join(name))?;
+        if (found.0.to_string().as_str(), found.1.as_str()) != (size, hash) {
+            return Err(BackupError::Damaged(format!("'{name}' is not what was written")));
+        }
+        names.push(PathBuf::from(name));
+    }
+    Ok(names)
+}
+
+fn schema_files(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let schema = folder.join("schema");
+    if !schema.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut names = Vec::new();
+    for file in fs::read_dir(&schema).map_err(disk("reading", &schema))? {
+        let file = file.map_err(disk("reading", &schema))?;
+        if file.path().is_file() {
+            names.push(Path::new("schema").join(file.file_name()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn make_empty(folder: &Path) -> Result<(), BackupError> {
+    let is_empty = match fs::read_dir(folder) {
+        Ok(mut files) => files.next().is_none(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut builder = fs::DirBuilder::new();
+            builder.recursive(true).mode(0o700).create(folder).map_err(disk("creating", folder))?;
+            true
+        }
+        Err(error) => return Err(disk("reading", folder)(error)),
+    };
+    if is_empty { Ok(()) } else { Err(BackupError::NotEmpty(folder.to_owned())) }
+}
+
+/// Copies one file with its mode, durably.
+fn copy(from: &Path, to: &Path) -> Result<u64, BackupError> {
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent).map_err(disk("creating", parent))?;
+    }
+    let mut source = File::open(from).map_err(disk("opening", from))?;
+    let mode = source.metadata().map_err(disk("reading", from))?.permissions().mode() & 0o777;
+    let mut copy = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(to)
+        .map_err(disk("creating", to))?;
+    let bytes = io::copy(&mut source, &mut copy).map_err(disk("writing", to))?;
+    copy.sync_all().map_err(disk("writing", to))?;
+    Ok(bytes)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(disk("creating", path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(disk("writing", path))
+}
+
+fn digest(path: &Path) -> Result<(u64, String), BackupError> {
+    let mut file = File::open(path).map_err(disk("opening", path))?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut size = 0;
+    loop {
+        let count = file.read(&mut buffer).map_err(disk("reading", path))?;
+        let Some(read) = buffer.get(..count).filter(|read| !read.is_empty()) else { break };
+        hasher.update(read);
+        size += count as u64;
+    }
+    let hash = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((size, hash))
+}

@@ -1,0 +1,237 @@
+//! The tree as one transaction sees it: rows, what they mean, and the names of entries. Knows nothing of
+//! who asks; only `view` and the writer hold one.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use ldap::result::ResultCode;
+
+use crate::access::AccessRules;
+use crate::catalogue::{Catalogue, Described};
+use crate::names::{Epoch, NameCache, Resolved, Suffixes, join, parse_and_normalize};
+use crate::referral::{self, Asked};
+use crate::refusal::{Error, Fault, Refusal};
+use crate::schema::Schema;
+use crate::schema::names::NormalizedDn;
+use crate::search::filter::Node;
+use crate::store::{AttributeId, EntryId, EntryRecord, Reader};
+
+/// The link attributes whose mirror is `memberOf`.
+pub(crate) const MEMBERSHIP: [&str; 2] = ["member", "uniquemember"];
+
+/// How many entries a nested-membership walk visits before it gives up.
+pub(crate) const CHAIN_VISITED_MAX: usize = 1_000_000;
+
+pub(crate) struct Tree<'t> {
+    pub reader: Reader<'t>,
+    pub catalogue: Arc<Catalogue>,
+    pub suffixes: Arc<Suffixes>,
+    pub names: &'t NameCache,
+    pub epoch: Epoch,
+    pub rules: Arc<AccessRules>,
+    /// The rules' own filters, compiled when the first is needed.
+    pub rule_filters: OnceCell<Vec<Node>>,
+}
+
+impl<'t> Tree<'t> {
+    pub(crate) fn schema(&self) -> &Arc<Schema> {
+        &self.catalogue.schema
+    }
+
+    pub(crate) fn normalize(&self, dn: &str) -> Result<NormalizedDn, Refusal> {
+        parse_and_normalize(self.schema(), dn)
+    }
+
+    pub(crate) fn resolve(&self, name: &NormalizedDn) -> Result<Resolved, Fault> {
+        self.suffixes.resolve(&self.reader, name)
+    }
+
+    /// The entry of that name, if there is one; a name that cannot be read is no entry's.
+    pub(crate) fn find(&self, dn: &str) -> Result<Option<EntryId>, Fault> {
+        let Ok(name) = self.normalize(dn) else { return Ok(None) };
+        match self.resolve(&name)? {
+            Resolved::Found(id) => Ok(Some(id)),
+            Resolved::Missing { .. } => Ok(None),
+        }
+    }
+
+    pub(crate) fn entry(&self, id: EntryId) -> Result<Option<Candidate<'_, 't>>, Fault> {
+        let record = self.reader.entry(id)?;
+        Ok(record.map(|record| Candidate { tree: self, id, record, dn: OnceCell::new() }))
+    }
+
+    /// An entry that another row says is there.
+    pub(crate) fn expect_entry(&self, id: EntryId) -> Result<Candidate<'_, 't>, Fault> {
+        self.entry(id)?.ok_or_else(|| Fault::Damaged { what: format!("entry {} is missing", id.0) })
+    }
+
+    pub(crate) fn dn(&self, id: EntryId) -> Result<String, Fault> {
+        self.names.compose(&self.reader, self.epoch, id)
+    }
+
+    pub(crate) fn parent(&self, id: EntryId) -> Result<EntryId, Fault> {
+        Ok(self.reader.node(id)?.map_or(EntryId(0), |node| node.parent))
+    }
+
+    /// Whether `id` is `ancestor` or below it.
+    pub(crate) fn is_within(&self, id: EntryId, ancestor: EntryId) -> Result<bool, Fault> {
+        let mut at = id;
+        while at != EntryId(0) {
+            if at == ancestor {
+                return Ok(true);
+            }
+            at = self.parent(at)?;
+        }
+        Ok(false)
+    }
+
+    /// The numbers of the membership attributes that are in use.
+    pub(crate) fn membership(&self) -> impl Iterator<Item = AttributeId> + '_ {
+        MEMBERSHIP.iter().filter_map(|key| self.catalogue.id(key))
+    }
+
+    /// Groups that name `id` as a member, in `memberOf`'s order.
+    pub(crate) fn groups_of(&self, id: EntryId) -> Result<Vec<EntryId>, Fault> {
+        let mut groups = Vec::new();
+        for attribute in self.membership() {
+            for group in self.reader.backlinks_of(id, attribute)? {
+                groups.push(group?.from);
+            }
+        }
+        groups.sort_unstable();
+        groups.dedup();
+        Ok(groups)
+    }
+
+    /// RFC 3296: where to ask about a name at or below a referral object.
+    pub(crate) fn referral_at(
+        &self,
+        id: Option<EntryId>,
+        asked: Asked<'_>,
+        manage_dsa_it: bool,
+    ) -> Result<Option<Refusal>, Fault> {
+        let Some(id) = id.filter(|_| !manage_dsa_it) else { return Ok(None) };
+        let Some(candidate) = self.entry(id)? else { return Ok(None) };
+        if !candidate.is_of_class("referral") {
+            return Ok(None);
+        }
+        let message = "this part of the tree is held by another server";
+        let dn = candidate.dn()?;
+        let uris = candidate.referrals().into_iter();
+        Ok(Some(Refusal {
+            code: ResultCode::REFERRAL,
+            matched: dn.to_owned(),
+            message: message.to_owned(),
+            referrals: uris.map(|uri| referral::referred(&uri, dn, asked)).collect(),
+        }))
+    }
+
+    /// Everything that leads to `to` through `attributes`, over any number of steps.
+    pub(crate) fn chain_to(
+        &self,
+        to: EntryId,
+        attributes: &[AttributeId],
+    ) -> Result<std::collections::BTreeSet<EntryId>, Error> {
+        self.walk(to, |at, found| {
+            for attribute in attributes {
+                for from in self.reader.backlinks_of(at, *attribute)? {
+                    found.push(from?.from);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Everything that `from` leads to through `attributes`, over any number of steps.
+    pub(crate) fn chain_from(
+        &self,
+        from: EntryId,
+        attributes: &[AttributeId],
+    ) -> Result<std::collections::BTreeSet<EntryId>, Error> {
+        self.walk(from, |at, found| {
+            for attribute in attributes {
+                for link in self.reader.links_of(at, *attribute)? {
+                    found.push(link?.to);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn walk(
+        &self,
+        start: EntryId,
+        step: impl Fn(EntryId, &mut Vec<EntryId>) -> Result<(), Fault>,
+    ) -> Result<std::collections::BTreeSet<EntryId>, Error> {
+        let mut visited = std::collections::BTreeSet::new();
+        let mut waiting = vec![start];
+        let mut found = Vec::new();
+        while let Some(at) = waiting.pop() {
+            step(at, &mut found)?;
+            waiting.extend(found.drain(..).filter(|id| visited.insert(*id)));
+            if visited.len() > CHAIN_VISITED_MAX {
+                return Err(Error::Refused(Refusal::new(
+                    ResultCode::ADMIN_LIMIT_EXCEEDED,
+                    format!("nested membership reaches more than {CHAIN_VISITED_MAX} entries"),
+                )));
+            }
+        }
+        Ok(visited)
+    }
+}
+
+/// One stored entry, looked at where it lies.
+pub(crate) struct Candidate<'a, 't> {
+    pub tree: &'a Tree<'t>,
+    pub id: EntryId,
+    pub record: EntryRecord<'t>,
+    dn: OnceCell<String>,
+}
+
+impl<'a, 't> Candidate<'a, 't> {
+    pub(crate) fn new(
+        tree: &'a Tree<'t>,
+        id: EntryId,
+        record: EntryRecord<'t>,
+    ) -> Candidate<'a, 't> {
+        Candidate { tree, id, record, dn: OnceCell::new() }
+    }
+
+    /// The entry's name, composed once.
+    pub(crate) fn dn(&self) -> Result<&str, Fault> {
+        if let Some(dn) = self.dn.get() {
+            return Ok(dn);
+        }
+        let tree = self.tree;
+        let parent = tree.names.parent_name(&tree.reader, tree.epoch, self.record.parent())?;
+        Ok(self.dn.get_or_init(|| join(self.record.rdn(), &parent)))
+    }
+
+    pub(crate) fn described(&self, id: AttributeId) -> Option<&'a Arc<Described>> {
+        self.tree.catalogue.described(id)
+    }
+
+    /// The stored values of one bare attribute, given its key.
+    pub(crate) fn values(&self, key: &str) -> Vec<&'t [u8]> {
+        let Some(id) = self.tree.catalogue.id(key) else { return Vec::new() };
+        let row = self.record.rows().find(|row| row.attribute == id);
+        row.map(|row| row.values().collect()).unwrap_or_default()
+    }
+
+    /// A referral object's URIs, without the labels that may follow them.
+    pub(crate) fn referrals(&self) -> Vec<String> {
+        let uris = self.values("ref");
+        let text = uris.iter().map(|uri| String::from_utf8_lossy(uri));
+        text.filter_map(|uri| uri.split(' ').next().map(str::to_owned)).collect()
+    }
+
+    /// Whether the entry is of a class of that lower-case name, or of a subclass.
+    pub(crate) fn is_of_class(&self, name: &str) -> bool {
+        let schema = self.tree.schema();
+        let Some(wanted) = schema.object_class(name) else { return false };
+        self.values("objectclass").iter().any(|value| {
+            let held = std::str::from_utf8(value).ok().and_then(|name| schema.object_class(name));
+            held.is_some_and(|held| held.index == wanted.index || schema.is_subclass(held, wanted))
+        })
+    }
+}

@@ -1,0 +1,213 @@
+//! A snapshot as seen by somebody: the only door through which the directory is read.
+
+use std::sync::Arc;
+
+use ldap::filter::Filter;
+use ldap::result::ResultCode;
+
+use crate::access::Rights;
+use crate::credentials::BindTarget;
+use crate::directory::Inner;
+use crate::judge::Judge;
+use crate::refusal::{Error, Fault, Refusal};
+use crate::search::evaluate::{Truth, evaluate};
+use crate::search::filter::compile;
+use crate::search::given::{GivenEntry, search_given};
+use crate::search::{EntrySink, Search, SearchQuery, Step};
+use crate::store::Snapshot;
+use crate::subject::{Subject, Who};
+use crate::tree::{Candidate, Tree};
+
+/// One asker's view of one snapshot. Short-lived: while it lives, the disk cannot reuse pages.
+pub struct View<'d> {
+    inner: &'d Inner,
+    snapshot: Snapshot<'d>,
+    subject: &'d Subject,
+    epoch: crate::names::Epoch,
+}
+
+impl<'d> View<'d> {
+    pub(crate) fn new(inner: &'d Inner, subject: &'d Subject) -> Result<View<'d>, Fault> {
+        let before = inner.names.epoch();
+        let snapshot = inner.store.snapshot()?;
+        let epoch = inner.names.epoch_since(before);
+        Ok(View { inner, snapshot, subject, epoch })
+    }
+
+    /// The tree without anybody's eyes: callers inside this crate judge access themselves.
+    pub(crate) fn tree(&self) -> Tree<'_> {
+        self.inner.tree(self.snapshot.reader(), self.epoch)
+    }
+
+    pub fn subject(&self) -> &Subject {
+        self.subject
+    }
+
+    /// Plans a search. The result outlives this view.
+    pub fn search(&self, query: &SearchQuery<'_>) -> Result<Search, Error> {
+        let tree = self.tree();
+        let judge = Judge::new(&tree, self.subject)?;
+        Search::begin(&tree, &judge, &self.subject.who, &self.inner.indexes(), query)
+    }
+
+    /// Continues a search against this (perhaps newer) snapshot, until the sink is full, `work_max`
+    /// entries were looked at, or the search ends.
+    pub fn step(
+        &self,
+        search: &mut Search,
+        sink: &mut impl EntrySink,
+        work_max: u32,
+    ) -> Result<Step, Error> {
+        let tree = self.tree();
+        let judge = Judge::new(&tree, self.subject)?;
+        search.step(&tree, &judge, sink, work_max)
+    }
+
+    /// Searches one entry that is not stored: the root DSE or the subschema.
+    pub fn search_given(
+        &self,
+        entry: &GivenEntry,
+        query: &SearchQuery<'_>,
+        sink: &mut impl EntrySink,
+    ) -> Result<(), Error> {
+        search_given(&self.tree(), entry, query, sink)
+    }
+
+    /// The schema in force, as the subschema subentry (RFC 4512 §4.2).
+    pub fn subschema(&self) -> GivenEntry {
+        crate::subschema::entry(self.tree().schema())
+    }
+
+    /// Compares one asserted value (RFC 4511 §4.10).
+    pub fn compare(
+        &self,
+        dn: &str,
+        attribute: &str,
+        value: &[u8],
+        assertion: Option<&Filter<'_>>,
+        manage_dsa_it: bool,
+    ) -> Result<bool, Error> {
+        let tree = self.tree();
+        let judge = Judge::new(&tree, self.subject)?;
+        let described = tree.catalogue.describe(attribute)?;
+        let candidate = judge.locate(&tree, dn, manage_dsa_it)?;
+        let rights = judge.of(&candidate);
+        if let Some(assertion) = assertion {
+            let node = compile(&tree, assertion)?;
+            if evaluate(&node, &candidate, &rights)? != Some(true) {
+                let message = "the entry does not match the assertion";
+                return Err(Refusal::new(ResultCode::ASSERTION_FAILED, message).into());
+            }
+        }
+        if !rights.attribute(&described.type_key)?.allows(Rights::COMPARE) {
+            let message = format!("you may not compare '{}' of this entry", described.text);
+            return Err(Refusal::new(ResultCode::INSUFFICIENT_ACCESS_RIGHTS, message).into());
+        }
+        compare_value(&tree, &candidate, attribute, value)
+    }
+
+    /// What a bind as `dn` is verified against. An unknown name gives a target that costs the same and
+    /// accepts nothing.
+    pub fn bind_target(&self, dn: &str) -> Result<BindTarget, Error> {
+        BindTarget::of(&self.tree(), self.subject, dn, self.inner.hasher())
+    }
+
+    /// The identity of the entry with that name.
+    pub fn who_named(&self, dn: &str) -> Result<Option<Who>, Fault> {
+        let tree = self.tree();
+        Ok(match tree.find(dn)? {
+            Some(id) => Some(Who::Entry { id, dn: Arc::from(tree.dn(id)?) }),
+            None => None,
+        })
+    }
+
+    /// The one entry with that `uid`, for identities of the form `u:name`.
+    pub fn who_with_uid(&self, uid: &str) -> Result<Option<Who>, Error> {
+        let tree = self.tree();
+        let filter = Filter::Equality(ldap::filter::Assertion {
+            attribute: "uid",
+            value: std::borrow::Cow::Borrowed(uid.as_bytes()),
+        });
+        let node = compile(&tree, &filter)?;
+        let planner = crate::search::plan::Planner { tree: &tree, indexes: &self.inner.indexes() };
+        let Some((plan, _)) = planner.plan(&node, u64::MAX)? else { return Ok(None) };
+        let mut walk = crate::search::walk::Walk::open(&tree.reader, &plan)?;
+        let mut found = None;
+        let mut block = 0;
+        while let Some((number, bits)) = walk.next_from(block)? {
+            for id in bits.iter(number) {
+                let candidate = tree.expect_entry(id)?;
+                let matches = evaluate(&node, &candidate, &crate::permits::IgnoringAccess)?;
+                if matches == Some(true) && found.replace(id).is_some() {
+                    return Ok(None); // ambiguous names sign nobody in
+                }
+            }
+            block = number.saturating_add(1);
+        }
+        match found {
+            Some(id) => Ok(Some(Who::Entry { id, dn: Arc::from(tree.dn(id)?) })),
+            None => Ok(None),
+        }
+    }
+
+    /// Which rule decides about an attribute (or, without one, about the entry itself).
+    pub fn explain_access(
+        &self,
+        dn: &str,
+        attribute: Option<&str>,
+    ) -> Result<crate::access::Explanation, Error> {
+        let tree = self.tree();
+        let id = tree.find(dn)?;
+        let Some(candidate) = id.map(|id| tree.entry(id)).transpose()?.flatten() else {
+            let message = format!("there is no entry '{dn}'");
+            return Err(Refusal::new(ResultCode::NO_SUCH_OBJECT, message).into());
+        };
+        let key = attribute.map(|name| tree.catalogue.describe(name)).transpose()?;
+        let key = key.as_ref().map(|described| described.type_key.as_str());
+        Ok(tree.rules.explain(self.subject, &tree, &candidate, key)?)
+    }
+}
+
+fn compare_value(
+    tree: &Tree<'_>,
+    candidate: &Candidate<'_, '_>,
+    attribute: &str,
+    value: &[u8],
+) -> Result<bool, Error> {
+    let filter = Filter::Equality(ldap::filter::Assertion {
+        attribute,
+        value: std::borrow::Cow::Borrowed(value),
+    });
+    let present = Filter::Present(attribute);
+    let truth_of = |filter: &Filter<'_>| -> Result<Truth, Error> {
+        Ok(evaluate(&compile(tree, filter)?, candidate, &crate::permits::IgnoringAccess)?)
+    };
+    if truth_of(&present)? != Some(true) {
+        let message = format!("the entry has no '{attribute}'");
+        return Err(Refusal::new(ResultCode::NO_SUCH_ATTRIBUTE, message).into());
+    }
+    match truth_of(&filter)? {
+        Some(truth) => Ok(truth),
+        None => Err(unfit(tree, attribute, value).into()),
+    }
+}
+
+/// Why an assertion about a known attribute could not be evaluated.
+fn unfit(tree: &Tree<'_>, attribute: &str, value: &[u8]) -> Refusal {
+    let name = attribute.split(';').next().unwrap_or_default();
+    let kind = tree.schema().attribute_type(name);
+    match kind.map(|kind| (kind.equality, kind.syntax.check(tree.schema(), value))) {
+        Some((Some(_), Err(invalid))) => Refusal::new(
+            ResultCode::INVALID_ATTRIBUTE_SYNTAX,
+            format!("the value to compare does not fit '{attribute}': {invalid}"),
+        ),
+        Some((Some(_), Ok(()))) => Refusal::new(
+            ResultCode::INVALID_ATTRIBUTE_SYNTAX,
+            format!("the value to compare does not fit the matching rule of '{attribute}'"),
+        ),
+        _ => Refusal::new(
+            ResultCode::INAPPROPRIATE_MATCHING,
+            format!("'{attribute}' has no equality rule, so its values cannot be compared"),
+        ),
+    }
+}

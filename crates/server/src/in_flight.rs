@@ -1,0 +1,147 @@
+//! What a connection is working on, and how answers from other threads find their way back.
+
+use directory::password::HashFailed;
+use directory::{Error, Outcome, Verdict};
+use ldap::message::MessageId;
+use ldap::response::ResponseOperation;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::audit::Record;
+use crate::operations::bind::Binding;
+use crate::operations::extended::password_modify::PasswordChange;
+use crate::operations::search::RunningSearch;
+
+/// One operation, from its request to its response.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) id: MessageId,
+    /// Never used again on this connection, unlike `id`, which a client may reuse after abandoning.
+    pub(crate) serial: u64,
+    pub(crate) operation: ResponseOperation,
+    pub(crate) record: Record,
+}
+
+/// What an operation waits for.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Search(Box<RunningSearch>),
+    /// In the writer's queue or being made durable.
+    Change,
+    Bind(Binding),
+    PasswordModify(Box<PasswordChange>),
+}
+
+/// How far an operation came.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    Done(crate::respond::Answer),
+    InFlight(Work),
+}
+
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) call: Call,
+    pub(crate) work: Work,
+    /// Abandoned, though it cannot be stopped: no response is sent.
+    pub(crate) abandoned: bool,
+}
+
+/// The operations of one connection, oldest first. Bounded by `Limits::operations_in_flight`, so
+/// that looking through it is cheap.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight {
+    pending: Vec<Pending>,
+}
+
+impl InFlight {
+    pub(crate) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    pub(crate) fn into_pending(self) -> Vec<Pending> {
+        self.pending
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Puts back what was taken out to be worked on.
+    pub(crate) fn put_back(&mut self, pending: Pending) {
+        self.pending.push(pending);
+    }
+
+    pub(crate) fn find(&mut self, id: MessageId) -> Option<&mut Pending> {
+        self.pending.iter_mut().find(|pending| pending.call.id == id && !pending.abandoned)
+    }
+
+    pub(crate) fn take(&mut self, id: MessageId) -> Option<Pending> {
+        let at = self.pending.iter().position(|p| p.call.id == id && !p.abandoned)?;
+        Some(self.pending.remove(at))
+    }
+
+    pub(crate) fn take_serial(&mut self, serial: u64) -> Option<Pending> {
+        let at = self.pending.iter().position(|pending| pending.call.serial == serial)?;
+        Some(self.pending.remove(at))
+    }
+
+    pub(crate) fn has_search(&self) -> bool {
+        self.pending.iter().any(|pending| matches!(pending.work, Work::Search(_)))
+    }
+
+    /// The search that has rested longest, taken out: put back at the end, all get their turn.
+    pub(crate) fn take_next_search(&mut self) -> Option<Pending> {
+        let at = self.pending.iter().position(|p| matches!(p.work, Work::Search(_)))?;
+        Some(self.pending.remove(at))
+    }
+
+    pub(crate) fn searches(&self) -> usize {
+        self.pending.iter().filter(|pending| matches!(pending.work, Work::Search(_))).count()
+    }
+}
+
+/// News for a connection from another thread.
+pub(crate) struct Event {
+    pub(crate) serial: u64,
+    pub(crate) finished: Finished,
+}
+
+pub(crate) enum Finished {
+    Changed(Result<Outcome, Error>),
+    Verified(Verdict),
+    Hashed(Result<Vec<u8>, HashFailed>),
+    /// Whoever should have answered is gone without a word: it panicked or was stopped.
+    Lost,
+}
+
+/// The right to answer one operation once. Dropped without an answer, it says so.
+#[derive(Debug)]
+pub(crate) struct ReplySlot {
+    events: UnboundedSender<Event>,
+    serial: u64,
+    answered: bool,
+}
+
+impl ReplySlot {
+    pub(crate) fn new(events: UnboundedSender<Event>, serial: u64) -> ReplySlot {
+        ReplySlot { events, serial, answered: false }
+    }
+
+    pub(crate) fn send(mut self, finished: Finished) {
+        self.answered = true;
+        self.post(finished);
+    }
+
+    fn post(&self, finished: Finished) {
+        // The connection may be gone: then nobody waits for the answer.
+        let _ = self.events.send(Event { serial: self.serial, finished });
+    }
+}
+
+impl Drop for ReplySlot {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.post(Finished::Lost);
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Listening sockets: opened here, accepted here within the limits, dealt out to the workers.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::net::sockopt::set_tcp_nodelay;
+use tokio::sync::{mpsc, watch};
+
+use crate::limits::Limits;
+use crate::settings::{
+    Endpoint, Listen, Listening, ListeningAddress, LocalEndpoint, Mode, ServerSettings,
+};
+
+/// Waiting connections the kernel keeps while every worker is busy.
+const BACKLOG: i32 = 1024;
+
+/// The pause after an accept that failed for want of file descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a server does not start. Each says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(
+        "cannot listen on {address}: it is in use; stop the other server or choose another with --listen"
+    )]
+    InUse { address: String },
+    #[error(
+        "cannot listen on {address}: no permission; choose a port from 1024 up, or let systemd open the socket or grant CAP_NET_BIND_SERVICE"
+    )]
+    Permission { address: String },
+    #[error(
+        "cannot listen on {address}: this machine has no such address; `ip address` lists them"
+    )]
+    NoSuchAddress { address: String },
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: String, source: io::Error },
+    #[error(
+        "a listener for LDAPS or StartTLS needs a certificate; configure one or leave the built-in CA on"
+    )]
+    NoCertificate,
+    #[error("there is nothing to listen on; give at least one address with --listen")]
+    NoListener,
+    #[error(
+        "cannot start a thread: {0}; raise the limit of threads or lower the number of workers"
+    )]
+    Thread(io::Error),
+}
+
+/// A socket that listens, not yet in a runtime.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) listening: Listening,
+    /// The file to remove in the end, where it was created here.
+    pub(crate) created: Option<PathBuf>,
+    socket: OpenSocket,
+}
+
+#[derive(Debug)]
+enum OpenSocket {
+    Internet(std::net::TcpListener),
+    Local(std::os::unix::net::UnixListener),
+}
+
+/// One accepted connection on its way to a worker.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) socket: Socket,
+    pub(crate) mode: Mode,
+    /// Counted as long as this lives.
+    pub(crate) place: Place,
+}
+
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Internet(std::net::TcpStream, SocketAddr),
+    Local(std::os::unix::net::UnixStream),
+}
+
+/// Opens every listener or none.
+pub(crate) fn open_all(settings: &mut ServerSettings) -> Result<Vec<Open>, StartError> {
+    if settings.listeners.is_empty() {
+        return Err(StartError::NoListener);
+    }
+    let needs_tls = |listen: &Listen| !matches!(listen, Listen::Local(_));
+    if settings.tls.is_none() && settings.listeners.iter().any(needs_tls) {
+        return Err(StartError::NoCertificate);
+    }
+    settings.listeners.drain(..).map(open).collect()
+}
+
+fn open(listen: Listen) -> Result<Open, StartError> {
+    match listen {
+        Listen::Ldaps(endpoint) => open_internet(endpoint, Mode::Ldaps),
+        Listen::StartTls(endpoint) => open_internet(endpoint, Mode::StartTls),
+        Listen::Local(endpoint) => open_local(endpoint),
+    }
+}
+
+fn open_internet(endpoint: Endpoint, mode: Mode) -> Result<Open, StartError> {
+    let (socket, name) = match endpoint {
+        Endpoint::Opened(socket) => (Ok(socket), "the socket that was handed over".to_owned()),
+        Endpoint::Address(address) => (bind_internet(address), address.to_string()),
+    };
+    let opened = socket.and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        let address = ListeningAddress::Internet(socket.local_addr()?);
+        let listening = Listening { mode, address };
+        Ok(Open { listening, created: None, socket: OpenSocket::Internet(socket) })
+    });
+    opened.map_err(|source| start_error(name, source))
+}
+
+fn bind_internet(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+    // A restarted server must not wait for the connections of the last one to time out.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn open_local(endpoint: LocalEndpoint) -> Result<Open, StartError> {
+    let (socket, path, created) = match endpoint {
+        LocalEndpoint::Path { path, mode } => (bind_local(&path, mode), path.clone(), Some(path)),
+        LocalEndpoint::Opened(socket) => {
+            let address = socket.local_addr().ok();
+            let path = address.and_then(|found| found.as_pathname().map(Path::to_owned));
+            (Ok(socket), path.unwrap_or_else(|| PathBuf::from("(unnamed)")), None)
+        }
+    };
+    let opened = socket.and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        let listening =
+            Listening { mode: Mode::Local, address: ListeningAddress::Path(path.clone()) };
+        Ok(Open { listening, created, socket: OpenSocket::Local(socket) })
+    });
+    opened.map_err(|source| start_error(path.display().to_string(), source))
+}
+
+fn bind_local(path: &Path, mode: u32) -> io::Result<std::os::unix::net::UnixListener> {
+    use std::os::unix::net::{UnixListener, UnixStream};
+    match UnixStream::connect(path) {
+        Ok(_) => return Err(ErrorKind::AddrInUse.into()),
+        // Nobody answers behind it: left over from a server that was killed.
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+        Err(_) => {}
+    }
+    let socket = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    Ok(socket)
+}
+
+fn start_error(address: String, source: io::Error) -> StartError {
+    match source.kind() {
+        ErrorKind::AddrInUse => StartError::InUse { address },
+        ErrorKind::PermissionDenied => StartError::Permission { address },
+        ErrorKind::AddrNotAvailable => StartError::NoSuchAddress { address },
+        _ => StartError::Listen { address, source },
+    }
+}
+
+/// How many connections there are, in total and by address.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    total: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// One connection's place; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    places: Arc<Places>,
+    address: Option<IpAddr>,
+}
+
+impl Places {
+    pub(crate) fn total(&self) -> usize {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
+
+    /// None: one of the limits is reached.
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        limits: &Limits,
+    ) -> Option<Place> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.total >= limits.connections {
+            return None;
+        }
+        if let Some(address) = address {
+            let of_address = taken.by_address.entry(address).or_default();
+            if *of_address >= limits.connections_per_address {
+                return None;
+            }
+            *of_address += 1;
+        }
+        taken.total += 1;
+        Some(Place { places: Arc::clone(self), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.total = taken.total.saturating_sub(1);
+        let Some(address) = self.address else { return };
+        let left = taken.by_address.get_mut(&address).map(|count| {
+            *count = count.saturating_sub(1);
+            *count
+        });
+        if left == Some(0) {
+            taken.by_address.remove(&address);
+        }
+    }
+}
+
+/// What every accepting task needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Acceptor {
+    pub(crate) places: Arc<Places>,
+    pub(crate) limits: Limits,
+    pub(crate) workers: Arc<[mpsc::UnboundedSender<Accepted>]>,
+}
+
+/// Accepts on all listeners until told to stop; then the sockets close.
+pub(crate) async fn accept_all(
+    acceptor: Acceptor,
+    listeners: Vec<Open>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for listener in listeners {
+        tasks.spawn_local(accept(acceptor.clone(), listener));
+    }
+    // An error means that the server itself is gone, which is a reason to stop as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+    tasks.abort_all();
+    while tasks.join_next().await.is_some() {}
+}
+
+async fn accept(acceptor: Acceptor, listener: Open) {
+    let mode = listener.listening.mode;
+    let mut next_worker = 0;
+    let failed = match listener.socket {
+        OpenSocket::Internet(socket) => match tokio::net::TcpListener::from_std(socket) {
+            Ok(socket) => loop {
+                let accepted = socket.accept().await.and_then(|(stream, peer)| {
+                    set_tcp_nodelay(&stream, true)?;
+                    Ok(Socket::Internet(stream.into_std()?, peer))
+                });
+                acceptor.deal_out(accepted, mode, &mut next_worker).await;
+            },
+            Err(error) => error,
+        },
+        OpenSocket::Local(socket) => match tokio::net::UnixListener::from_std(socket) {
+            Ok(socket) => loop {
+                let accepted = socket.accept().await;
+                let accepted =
+                    accepted.and_then(|(stream, _)| Ok(Socket::Local(stream.into_std()?)));
+                acceptor.deal_out(accepted, mode, &mut next_worker).await;
+            },
+            Err(error) => error,
+        },
+    };
+    tracing::error!(error = %failed, "a listener could not be started");
+}
+
+impl Acceptor {
+    async fn deal_out(&self, accepted: io::Result<Socket>, mode: Mode, next_worker: &mut usize) {
+        let socket = match accepted {
+            Ok(socket) => socket,
+            Err(error) if is_of_one_connection(&error) => return,
+            Err(error) => {
+                tracing::warn!(%error, "connections cannot be accepted; trying again shortly");
+                return tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        };
+        let address = match &socket {
+            Socket::Internet(_, peer) => Some(peer.ip().to_canonical()),
+            Socket::Local(_) => None,
+        };
+        let Some(place) = self.places.take(address, &self.limits) else {
+            tracing::warn!(?address, "a connection was turned away: too many of them");
+            return;
+        };
+        *next_worker = next_worker.wrapping_add(1);
+        let worker = self.workers.get(*next_worker % self.workers.len().max(1));
+        if let Some(worker) = worker {
+            // A worker that is gone is one that was told to stop.
+            let _ = worker.send(Accepted { socket, mode, place });
+        }
+    }
+}
+
+/// The client went away before it was accepted: nothing to wait for.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput | NotConnected
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_limited_and_given_back() {
+        let limits = Limits { connections: 3, connections_per_address: 2, ..Limits::default() };
+        let places = Arc::new(Places::default());
+        let near: IpAddr = [10, 0, 0, 1].into();
+        let first = places.take(Some(near), &limits).unwrap();
+        let second = places.take(Some(near), &limits).unwrap();
+        assert!(places.take(Some(near), &limits).is_none(), "two for each address");
+        let local = places.take(None, &limits).unwrap();
+        assert!(places.take(Some([10, 0, 0, 2].into()), &limits).is_none(), "three in total");
+        drop((first, second, local));
+        assert_eq!(places.total(), 0);
+        assert!(places.take(Some(near), &limits).is_some());
+    }
+
+    #[test]
+    fn a_port_in_use_is_one_line_with_the_next_step() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let error = open(Listen::StartTls(Endpoint::Address(address))).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(&address.to_string()) && text.contains("--listen"), "{text}");
+        assert!(!text.contains('\n'));
+    }
+
+    #[test]
+    fn a_stale_socket_file_is_replaced_and_a_live_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ldapi");
+        let endpoint = || LocalEndpoint::Path { path: path.clone(), mode: 0o600 };
+        let first = open_local(endpoint()).unwrap();
+        assert!(matches!(open_local(endpoint()), Err(StartError::InUse { .. })));
+        drop(first);
+        assert!(open_local(endpoint()).is_ok());
+    }
+}

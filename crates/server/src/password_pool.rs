@@ -1,0 +1,82 @@
+//! A few threads for slow password hashes, so that none of them ever stalls a connection.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use directory::Refusal;
+use ldap::result::ResultCode;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// At most as many hashes at once as there are cores, and a bounded queue before them.
+#[derive(Clone, Debug)]
+pub(crate) struct PasswordPool {
+    queue: SyncSender<Job>,
+}
+
+impl PasswordPool {
+    /// The threads end when the last clone of the pool is dropped.
+    pub(crate) fn start(threads: usize, waiting_max: usize) -> std::io::Result<PasswordPool> {
+        let (queue, jobs) = sync_channel::<Job>(waiting_max);
+        let jobs = Arc::new(Mutex::new(jobs));
+        for number in 0..threads.max(1) {
+            let jobs = Arc::clone(&jobs);
+            thread::Builder::new()
+                .name(format!("password-{number}"))
+                .spawn(move || work_off(&jobs))?;
+        }
+        Ok(PasswordPool { queue })
+    }
+
+    pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Refusal> {
+        self.queue.try_send(Box::new(job)).map_err(|error| match error {
+            TrySendError::Full(_) => Refusal::new(
+                ResultCode::BUSY,
+                "too many passwords are waiting to be verified; try again shortly",
+            ),
+            TrySendError::Disconnected(_) => {
+                Refusal::new(ResultCode::UNAVAILABLE, "the server is shutting down")
+            }
+        })
+    }
+}
+
+fn work_off(jobs: &Mutex<Receiver<Job>>) {
+    loop {
+        // A thread that panicked held no state in the receiver, so its poison means nothing.
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = next else { return };
+        if catch_unwind(AssertUnwindSafe(job)).is_err() {
+            tracing::error!("a password job panicked; its client is told, the pool goes on");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn a_full_queue_is_busy_and_a_panic_costs_one_job() {
+        let pool = PasswordPool::start(1, 1).unwrap();
+        let (started, has_started) = channel();
+        let (release, released) = channel::<()>();
+        pool.submit(move || {
+            started.send(()).unwrap();
+            released.recv().ok();
+            panic!("this job fails");
+        })
+        .unwrap();
+        has_started.recv().unwrap();
+        let (done, is_done) = channel();
+        pool.submit(move || done.send(7).unwrap()).unwrap();
+        let refused = pool.submit(|| ()).unwrap_err();
+        assert_eq!(refused.code, ResultCode::BUSY);
+        release.send(()).unwrap();
+        assert_eq!(is_done.recv(), Ok(7));
+    }
+}

@@ -1,0 +1,150 @@
+//! Starting and stopping: listeners opened first, then threads; stopped in the opposite order.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use directory::Directory;
+use tokio::sync::{mpsc, watch};
+
+use crate::listener::{self, Acceptor, Places, StartError};
+use crate::password_pool::PasswordPool;
+use crate::session::Shared;
+use crate::settings::{Listening, ServerSettings};
+use crate::worker::{self, Floor};
+
+/// A running server. Dropping it stops it at once; [`Server::shutdown`] does so gracefully.
+#[derive(Debug)]
+pub struct Server {
+    floor: Arc<Floor>,
+    places: Arc<Places>,
+    listening: Vec<Listening>,
+    /// Socket files to remove in the end.
+    created: Vec<PathBuf>,
+    stop: watch::Sender<bool>,
+    patience: watch::Sender<Duration>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What a server has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    pub connections_open: usize,
+    pub connections_ever: u64,
+    /// Each cost one connection. More than 0 is a fault to be reported.
+    pub panics: u64,
+}
+
+impl Server {
+    /// Opens every listener, or none and says why.
+    pub fn start(directory: Directory, mut settings: ServerSettings) -> Result<Server, StartError> {
+        let listeners = listener::open_all(&mut settings)?;
+        let listening = listeners.iter().map(|open| open.listening.clone()).collect();
+        let created = listeners.iter().filter_map(|open| open.created.clone()).collect();
+        let places = Arc::new(Places::default());
+        let (stop, stopped) = watch::channel(false);
+        let (patience, patient) = watch::channel(Duration::ZERO);
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let workers = if settings.workers == 0 { cores } else { settings.workers };
+        let limits = settings.limits.clone();
+        let floor = Arc::new(floor(directory, settings, cores)?);
+        let mut server =
+            Server { floor, places, listening, created, stop, patience, threads: Vec::new() };
+        let mut senders = Vec::new();
+        for number in 0..workers {
+            let (sender, incoming) = mpsc::unbounded_channel();
+            senders.push(sender);
+            let (floor, stopped) = (Arc::clone(&server.floor), stopped.clone());
+            let work = worker::work(floor, incoming, stopped, patient.clone());
+            server.spawn(format!("ldap-{number}"), work)?;
+        }
+        let places = Arc::clone(&server.places);
+        let acceptor = Acceptor { places, limits, workers: senders.into() };
+        let accept = listener::accept_all(acceptor, listeners, stopped);
+        server.spawn("listener".to_owned(), accept)?;
+        Ok(server)
+    }
+
+    /// A thread with a runtime of its own.
+    fn spawn(
+        &mut self,
+        name: String,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), StartError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(StartError::Thread)?;
+        let run = move || tokio::task::LocalSet::new().block_on(&runtime, work);
+        let thread = thread::Builder::new().name(name).spawn(run).map_err(StartError::Thread)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Where it listens, with the ports that the system chose.
+    pub fn addresses(&self) -> &[Listening] {
+        &self.listening
+    }
+
+    /// Handshakes from now on use this; connections that are open stay as they are.
+    pub fn reload_tls(&self, tls: Arc<rustls::ServerConfig>) {
+        self.floor.tls.store(Some(tls));
+    }
+
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            connections_open: self.places.total(),
+            connections_ever: self.floor.connections.load(Ordering::Relaxed),
+            panics: self.floor.panics.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Stops accepting, answers what is in flight, says goodbye; cuts what is left at `deadline`.
+    pub fn shutdown(mut self, deadline: Duration) {
+        self.patience.send_replace(deadline);
+        self.stop.send_replace(true);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the server panicked");
+            }
+        }
+        for path in &self.created {
+            // Gone already: that was the aim.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+fn floor(
+    directory: Directory,
+    settings: ServerSettings,
+    cores: usize,
+) -> Result<Floor, StartError> {
+    let hashing = if settings.password_threads == 0 { cores } else { settings.password_threads };
+    let passwords = PasswordPool::start(hashing, settings.limits.passwords_waiting);
+    let shared = Shared {
+        directory,
+        passwords: passwords.map_err(StartError::Thread)?,
+        limits: settings.limits,
+        decode: settings.decode,
+        anonymous: settings.anonymous,
+        own_password_without_old: settings.own_password_without_old,
+        own_user: rustix::process::geteuid().as_raw(),
+    };
+    Ok(Floor {
+        shared: Arc::new(shared),
+        tls: ArcSwapOption::new(settings.tls),
+        connections: AtomicU64::new(0),
+        panics: AtomicU64::new(0),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! One worker: a thread with its own runtime, on which its connections live and die.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use directory::Protection;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::connection::{self, Ending};
+use crate::listener::{Accepted, Socket};
+use crate::session::{LocalUser, Peer, Proof, Session, Shared};
+use crate::settings::Mode;
+use crate::tls;
+
+/// What the connections of all workers need besides the session's part.
+#[derive(Debug)]
+pub(crate) struct Floor {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) tls: ArcSwapOption<rustls::ServerConfig>,
+    pub(crate) connections: AtomicU64,
+    pub(crate) panics: AtomicU64,
+}
+
+/// Serves what the listener deals out, until told to stop; then waits for the connections to end,
+/// but not beyond `patience`.
+pub(crate) async fn work(
+    floor: Arc<Floor>,
+    mut incoming: mpsc::UnboundedReceiver<Accepted>,
+    mut stop: watch::Receiver<bool>,
+    patience: watch::Receiver<Duration>,
+) {
+    let mut tasks = JoinSet::new();
+    let stopping = stop.clone();
+    loop {
+        tokio::select! {
+            Some(accepted) = incoming.recv() => {
+                tasks.spawn_local(serve(Arc::clone(&floor), accepted, stopping.clone()));
+            }
+            Some(ended) = tasks.join_next() => note_end(&floor, ended),
+            _ = stop.wait_for(|stop| *stop) => break,
+        }
+    }
+    drop(incoming);
+    let patience = *patience.borrow();
+    let drained = timeout(patience, async {
+        while let Some(ended) = tasks.join_next().await {
+            note_end(&floor, ended);
+        }
+    });
+    if drained.await.is_err() {
+        tracing::warn!(
+            connections = tasks.len(),
+            "connections were cut: they took too long to end"
+        );
+    }
+}
+
+/// A panic costs the connection it happened in, and nothing else.
+fn note_end(floor: &Floor, ended: Result<(), JoinError>) {
+    if ended.is_err_and(|error| error.is_panic()) {
+        floor.panics.fetch_add(1, Ordering::Relaxed);
+        tracing::error!("a connection panicked; it is closed, the others go on");
+    }
+}
+
+async fn serve(floor: Arc<Floor>, accepted: Accepted, stop: watch::Receiver<bool>) {
+    let Accepted { socket, mode, place } = accepted;
+    let connection = floor.connections.fetch_add(1, Ordering::Relaxed) + 1;
+    let ended = match socket {
+        Socket::Internet(stream, address) => {
+            let peer = Peer {
+                connection,
+                address: Some(address.ip().to_canonical()),
+                protection: Protection::None,
+                proof: Proof::Nothing,
+                start_tls: mode == Mode::StartTls,
+            };
+            tracing::debug!(connection, %address, ?mode, "connected");
+            serve_internet(&floor, stream, peer, stop).await
+        }
+        Socket::Local(stream) => serve_local(&floor, stream, connection, stop).await,
+    };
+    match ended {
+        Ok(()) => tracing::debug!(connection, "closed"),
+        Err(error) => tracing::debug!(connection, %error, "broken off"),
+    }
+    drop(place);
+}
+
+async fn serve_internet(
+    floor: &Floor,
+    stream: std::net::TcpStream,
+    mut peer: Peer,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let stream = TcpStream::from_std(stream)?;
+    let (sender, mut events) = mpsc::unbounded_channel();
+    if !peer.start_tls {
+        let (stream, proof) = handshake(floor, stream, &mut stop).await?;
+        (peer.protection, peer.proof) = (Protection::Tls, proof);
+        let mut session = Session::new(Arc::clone(&floor.shared), peer, sender);
+        connection::run(stream, &mut session, &mut events, stop).await?;
+        return Ok(());
+    }
+    let mut session = Session::new(Arc::clone(&floor.shared), peer, sender);
+    let ending = connection::run(stream, &mut session, &mut events, stop.clone()).await?;
+    if let Ending::StartTls(stream) = ending {
+        let (stream, proof) = handshake(floor, stream, &mut stop).await?;
+        session.secured(proof);
+        connection::run(stream, &mut session, &mut events, stop).await?;
+    }
+    Ok(())
+}
+
+/// The TLS handshake, within its deadline and only while the server runs.
+async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    floor: &Floor,
+    stream: S,
+    stop: &mut watch::Receiver<bool>,
+) -> io::Result<(TlsStream<S>, Proof)> {
+    let config = floor.tls.load_full().ok_or(io::ErrorKind::Unsupported)?;
+    let accept = TlsAcceptor::from(config).accept(stream);
+    let stream = tokio::select! {
+        accepted = timeout(floor.shared.limits.handshake, accept) => accepted??,
+        _ = stop.wait_for(|stop| *stop) => return Err(io::ErrorKind::Interrupted.into()),
+    };
+    let proof = match tls::client_subject(stream.get_ref().1) {
+        Some(subject) => Proof::Certificate(subject.into()),
+        None => Proof::Nothing,
+    };
+    Ok((stream, proof))
+}
+
+async fn serve_local(
+    floor: &Floor,
+    stream: std::os::unix::net::UnixStream,
+    connection: u64,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let stream = UnixStream::from_std(stream)?;
+    let credentials = stream.peer_cred()?;
+    let user = LocalUser { user: credentials.uid(), group: credentials.gid() };
+    let peer = Peer {
+        connection,
+        address: None,
+        protection: Protection::Local,
+        proof: Proof::User(user),
+        start_tls: false,
+    };
+    tracing::debug!(connection, ?user, "connected on the local socket");
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let mut session = Session::new(Arc::clone(&floor.shared), peer, sender);
+    connection::run(stream, &mut session, &mut events, stop).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::testing::{directory, shared};
+
+    #[tokio::test]
+    async fn a_panic_is_counted_and_an_end_is_not() {
+        let floor = Floor {
+            shared: shared(directory(0), Limits::default()),
+            tls: ArcSwapOption::empty(),
+            connections: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
+        };
+        let ends = [tokio::spawn(async {}).await, tokio::spawn(async { panic!("as asked") }).await];
+        for ended in ends {
+            note_end(&floor, ended);
+        }
+        assert_eq!(floor.panics.load(Ordering::Relaxed), 1);
+    }
+}

@@ -1,0 +1,99 @@
+#!/bin/sh
+# Installs the real peers that the suite in testing/tests/suite talks to.
+#
+#   testing/peers.sh          install what is missing (needs root for the Debian packages)
+#   testing/peers.sh --list   say what is there and what is missing, install nothing
+#
+# Safe to run again: what is already there is not touched and nothing is downloaded.
+# No daemon is started: while packages are installed, policy-rc.d answers "forbidden" (101).
+# What goes where: Debian packages into the system; PyPI and npm packages into
+# <target>/peers/{venv,npm}, where <target> is CARGO_TARGET_DIR or ./target.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+peers="${CARGO_TARGET_DIR:-$root/target}/peers"
+
+# Debian package : a path that exists once it is installed.
+packages="
+slapd:/usr/sbin/slapd
+ldap-utils:/usr/bin/ldapsearch
+openssl:/usr/bin/openssl
+apache2:/usr/sbin/apache2
+sssd-ldap:/usr/sbin/sssd
+libnss-sss:/lib/*/libnss_sss.so.2
+libpam-sss:/lib/*/security/pam_sss.so
+pamtester:/usr/bin/pamtester
+python3-venv:/usr/lib/python3.*/venv/__init__.py
+python3-dev:/usr/include/python3.*/Python.h
+libldap-dev:/usr/include/ldap.h
+libsasl2-dev:/usr/include/sasl/sasl.h
+gcc:/usr/bin/gcc
+"
+
+# True when the (possibly globbed) path $1 exists.
+present() {
+    for candidate in $1; do
+        [ -e "$candidate" ] && return 0
+    done
+    return 1
+}
+
+missing_packages() {
+    for line in $packages; do
+        present "${line#*:}" || printf '%s ' "${line%%:*}"
+    done
+    # A distribution's npm drags in hundreds of packages, so any node that is there already wins.
+    command -v npm >/dev/null 2>&1 || printf 'nodejs npm '
+}
+
+have_python() { [ -x "$peers/venv/bin/python" ] && "$peers/venv/bin/python" -c 'import ldap, ldap3' 2>/dev/null; }
+have_node() { [ -d "$peers/npm/node_modules/ldapts" ]; }
+
+install_packages() {
+    [ -z "$1" ] && return 0
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "peers.sh: these packages are missing, and installing them needs root and apt: $1" >&2
+        exit 1
+    fi
+    # Keep Debian from starting slapd, apache2 or sssd as soon as they are unpacked.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        trap 'rm -f "$policy"' EXIT
+    fi
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list on purpose
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $1 >/dev/null
+}
+
+install_python() {
+    have_python && return 0
+    # The distribution's interpreter: python-ldap is built against its headers.
+    /usr/bin/python3 -m venv "$peers/venv"
+    "$peers/venv/bin/pip" install --quiet --disable-pip-version-check ldap3==2.9.1 python-ldap==3.4.4
+}
+
+install_node() {
+    have_node && return 0
+    mkdir -p "$peers/npm"
+    printf '{"name":"peers","private":true}\n' >"$peers/npm/package.json"
+    npm install --silent --no-audit --no-fund --prefix "$peers/npm" ldapts@7.4.0
+}
+
+say() { printf '%-12s %s\n' "$1" "$2"; }
+
+if [ "${1:-}" = --list ]; then
+    for line in $packages; do
+        if present "${line#*:}"; then say "${line%%:*}" present; else say "${line%%:*}" MISSING; fi
+    done
+    if have_python; then say python present; else say "python" "MISSING (ldap3, python-ldap)"; fi
+    if have_node; then say ldapts present; else say ldapts MISSING; fi
+    exit 0
+fi
+
+install_packages "$(missing_packages)"
+mkdir -p "$peers"
+install_python
+install_node
+echo "peers: all present (Python and npm clients in $peers)"
