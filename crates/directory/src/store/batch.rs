@@ -13,7 +13,7 @@ use super::{
     names,
     open::FORMAT,
     posting::row_key,
-    reader::{names_key, parse_node},
+    reader::names_key,
     tables::{Table, Tables, present},
 };
 use crate::refusal::Fault;
@@ -319,16 +319,24 @@ impl<'s> Batch<'s> {
         if parent == EntryId::ROOT {
             return Ok(());
         }
-        let table = self.tables().nodes;
-        let row = self.reader().row(table, &entry_key(parent), "reading a name")?;
-        let mut value = present(row, "the name of a parent")?.to_vec();
-        let children = parse_node(&value)?.children;
+        let children = present(self.reader().node(parent)?, "the name of a parent")?.children;
         let counted = if more { children.checked_add(1) } else { children.checked_sub(1) };
-        let counted = counted.ok_or_else(|| damaged("a count of children is wrong"))?;
-        if let Some(field) = value.get_mut(8..16) {
-            field.copy_from_slice(&counted.to_le_bytes());
-        }
-        self.put(table, &entry_key(parent), &value, "counting children")
+        self.set_children(parent, counted.ok_or_else(|| damaged("a count of children is wrong"))?)
+    }
+
+    pub(super) fn set_children(&mut self, parent: EntryId, children: u64) -> Result<(), Fault> {
+        let node = present(self.reader().node(parent)?, "the name of a parent")?;
+        let value = node_value(node.parent, children, node.name_key, node.rdn);
+        self.put(self.tables().nodes, &entry_key(parent), &value, "counting children")
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Counts entries that were appended.
+    pub(super) fn count_entries(&mut self, more: u64) {
+        self.counters.entry_count += more;
     }
 
     fn tables(&self) -> &'s Tables {

@@ -8,9 +8,13 @@
 //! - [`entry`], [`block`], [`names`], [`keys`]: the bytes of values and keys.
 //! - [`posting`], [`idset`]: index rows and sets of ids.
 //! - [`dictionary`]: numbers of attribute descriptions.
+//! - [`bulk`], [`runs`]: filling an empty directory with sorted pages.
+//! - [`check`]: the invariants of the note, as far as bytes tell.
 
 pub mod batch;
 pub mod block;
+pub mod bulk;
+pub mod check;
 pub mod dictionary;
 pub mod entry;
 mod fault;
@@ -20,10 +24,13 @@ pub mod names;
 pub mod open;
 pub mod posting;
 pub mod reader;
+mod runs;
 mod tables;
 
 pub use batch::Batch;
 pub use block::{Block, BlockIds};
+pub use bulk::{BulkNode, BulkTotals, BulkWriter};
+pub use check::{Checked, Finding, check};
 pub use dictionary::Dictionary;
 pub use entry::{EntryBuilder, EntryFlags, EntryRecord, Row};
 pub use idset::BlockBits;

@@ -122,17 +122,6 @@ pub fn unescape(escaped: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Appends the index key of a normalized value: itself, or cut with the hash of the whole behind it.
-pub fn push_index_key(normalized: &[u8], out: &mut Vec<u8>) {
-    match normalized.split_at_checked(INDEX_KEY_CUT_BYTES) {
-        Some((head, rest)) if !rest.is_empty() => {
-            out.extend_from_slice(head);
-            out.extend_from_slice(&hash16(normalized));
-        }
-        _ => out.extend_from_slice(normalized),
-    }
-}
-
 /// Marks the beginning of a value in its 3-grams.
 pub const GRAM_BEGIN: u8 = 2;
 /// Marks the end of a value in its 3-grams.

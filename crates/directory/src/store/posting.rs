@@ -9,7 +9,7 @@ use super::{
     block::Block,
     fault,
     fault::damaged,
-    names::{INDEX_KEY_CUT_BYTES, escape, push_index_key},
+    names::{INDEX_KEY_CUT_BYTES, escape, hash16},
     tables::{Table, Transaction},
 };
 use crate::refusal::Fault;
@@ -78,12 +78,22 @@ impl<'k> PostingKey<'k> {
     /// Everything of the row's key in front of the block number. No prefix is the beginning of
     /// another one, because the escaped key ends in the only zero it has.
     pub(super) fn prefix(&self) -> Vec<u8> {
-        let mut prefix = head(self.kind, self.attribute);
-        let mut key = Vec::with_capacity(self.key.len().min(INDEX_KEY_CUT_BYTES + 16));
-        push_index_key(self.key, &mut key);
-        escape(&key, &mut prefix);
-        prefix.push(0);
+        let mut prefix = Vec::with_capacity(32);
+        self.push_prefix(&mut prefix);
         prefix
+    }
+
+    pub(super) fn push_prefix(&self, out: &mut Vec<u8>) {
+        out.push(self.kind.letter());
+        out.extend_from_slice(&self.attribute.0.to_be_bytes());
+        match self.key.get(..INDEX_KEY_CUT_BYTES) {
+            Some(head) if self.key.len() > INDEX_KEY_CUT_BYTES => {
+                escape(head, out);
+                escape(&hash16(self.key), out);
+            }
+            _ => escape(self.key, out),
+        }
+        out.push(0);
     }
 }
 

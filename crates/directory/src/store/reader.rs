@@ -184,6 +184,28 @@ impl<'t> Reader<'t> {
         Ok(name)
     }
 
+    /// The entry of a reversed name that is not cut.
+    pub fn resolve_reversed(&self, reversed_name: &[u8]) -> Result<Option<EntryId>, Fault> {
+        let Some(closed) = reversed_name.strip_suffix(&[0]) else { return Ok(None) };
+        let parts = closed.split(|&byte| byte == 0).map(names::unescape);
+        let Some(parts) = parts.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        // How many RDNs the suffix has is not told by the name.
+        for suffix in 1..=parts.len() {
+            let (suffix, below) = parts.split_at(suffix);
+            let leaf_first = suffix.iter().rev().map(Vec::as_slice);
+            let Some(key) = names::suffix_key(leaf_first) else { break };
+            let mut at = self.child(EntryId::ROOT, &key)?;
+            for rdn_key in below {
+                let Some(parent) = at else { break };
+                at = self.child(parent, rdn_key)?;
+            }
+            if at.is_some() {
+                return Ok(at);
+            }
+        }
+        Ok(None)
+    }
+
     /// All links of an entry.
     pub fn links(
         &self,
