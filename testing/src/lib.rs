@@ -2,7 +2,8 @@
 //!
 //! In reading order:
 //!
-//! - [`process`]: a child process that dies with its owner and is waited for by looking, not sleeping.
+//! - [`process`]: a child process that dies with its owner and is waited for by looking, not
+//!   sleeping.
 //! - [`ports`]: loopback ports nobody uses.
 //! - [`certificates`]: a throw-away CA and certificates from the `openssl` command.
 //! - [`peers`]: the servers under test ([`peers::Subject`]) and the tools that talk to them.

@@ -1,5 +1,5 @@
-//! How the program ends: an error is one line that says what to do next, and an exit code that scripts can
-//! rely on (docs/reference/commands.md).
+//! How the program ends: an error is one line that says what to do next, and an exit code that
+//! scripts can rely on (docs/reference/commands.md).
 
 use std::fmt;
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
-//! A client on a running server's local socket: signed in by the socket itself (SASL EXTERNAL), so the owner
-//! of the data folder needs no password. Pipelined, so that a load shares the server's commits.
+//! A client on a running server's local socket: signed in by the socket itself (SASL EXTERNAL), so
+//! the owner of the data folder needs no password. Pipelined, so that a load shares the server's
+//! commits.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -15,8 +16,8 @@ use ldap::result::ResultCode;
 
 use crate::failure::failed;
 
-/// Requests sent before the first of them must be answered. Below the server's own limit, so that it
-/// never stops reading.
+/// Requests sent before the first of them must be answered. Below the server's own limit, so that
+/// it never stops reading.
 const IN_FLIGHT_MAX: usize = 48;
 
 /// The largest answer that is taken.
@@ -86,8 +87,8 @@ impl Local {
         Ok(())
     }
 
-    /// The answer to the oldest request. The server answers changes of one connection in the order in
-    /// which it was asked, because one writer does them.
+    /// The answer to the oldest request. The server answers changes of one connection in the order
+    /// in which it was asked, because one writer does them.
     pub(crate) fn next_answer(&mut self) -> Result<Answer> {
         loop {
             if let Frame::Complete { length } =

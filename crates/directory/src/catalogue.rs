@@ -174,7 +174,8 @@ impl Catalogue {
         }
     }
 
-    /// The numbers of all descriptions that are subtypes of `wanted` (RFC 4512 §2.5.1), itself included.
+    /// The numbers of all descriptions that are subtypes of `wanted` (RFC 4512 §2.5.1), itself
+    /// included.
     pub(crate) fn subtypes(&self, wanted: &AttributeDescription<'_>) -> Vec<AttributeId> {
         self.iter()
             .filter(|(_, described)| self.is_subtype(described, wanted))

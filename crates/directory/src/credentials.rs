@@ -1,7 +1,7 @@
 //! Signing in with a password: what a name's password is verified against, and what comes of it.
 //!
-//! An unknown name, a name without password and a name one may not sign in as give a target that takes as
-//! long as a wrong password and accepts nothing.
+//! An unknown name, a name without password and a name one may not sign in as give a target that
+//! takes as long as a wrong password and accepts nothing.
 
 use std::sync::Arc;
 
@@ -62,8 +62,8 @@ impl BindTarget {
         })
     }
 
-    /// A verdict that costs microseconds, where a fast scheme accepts the password. `None` says nothing:
-    /// go on with `verify`, on a thread that may take its time.
+    /// A verdict that costs microseconds, where a fast scheme accepts the password. `None` says
+    /// nothing: go on with `verify`, on a thread that may take its time.
     pub fn verify_quickly(&self, password: &[u8]) -> Option<Verdict> {
         let accepts = |value: &Zeroizing<Vec<u8>>| {
             !password::is_slow(value) && password::verify(value, password)

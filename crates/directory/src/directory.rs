@@ -1,5 +1,5 @@
-//! The directory as its users hold it: opened once, cheap to clone, read through views, changed through
-//! one queue.
+//! The directory as its users hold it: opened once, cheap to clone, read through views, changed
+//! through one queue.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -190,7 +190,8 @@ impl Directory {
         secrets::needs_settling(&request.change)
     }
 
-    /// Hashes and verifies the passwords in a change: slow, so not for a thread that serves connections.
+    /// Hashes and verifies the passwords in a change: slow, so not for a thread that serves
+    /// connections.
     pub fn settle(&self, request: &mut ChangeRequest) -> Result<(), Error> {
         let stored = {
             let view = self.view(&request.subject)?;
@@ -207,8 +208,8 @@ impl Directory {
         Ok(())
     }
 
-    /// Queues a change. `reply` is called from the writer once the change is durable or refused; an error
-    /// here means that it was not queued at all.
+    /// Queues a change. `reply` is called from the writer once the change is durable or refused; an
+    /// error here means that it was not queued at all.
     pub fn submit(&self, request: ChangeRequest, reply: Reply) -> Result<(), Refusal> {
         if self.0.inner.poisoned.load(Ordering::SeqCst) {
             return Err(Refusal::new(

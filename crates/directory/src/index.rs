@@ -5,8 +5,8 @@ use crate::schema::Schema;
 use crate::store::IndexKind;
 use crate::store::names::grams;
 
-/// Values longer than this are not entered under their grams, which would be most of the alphabet, but under
-/// the empty key, which every substring search looks at.
+/// Values longer than this are not entered under their grams, which would be most of the alphabet,
+/// but under the empty key, which every substring search looks at.
 pub(crate) const SUBSTRING_VALUE_BYTES_MAX: usize = 4096;
 
 /// Counts up whenever index keys are made differently, so that old postings are built anew.

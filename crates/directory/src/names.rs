@@ -85,7 +85,8 @@ impl Suffixes {
         Ok(Resolved::Found(id))
     }
 
-    /// The key under which `name` stands below `parent`: a suffix keeps all of its RDNs in one node.
+    /// The key under which `name` stands below `parent`: a suffix keeps all of its RDNs in one
+    /// node.
     pub(crate) fn node_key(&self, name: &NormalizedDn) -> Option<NodeKey> {
         let span = self.holding(name)?;
         if span == name.keys.len() {
@@ -119,11 +120,12 @@ pub(crate) fn parse(text: &str) -> Result<Dn, Refusal> {
         .map_err(|error| Refusal::new(ResultCode::INVALID_DN_SYNTAX, format!("'{text}': {error}")))
 }
 
-/// The names of parents, shared by all readers: an entry's name is its own RDN and its parent's name.
+/// The names of parents, shared by all readers: an entry's name is its own RDN and its parent's
+/// name.
 ///
-/// A rename makes cached names wrong, so the cache belongs to an *epoch*. The writer makes the epoch
-/// odd before it commits a rename and even again afterwards; a reader uses the cache only if it saw
-/// the same even epoch before and after it took its snapshot.
+/// A rename makes cached names wrong, so the cache belongs to an *epoch*. The writer makes the
+/// epoch odd before it commits a rename and even again afterwards; a reader uses the cache only if
+/// it saw the same even epoch before and after it took its snapshot.
 #[derive(Default)]
 pub(crate) struct NameCache {
     epoch: AtomicU64,

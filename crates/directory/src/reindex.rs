@@ -1,5 +1,5 @@
-//! When the configured indexes differ from those on disk: new ones are built, dropped ones removed, before the
-//! directory answers anybody.
+//! When the configured indexes differ from those on disk: new ones are built, dropped ones removed,
+//! before the directory answers anybody.
 
 use crate::catalogue::Catalogue;
 use crate::directory::Inner;

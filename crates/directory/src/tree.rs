@@ -1,5 +1,5 @@
-//! The tree as one transaction sees it: rows, what they mean, and the names of entries. Knows nothing of
-//! who asks; only `view` and the writer hold one.
+//! The tree as one transaction sees it: rows, what they mean, and the names of entries. Knows
+//! nothing of who asks; only `view` and the writer hold one.
 
 use std::cell::OnceCell;
 use std::sync::Arc;

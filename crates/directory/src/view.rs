@@ -123,8 +123,8 @@ impl<'d> View<'d> {
         })
     }
 
-    /// What a bind as `dn` is verified against. An unknown name gives a target that costs the same and
-    /// accepts nothing.
+    /// What a bind as `dn` is verified against. An unknown name gives a target that costs the same
+    /// and accepts nothing.
     pub fn bind_target(&self, dn: &str) -> Result<BindTarget, Error> {
         BindTarget::of(&self.tree(), self.subject, dn, self.inner.hasher())
     }

@@ -9,7 +9,10 @@ pub struct ResultCode(pub u32);
 macro_rules! codes {
     ($($constant:ident = $number:literal, $name:literal;)*) => {
         impl ResultCode {
-            $(#[doc = concat!("`", $name, "` (", $number, ")")] pub const $constant: ResultCode = ResultCode($number);)*
+            $(
+                #[doc = concat!("`", $name, "` (", $number, ")")]
+                pub const $constant: ResultCode = ResultCode($number);
+            )*
 
             /// The RFC's name for this code, if it has one.
             pub fn name(self) -> Option<&'static str> {

@@ -22,8 +22,9 @@
 //!                    └──────────▶ respond (result codes) ──▶ audit (one event)
 //! ```
 //!
-//! Back-pressure: nothing is read while `operations_in_flight` are being worked on or `output_bytes`
-//! wait for the client; a search rests while the output is full, holding no snapshot.
+//! Back-pressure: nothing is read while `operations_in_flight` are being worked on or
+//! `output_bytes` wait for the client; a search rests while the output is full, holding no
+//! snapshot.
 
 mod audit;
 mod connection;

@@ -1,8 +1,8 @@
 //! The `chancery` binary: the one file that knows how it is started and what it prints.
 //!
-//! Assumed of it: `serve --data DIR --listen ADDR --listen-starttls ADDR --suffix DN` prints one line
-//! `listening on URI` per listener, writes `ca.pem` and `admin.password` (for `cn=admin,SUFFIX`)
-//! into DIR, and answers on the local socket `DIR/ldapi`.
+//! Assumed of it: `serve --data DIR --listen ADDR --listen-starttls ADDR --suffix DN` prints one
+//! line `listening on URI` per listener, writes `ca.pem` and `admin.password` (for
+//! `cn=admin,SUFFIX`) into DIR, and answers on the local socket `DIR/ldapi`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

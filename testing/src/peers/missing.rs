@@ -1,4 +1,5 @@
-//! What happens when a peer is not installed: loudly skipped, or a failure where peers are required.
+//! What happens when a peer is not installed: loudly skipped, or a failure where peers are
+//! required.
 
 use std::path::{Path, PathBuf};
 

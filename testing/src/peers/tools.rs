@@ -49,7 +49,8 @@ impl<'a> Tools<'a> {
         Tools { sign_in, ..self.clone() }
     }
 
-    /// Runs `tool` (`ldapsearch`, `ldapadd`, …) with the connection options in front of `arguments`.
+    /// Runs `tool` (`ldapsearch`, `ldapadd`, …) with the connection options in front of
+    /// `arguments`.
     pub fn run(&self, tool: &str, arguments: &[&str]) -> Result<Finished> {
         let mut command = Command::new(tool);
         // Variables win over every ldap.conf the machine may have.

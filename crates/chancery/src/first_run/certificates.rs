@@ -1,4 +1,5 @@
-//! The in-house CA and the server's certificate for `localhost`, this host's name and the loopback addresses.
+//! The in-house CA and the server's certificate for `localhost`, this host's name and the loopback
+//! addresses.
 
 use std::path::Path;
 

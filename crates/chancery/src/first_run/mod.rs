@@ -1,4 +1,5 @@
-//! What the first start makes, each only where it is missing: a later start finds everything as it was.
+//! What the first start makes, each only where it is missing: a later start finds everything as it
+//! was.
 
 mod certificates;
 mod tree;

@@ -1,5 +1,5 @@
-//! Modifications against an entry's stored attributes: pure, in order, all or nothing (RFC 4511 §4.6).
-//! Link attributes are not here; `prepare::links` applies those to their rows.
+//! Modifications against an entry's stored attributes: pure, in order, all or nothing (RFC 4511
+//! §4.6). Link attributes are not here; `prepare::links` applies those to their rows.
 
 use std::collections::HashSet;
 use std::sync::Arc;

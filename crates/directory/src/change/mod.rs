@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ChangeRequest ─► queue (bounded; full = busy) ─► writer ─► prepare (reads only, may refuse)
-//!                                                         ─► perform (puts) ─► commit, one fsync for all ─► reply
+//!     ─► perform (puts) ─► commit, one fsync for all that waited ─► reply
 //! ```
 //!
 //! - [`prepare`]: one file per verb: access, apply, schema, invariants, stamps.

@@ -1,5 +1,5 @@
-//! Performing a prepared change: every row it touches, inside the writer's transaction. Faults here abort
-//! the transaction; refusals are no longer possible.
+//! Performing a prepared change: every row it touches, inside the writer's transaction. Faults here
+//! abort the transaction; refusals are no longer possible.
 
 use std::collections::HashSet;
 use std::sync::Arc;

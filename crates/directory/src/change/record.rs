@@ -1,5 +1,5 @@
-//! What the change log keeps of a change: a head, and an LDIF change record's body after all stamps and
-//! hashes (docs/design/storage.md, "Change record").
+//! What the change log keeps of a change: a head, and an LDIF change record's body after all stamps
+//! and hashes (docs/design/storage.md, "Change record").
 
 use std::collections::BTreeMap;
 

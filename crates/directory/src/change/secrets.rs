@@ -1,5 +1,6 @@
-//! Passwords in changes: hashed (and, where an old one is named, verified) before the change enters the
-//! queue, because hashing is slow by intent and its salt must be decided before the change has a place in the order.
+//! Passwords in changes: hashed (and, where an old one is named, verified) before the change enters
+//! the queue, because hashing is slow by intent and its salt must be decided before the change has
+//! a place in the order.
 
 use ldap::message::ModifyOperation;
 use ldap::result::ResultCode;
@@ -39,8 +40,8 @@ pub(crate) fn needs_settling(change: &Change) -> bool {
     }
 }
 
-/// Hashes new passwords. A deletion that names an old password is turned into one of the stored value it
-/// verifies against; `stored` gives the entry's values.
+/// Hashes new passwords. A deletion that names an old password is turned into one of the stored
+/// value it verifies against; `stored` gives the entry's values.
 pub(crate) fn settle(
     request: &mut ChangeRequest,
     hasher: &Hasher,

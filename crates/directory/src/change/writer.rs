@@ -1,9 +1,9 @@
-//! The writer: one thread that owns the write transaction, takes all waiting changes, makes them durable
-//! with one commit, and only then answers.
+//! The writer: one thread that owns the write transaction, takes all waiting changes, makes them
+//! durable with one commit, and only then answers.
 //!
-//! A fault while performing one change aborts the transaction; the changes are then run again one by one,
-//! so that only the faulty one fails. A commit that fails in an unknown way, or a panic, *poisons* the
-//! directory: no more writes until a restart. A full disk only refuses.
+//! A fault while performing one change aborts the transaction; the changes are then run again one
+//! by one, so that only the faulty one fails. A commit that fails in an unknown way, or a panic,
+//! *poisons* the directory: no more writes until a restart. A full disk only refuses.
 
 use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

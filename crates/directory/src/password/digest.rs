@@ -1,4 +1,5 @@
-//! One pass of a digest, salted or not: `{SSHA}`, `{SHA256}`, `{SMD5}` and their kin (RFC 2307 §5.3).
+//! One pass of a digest, salted or not: `{SSHA}`, `{SHA256}`, `{SMD5}` and their kin (RFC 2307
+//! §5.3).
 
 use md5::Md5;
 use sha1::Sha1;

@@ -18,7 +18,8 @@ const ALIAS_HOPS_MAX: usize = 16;
 /// Aliases a single search follows into other parts of the tree.
 const ALIAS_ROOTS_MAX: usize = 1_000;
 
-/// One subtree (or level, or entry) that is searched; more than one only where aliases lead elsewhere.
+/// One subtree (or level, or entry) that is searched; more than one only where aliases lead
+/// elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Root {
     pub base: EntryId,

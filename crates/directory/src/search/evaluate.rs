@@ -1,5 +1,5 @@
-//! Whether an entry matches a compiled filter: three-valued (RFC 4511 §4.5.1.7), on the stored bytes.
-//! An attribute that the asker may not search is Undefined, so a filter cannot probe it.
+//! Whether an entry matches a compiled filter: three-valued (RFC 4511 §4.5.1.7), on the stored
+//! bytes. An attribute that the asker may not search is Undefined, so a filter cannot probe it.
 
 use crate::permits::Permits;
 use crate::refusal::Fault;

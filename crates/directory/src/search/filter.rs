@@ -1,5 +1,6 @@
-//! A client's filter against the schema and the tree: attributes become numbers, values their normal
-//! forms, names entries. What the schema does not know becomes `Undefined` (RFC 4511 §4.5.1.7).
+//! A client's filter against the schema and the tree: attributes become numbers, values their
+//! normal forms, names entries. What the schema does not know becomes `Undefined` (RFC 4511
+//! §4.5.1.7).
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -148,7 +149,8 @@ fn describe<'s>(tree: &'s Tree<'_>, attribute: &str) -> Option<AttributeDescript
 fn present(tree: &Tree<'_>, attribute: &str) -> Node {
     match describe(tree, attribute) {
         Some(wanted) => Node::Leaf(leaf(tree, &wanted, Test::Present)),
-        // RFC 4511 §4.5.1.7.5 leaves presence of an unknown attribute to false; slapd says undefined.
+        // RFC 4511 §4.5.1.7.5 leaves presence of an unknown attribute to false; slapd says
+        // undefined.
         None => Node::Undefined,
     }
 }

@@ -5,8 +5,9 @@
 //!             ─► scope ─► evaluate (filter under access) ─► projection ─► EntrySink
 //! ```
 //!
-//! A [`Search`] owns everything it needs between two steps and holds no transaction, so a slow client
-//! delays nobody. Entries that change while a search runs are seen as they are when it reaches them.
+//! A [`Search`] owns everything it needs between two steps and holds no transaction, so a slow
+//! client delays nobody. Entries that change while a search runs are seen as they are when it
+//! reaches them.
 
 pub(crate) mod base;
 pub(crate) mod evaluate;

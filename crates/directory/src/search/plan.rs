@@ -1,8 +1,8 @@
 //! Where a search looks: the cheapest set of entries that is sure to hold every match.
 //!
-//! Estimates are counted from the postings themselves and counting stops at the best so far, so planning
-//! never costs more than the plan saves. What a plan yields is always verified on the entry, so a plan may be
-//! too wide but never too narrow.
+//! Estimates are counted from the postings themselves and counting stops at the best so far, so
+//! planning never costs more than the plan saves. What a plan yields is always verified on the
+//! entry, so a plan may be too wide but never too narrow.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

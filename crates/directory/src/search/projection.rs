@@ -1,5 +1,5 @@
-//! What of an entry is answered: the requested attributes that the asker may read, as slices of the stored
-//! bytes, with only links and computed attributes composed.
+//! What of an entry is answered: the requested attributes that the asker may read, as slices of the
+//! stored bytes, with only links and computed attributes composed.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -89,8 +89,8 @@ impl Search {
         Ok(search)
     }
 
-    /// Referral objects are answered as references and never as entries (RFC 3296 §3), aliases that are
-    /// followed are not answered themselves.
+    /// Referral objects are answered as references and never as entries (RFC 3296 §3), aliases that
+    /// are followed are not answered themselves.
     fn set_aside(
         &mut self,
         tree: &Tree<'_>,
@@ -235,7 +235,8 @@ impl Search {
         Ok(self.done(None))
     }
 
-    /// Looks at one entry; ends the search where a page or the size limit is full and one more matches.
+    /// Looks at one entry; ends the search where a page or the size limit is full and one more
+    /// matches.
     fn consider(
         &mut self,
         candidate: &Candidate<'_, '_>,
@@ -415,8 +416,8 @@ fn fingerprint(who: &Who, query: &SearchQuery<'_>) -> u64 {
     hasher.finish()
 }
 
-/// Binds a cookie to its search and to this process: a client cannot make one, to be sent more than its
-/// size limit, nor use one after a restart.
+/// Binds a cookie to its search and to this process: a client cannot make one, to be sent more than
+/// its size limit, nor use one after a restart.
 fn seal(next: u64, sent: u64, fingerprint: u64) -> u64 {
     static SECRET: OnceLock<RandomState> = OnceLock::new();
     SECRET.get_or_init(RandomState::new).hash_one((next, sent, fingerprint))

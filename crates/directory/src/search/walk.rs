@@ -1,5 +1,5 @@
-//! Walking a plan block by block, from any id on: nothing but the next id is kept between two steps of a
-//! search, so no transaction is held while a client reads slowly.
+//! Walking a plan block by block, from any id on: nothing but the next id is kept between two steps
+//! of a search, so no transaction is held while a client reads slowly.
 
 use crate::refusal::Fault;
 use crate::search::plan::{Blocks, Plan};
@@ -58,7 +58,8 @@ impl<'w, 't> Walk<'w, 't> {
     }
 }
 
-/// The first block at or after `block` with bits in all of them; the first walk is the narrowest and leads.
+/// The first block at or after `block` with bits in all of them; the first walk is the narrowest
+/// and leads.
 fn common(walks: &mut [Walk<'_, '_>], block: u32) -> Result<Found, Fault> {
     let Some((lead, rest)) = walks.split_first_mut() else { return Ok(None) };
     let mut at = block;

@@ -271,13 +271,16 @@ mod tests {
                 let Some(value) = &value else { prop_assert!(model.is_empty()); continue };
                 prop_assert_eq!(verify(value), None);
                 prop_assert_eq!(Block::parse(0, value).unwrap().count(), model.len() as u64);
-                prop_assert_eq!(Block::parse(0, value).unwrap().contains(low), model.contains(&low));
+                let block = Block::parse(0, value).unwrap();
+                prop_assert_eq!(block.contains(low), model.contains(&low));
             }
             prop_assert_eq!(value.map_or(Vec::new(), |v| members(&v)), Vec::from_iter(model));
         }
 
         #[test]
-        fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..1100)) {
+        fn any_bytes_are_read_without_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..1100),
+        ) {
             if let Ok(block) = Block::parse(9, &bytes) {
                 let _ = (block.count(), block.iter().count(), block.contains(77));
             }

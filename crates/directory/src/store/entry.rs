@@ -476,7 +476,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn values_of_all_lengths(lengths in vec(prop_oneof![0usize..300, 65_000usize..66_000], 1..5)) {
+        fn values_of_all_lengths(
+            lengths in vec(prop_oneof![0usize..300, 65_000usize..66_000], 1..5),
+        ) {
             let values: Vec<Vec<u8>> = lengths.iter().map(|&length| vec![5; length]).collect();
             let mut builder = EntryBuilder::new(EntryId(1), "cn=a");
             builder.user(AttributeId(1), "description", &values);

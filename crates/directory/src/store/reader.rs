@@ -90,7 +90,8 @@ pub struct Loose<'t> {
 pub struct LooseName {
     pub from: EntryId,
     pub attribute: AttributeId,
-    /// Of the whole reversed name: equal to that of the name asked for when the value is exactly it.
+    /// Of the whole reversed name: equal to that of the name asked for when the value is exactly
+    /// it.
     pub hash: [u8; HASH_BYTES],
     /// Whether the value is at or below the name for certain. Names of which only the beginning is
     /// compared, because they are so long, must be compared by their value.

@@ -1,4 +1,5 @@
-//! A consistent copy of the data folder, made while a server runs or not, and a folder made from it.
+//! A consistent copy of the data folder, made while a server runs or not, and a folder made from
+//! it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};

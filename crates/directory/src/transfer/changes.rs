@@ -5,8 +5,8 @@ use ldap::ldif::{LdifAttribute, LdifValue, Record, RecordKind, file_url_path};
 use crate::catalogue::COMPUTED;
 use crate::change::{Change, Modification, NewAttribute};
 
-/// Operational attributes of other servers' exports that say where an entry lies in their store, or what
-/// the tree itself tells.
+/// Operational attributes of other servers' exports that say where an entry lies in their store, or
+/// what the tree itself tells.
 pub(crate) const DROPPED: [&str; 8] = [
     "structuralobjectclass",
     "entryid",

@@ -1,5 +1,5 @@
-//! Every invariant of docs/design/storage.md: those that bytes tell (`store::check`), and those that need the
-//! schema: names, indexes, loose values, classes, identifiers.
+//! Every invariant of docs/design/storage.md: those that bytes tell (`store::check`), and those
+//! that need the schema: names, indexes, loose values, classes, identifiers.
 
 use std::collections::{HashMap, HashSet};
 

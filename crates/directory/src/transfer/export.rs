@@ -1,5 +1,6 @@
-//! Everything as LDIF: parents before children, siblings in the order of their name keys, attributes as they
-//! are stored, links sorted. Two directories that hold the same give the same bytes.
+//! Everything as LDIF: parents before children, siblings in the order of their name keys,
+//! attributes as they are stored, links sorted. Two directories that hold the same give the same
+//! bytes.
 
 use std::io::{self, Write};
 

@@ -34,7 +34,8 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    /// The record behind a comment that says why it was refused: itself LDIF, to be mended and loaded.
+    /// The record behind a comment that says why it was refused: itself LDIF, to be mended and
+    /// loaded.
     pub fn to_ldif(&self) -> Vec<u8> {
         let mut out =
             format!("# line {}: {}\n", self.line, self.what.replace('\n', " ")).into_bytes();

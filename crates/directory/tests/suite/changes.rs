@@ -1,5 +1,5 @@
-//! What changes mean and how they are refused, as tables: a request in LDIF, the result code, and where it
-//! matters what is stored then.
+//! What changes mean and how they are refused, as tables: a request in LDIF, the result code, and
+//! where it matters what is stored then.
 
 use directory::{Change, ChangeControls, ChangeRequest, Error, Outcome, ReadEntry};
 use ldap::filter::{Filter, FilterBytes};
@@ -38,7 +38,8 @@ fn code(result: &Result<Outcome, Error>) -> u32 {
     }
 }
 
-/// Each on an unchanged sample: code, and a part of anna's entry that must (or with `-` must not) be there.
+/// Each on an unchanged sample: code, and a part of anna's entry that must (or with `-` must not)
+/// be there.
 fn table(controls: &ChangeControls, cases: &[(&str, u32, &str)]) {
     let mut sample = Sample::with_people();
     for (ldif, expected, part) in cases {

@@ -1,7 +1,8 @@
-//! SIGKILL under concurrent writers: what was answered is there, what was not is there whole or not at all.
+//! SIGKILL under concurrent writers: what was answered is there, what was not is there whole or not
+//! at all.
 //!
-//! The parent runs this test binary again as the victim, which writes with several threads and says on
-//! its standard output what was answered.
+//! The parent runs this test binary again as the victim, which writes with several threads and says
+//! on its standard output what was answered.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

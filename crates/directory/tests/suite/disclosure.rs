@@ -1,5 +1,5 @@
-//! Whoever may not see an entry learns nothing about it: every operation answers as if it were not there,
-//! to the letter.
+//! Whoever may not see an entry learns nothing about it: every operation answers as if it were not
+//! there, to the letter.
 
 use directory::access::RuleText;
 use directory::{

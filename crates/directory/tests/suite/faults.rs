@@ -1,4 +1,5 @@
-//! When the disk is full, or the writer fails: what is refused, what goes on, and what is never half done.
+//! When the disk is full, or the writer fails: what is refused, what goes on, and what is never
+//! half done.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,5 @@
-//! Random changes against the directory and against a simple model: every result code, and now and then
-//! the whole tree, filters by index and by scan, pages, and all of it again after reopening.
+//! Random changes against the directory and against a simple model: every result code, and now and
+//! then the whole tree, filters by index and by scan, pages, and all of it again after reopening.
 //!
 //! `CHANCERY_MODEL_SEED` and `CHANCERY_MODEL_STEPS` replay one run or make it longer.
 

@@ -1,4 +1,5 @@
-//! Readers while an entry with children is renamed: every name in an answer is of one and the same moment.
+//! Readers while an entry with children is renamed: every name in an answer is of one and the same
+//! moment.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

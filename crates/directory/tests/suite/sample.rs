@@ -34,7 +34,8 @@ impl Sample {
         Sample { directory, folder }
     }
 
-    /// Closes the directory and opens it again, as a restart does; every invariant holds in between.
+    /// Closes the directory and opens it again, as a restart does; every invariant holds in
+    /// between.
     pub fn reopen(&mut self) {
         let Sample { directory, folder } = std::mem::replace(self, Sample::empty());
         drop(directory);

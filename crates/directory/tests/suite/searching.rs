@@ -1,4 +1,5 @@
-//! Searches beyond filters: pages, limits, selections, options, aliases, referrals, long and binary values.
+//! Searches beyond filters: pages, limits, selections, options, aliases, referrals, long and binary
+//! values.
 
 use directory::{Change, EntrySink, Error, Page, SearchDone, SearchQuery, Step, Subject};
 use ldap::filter::Filter;

@@ -1,4 +1,5 @@
-//! What add, delete, modify and modifyDN have in common: into the writer's queue, out with its reply.
+//! What add, delete, modify and modifyDN have in common: into the writer's queue, out with its
+//! reply.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,5 @@
-//! Two doors to a directory that holds something: the running server's local socket, or the folder itself.
+//! Two doors to a directory that holds something: the running server's local socket, or the folder
+//! itself.
 
 use std::collections::VecDeque;
 use std::path::Path;

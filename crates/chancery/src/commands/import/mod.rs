@@ -1,5 +1,5 @@
-//! `chancery import`: LDIF into an empty folder at disk speed, or as changes into a directory that holds
-//! something, whether a server runs on it or not.
+//! `chancery import`: LDIF into an empty folder at disk speed, or as changes into a directory that
+//! holds something, whether a server runs on it or not.
 
 mod door;
 mod online;

@@ -1,5 +1,5 @@
-//! Records as changes, many under way at once. Content records whose parent has not come yet are tried again
-//! at the end, so their order does not matter.
+//! Records as changes, many under way at once. Content records whose parent has not come yet are
+//! tried again at the end, so their order does not matter.
 
 use std::collections::VecDeque;
 use std::io::Read;

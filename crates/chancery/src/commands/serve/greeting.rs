@@ -23,7 +23,7 @@ pub(super) fn print(config: &Config, made: &Made, server: &Server, tls: &server:
                 ldaps.get_or_insert(*address);
             }
             (ListeningAddress::Internet(address), _) => {
-                println!("listening on ldap://{address} (StartTLS before any secret)");
+                println!("listening on ldap://{address}");
             }
             (ListeningAddress::Path(path), _) => println!("listening on {}", local_uri(path)),
         }

@@ -13,7 +13,8 @@ use crate::failure::failed;
 /// may do everything.
 const LOCAL_MODE: u32 = 0o600;
 
-/// With socket activation, the sockets handed over serve LDAPS in place of the configured addresses.
+/// With socket activation, the sockets handed over serve LDAPS in place of the configured
+/// addresses.
 pub(super) fn listeners(config: &Config) -> Result<Vec<Listen>> {
     let mut handed = ListenFd::from_env();
     let mut listeners = Vec::new();

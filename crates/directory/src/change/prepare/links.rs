@@ -1,5 +1,5 @@
-//! Values that name entries: they are rows of their own, so a group of a million gains a member at the
-//! cost of an empty one.
+//! Values that name entries: they are rows of their own, so a group of a million gains a member at
+//! the cost of an empty one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -152,7 +152,8 @@ impl<'l, 't> Links<'l, 't> {
         Ok(())
     }
 
-    /// Replacing keeps the rows that stay, so replacing a large group by itself plus one is cheap to store.
+    /// Replacing keeps the rows that stay, so replacing a large group by itself plus one is cheap
+    /// to store.
     fn replace(&mut self, described: &Arc<Described>, values: &[Vec<u8>]) -> Result<(), Error> {
         let mut wanted = HashMap::new();
         for value in values {

@@ -228,7 +228,8 @@ fn check_distinct(schema: &Schema, rdns: &[Rdn]) -> Result<(), Refusal> {
     Err(Refusal::new(ResultCode::INVALID_DN_SYNTAX, message))
 }
 
-/// What may stand in a name: nothing that the server keeps, that is secret, or that is a name itself.
+/// What may stand in a name: nothing that the server keeps, that is secret, or that is a name
+/// itself.
 fn check_names(described: &Described, kind: Option<&AttributeType>) -> Result<(), Refusal> {
     let kept = kind.is_some_and(|kind| kind.no_user_modification)
         || crate::catalogue::COMPUTED.contains(&described.type_key.as_str());

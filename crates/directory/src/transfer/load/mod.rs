@@ -1,5 +1,5 @@
-//! Loading LDIF content into an empty directory: parsed and checked on every core, placed in the order of
-//! the file by one thread, written once in sorted order. All of it is one transaction.
+//! Loading LDIF content into an empty directory: parsed and checked on every core, placed in the
+//! order of the file by one thread, written once in sorted order. All of it is one transaction.
 //!
 //! Entries may come in any order: one whose parent has not come yet waits in memory (up to
 //! [`WAITING_BYTES_MAX`]). Names that no entry has in the end are kept as loose values.

@@ -1,5 +1,5 @@
-//! One record on any thread: parsed, explained, checked as an add is, and its index keys made. Needs
-//! nothing of the tree.
+//! One record on any thread: parsed, explained, checked as an add is, and its index keys made.
+//! Needs nothing of the tree.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
