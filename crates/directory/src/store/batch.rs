@@ -414,3 +414,17 @@ pub(super) fn first_rows(env: &Env<WithoutTls>, tables: &Tables) -> Result<(), h
     }
     txn.commit()
 }
+
+#[cfg(test)]
+impl Batch<'_> {
+    /// Writes or removes a row behind the back of all invariants.
+    pub(super) fn break_row(&mut self, table: usize, key: &[u8], value: Option<&[u8]>) {
+        let t = *self.tables();
+        let first = [t.entries, t.nodes, t.names, t.links, t.backlinks];
+        let all = [&first[..], &[t.loose, t.loose_names, t.postings, t.changes, t.meta]].concat();
+        match value {
+            Some(value) => self.put(all[table], key, value, "testing").unwrap(),
+            None => assert!(self.delete(all[table], key, "testing").unwrap()),
+        }
+    }
+}

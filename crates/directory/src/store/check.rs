@@ -152,18 +152,13 @@ impl<'t, R: FnMut(Finding)> Check<'t, '_, R> {
             check.expect(named, || entry(id), "its row in names is missing or another one's");
             let children = check.reader.children(id)?.count() as u64;
             check.expect(children == node.children, || entry(id), "its count of children is wrong");
-            check.root(id, node.parent, &mut rooted)
+            check.root(node.parent, &mut rooted)
         })?;
         Ok(())
     }
 
     /// Walks up until the root or an ancestor that is known to lead there.
-    fn root(
-        &mut self,
-        id: EntryId,
-        mut parent: EntryId,
-        rooted: &mut HashSet<EntryId>,
-    ) -> Result<(), Fault> {
+    fn root(&mut self, mut parent: EntryId, rooted: &mut HashSet<EntryId>) -> Result<(), Fault> {
         let mut path = HashSet::new();
         while parent != EntryId::ROOT && !rooted.contains(&parent) {
             if !path.insert(parent) {
@@ -172,7 +167,6 @@ impl<'t, R: FnMut(Finding)> Check<'t, '_, R> {
             let node = self.reader.node(parent)?;
             parent = node.ok_or_else(|| damaged("a parent above it is missing"))?.parent;
         }
-        self.expect(parent != id, || entry(id), "it is its own ancestor");
         rooted.extend(path);
         Ok(())
     }

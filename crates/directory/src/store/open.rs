@@ -357,7 +357,13 @@ impl Place<'_> {
     }
 
     fn refuse_network(&self) -> Result<(), OpenError> {
-        Ok(())
+        let kind = match rustix::fs::statfs(self.folder) {
+            Ok(found) => network_kind(found.f_type as u32),
+            Err(error) => return Err(self.io("examining", self.folder, error.into())),
+        };
+        kind.map_or(Ok(()), |kind| {
+            Err(OpenError::NetworkFileSystem { folder: self.folder.to_owned(), kind })
+        })
     }
 
     fn env(&self) -> Result<Env<WithoutTls>, OpenError> {
@@ -463,6 +469,22 @@ impl Place<'_> {
             _ if fault::is_no_room(&error) => OpenError::NoRoom { folder: self.folder.to_owned() },
             _ => OpenError::Io { doing: format!("{doing} {}", path.display()), source: error },
         }
+    }
+}
+
+/// The network file systems that Linux numbers (statfs(2)).
+fn network_kind(number: u32) -> Option<&'static str> {
+    match number {
+        0x6969 => Some("NFS"),
+        0x517b => Some("SMB"),
+        0xff53_4d42 => Some("CIFS"),
+        0xfe53_4d42 => Some("SMB2"),
+        0x0102_1997 => Some("9P"),
+        0x00c3_6400 => Some("Ceph"),
+        0x5346_414f | 0x6b41_4653 => Some("AFS"),
+        0x7375_7245 => Some("Coda"),
+        0x564c => Some("NCP"),
+        _ => None,
     }
 }
 

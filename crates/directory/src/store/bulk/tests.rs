@@ -146,3 +146,43 @@ fn what_cannot_be_is_refused() {
     let Err(Fault::Damaged { what }) = bulk.finish() else { panic!() };
     assert!(what.contains("same name"), "{what}");
 }
+
+/// Prints how fast a load is: 15 postings per entry, 10 of them grams that many entries share.
+#[test]
+#[ignore = "a measurement, to be run optimized and by hand"]
+fn speed() {
+    const ENTRIES: u64 = 500_000;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(&folder.path().join("data"), &StoreOptions::default()).unwrap();
+    let start = std::time::Instant::now();
+    let mut bulk = BulkWriter::begin(&store, MEMORY_BYTES_MAX).unwrap();
+    let cn = bulk.attribute_id_or_new("cn").unwrap();
+    let text = "x".repeat(600);
+    for number in 1..=ENTRIES {
+        let rdn = format!("uid=user{number}");
+        let parent = EntryId(number.min(2) - 1);
+        let mut builder = EntryBuilder::new(parent, &rdn);
+        let record = builder.user(cn, "cn", [&rdn, &text]).build().unwrap();
+        let node = BulkNode { parent, name_key: rdn.as_bytes(), rdn: &rdn };
+        let id = bulk.add(&record, &node).unwrap();
+        bulk.posting(&PostingKey::ALL, id).unwrap();
+        bulk.posting(&PostingKey::presence(cn), id).unwrap();
+        bulk.posting(&PostingKey::equality(cn, rdn.as_bytes()), id).unwrap();
+        bulk.posting(&PostingKey::equality(cn, format!("{rdn}@example.com").as_bytes()), id)
+            .unwrap();
+        bulk.posting(&PostingKey::equality(cn, b"person"), id).unwrap();
+        for gram in 0..10 {
+            let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (gram * 4);
+            let gram = [b'a' + (mixed % 26) as u8, b'a' + (mixed / 26 % 26) as u8, b'a'];
+            bulk.posting(&PostingKey::gram(cn, &gram), id).unwrap();
+        }
+    }
+    let fed = start.elapsed();
+    let (batch, totals) = bulk.finish().unwrap();
+    let sorted = start.elapsed();
+    batch.commit().unwrap();
+    let all = start.elapsed();
+    let rate = ENTRIES as f64 / all.as_secs_f64();
+    println!("{rate:.0} entries/s; fed {fed:?}, sorted {sorted:?}, durable {all:?}; {totals:?}");
+    println!("{:?}", store.sizes().unwrap());
+}
