@@ -143,7 +143,7 @@ fn cut(text: &str, max: usize) -> String {
 }
 
 fn is_secret(attribute: &str) -> bool {
-    let base = attribute.split(';').next().unwrap_or_default();
+    let base = attribute.split(';').next().unwrap_or_default().trim();
     SECRETS.iter().chain(&BY_NUMBER).any(|secret| secret.eq_ignore_ascii_case(base))
 }
 

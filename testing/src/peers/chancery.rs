@@ -72,7 +72,8 @@ pub fn start_on(folder: tempfile::TempDir, data: &Path) -> Result<Server> {
 }
 
 fn listening(line: &str, prefix: &str) -> Option<String> {
-    let uri = line.trim().strip_prefix("listening on ")?;
+    // What follows the URI is for people.
+    let uri = line.trim().strip_prefix("listening on ")?.split(' ').next()?;
     uri.starts_with(prefix).then(|| uri.to_owned())
 }
 

@@ -92,8 +92,7 @@ fn two_slapds_do_not_differ() {
     fail_on(&faults);
 }
 
-/// `docs/reference/differences-from-openldap.md` lists the reasons of requests.txt, no less, no
-/// more.
+/// The reasons of requests.txt are those of `docs/reference/differences-from-openldap.md`.
 #[test]
 fn every_difference_is_documented() {
     let script = std::fs::read_to_string(folder().join("requests.txt")).unwrap();

@@ -270,6 +270,10 @@ fn renames_keep_or_drop_the_old_name() {
         ("uid=new", true, None, 0, "-uid: anna"),
         ("uid=new", false, None, 0, "uid: anna\nuid: new"),
         ("uid=ANNA", true, None, 0, "dn: uid=ANNA,ou=people"),
+        ("uid=ANNA", true, None, 0, "uid: ANNA"),
+        ("uid=ANNA", true, None, 0, "-uid: anna"),
+        ("uid=ANNA", false, None, 0, "uid: anna"),
+        ("uid=a+uid=b", true, None, 34, ""),
         ("cn=Anna Berg", true, None, 0, "-uid: anna"),
         ("cn=anna  berg+uid=anna", true, None, 0, "uid: anna"),
         ("uid=bo", true, None, 68, ""),
@@ -300,6 +304,14 @@ fn renames_keep_or_drop_the_old_name() {
         if result.is_ok() {
             sample = Sample::with_people();
         }
+    }
+    for (change, expected) in [
+        (rename("", "cn=x", true, None), 53),
+        (Change::Delete { dn: String::new() }, 53),
+        (Change::Modify { dn: String::new(), modifications: Vec::new() }, 53),
+        (Change::Add { dn: String::new(), attributes: Vec::new() }, 68),
+    ] {
+        assert_eq!(code(&sample.change(change.clone())), expected, "{change:?}");
     }
     let into_own = rename("ou=people~", "ou=people", true, Some("uid=anna~p"));
     assert_eq!(code(&sample.change(into_own)), 53);

@@ -37,6 +37,14 @@ fn filters_find_the_entries_they_describe() {
         ("(&(uid=bo)(createTimestamp>=20000101000000Z))", &["uid=bo,ou=people"]),
         ("(&(uid=bo)(createTimestamp<=20000101000000Z))", &[]),
         ("(entryDN=uid=bo,ou=people,dc=example,dc=com)", &["uid=bo,ou=people"]),
+        (
+            "(entryDN:dnOneLevelMatch:=ou=people,dc=example,dc=com)",
+            &["uid=anna,ou=people", "uid=bo,ou=people"],
+        ),
+        ("(!(entryDN:dnSubtreeMatch:=no name))", &[]),
+        ("(structuralObjectClass=person)", &["uid=anna,ou=people", "uid=bo,ou=people"]),
+        // RFC 4511 §4.5.1.7.7: a rule that is not for such values.
+        ("(!(createTimestamp:caseIgnoreMatch:=x))", &[]),
     ];
     for (filter, expected) in cases {
         let full = |rdn: &&str| match *rdn {

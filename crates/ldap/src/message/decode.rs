@@ -372,9 +372,8 @@ fn numeric_oid<'a>(reader: &mut Reader<'a>, tag: u8) -> Decoded<&'a str> {
     Ok(oid)
 }
 
-/// `AttributeDescription ::= LDAPString -- Constrained to <attributedescription> [RFC4512]`.
-/// Any text
-/// is let pass: one that is no description is one that the schema does not know, which each
+/// `AttributeDescription ::= LDAPString -- Constrained to <attributedescription> [RFC4512]`. Any
+/// text is let pass: one that is no description is one that the schema does not know, which each
 /// operation answers in its own way (undefinedAttributeType, Undefined, no attribute).
 #[inline]
 pub(crate) fn description<'a>(reader: &mut Reader<'a>, tag: u8) -> Decoded<&'a str> {

@@ -168,6 +168,7 @@ fn binds() {
         (old, "1 bind protocolError", false),
         (bind("", b""), "1 bind success", false),
         (bind(EVA, b""), "1 bind unwillingToPerform", false),
+        (bind("eva", PASSWORD), "1 bind invalidDNSyntax", false),
         (bind(EVA, PASSWORD), "1 bind success", true),
         (bind(EVA, b"wrong"), "1 bind invalidCredentials", false),
         (bind("uid=nobody,dc=example,dc=com", PASSWORD), "1 bind invalidCredentials", false),

@@ -258,6 +258,16 @@ fn other_assertions() {
         ("1.2.840.113556.1.4.804", "512", "2", false),
         ("CSNSIDMatch", "20260101000000.000000Z#000000#00a#000000", "00A", true),
         ("1.2.840.113556.1.4.1941", "CN=a", "cn=A", true),
+        ("dnSubtreeMatch", "cn=a,OU=b", "ou=B", true),
+        ("dnSubtreeMatch", "ou=b", "ou=b", true),
+        ("dnSubtreeMatch", "cn=a,ou=bb", "ou=b", false),
+        ("dnSubordinateMatch", "cn=a,ou=b", "ou=b", true),
+        ("dnSubordinateMatch", "ou=b", "ou=b", false),
+        ("dnOneLevelMatch", "cn=a,ou=b", "ou=b", true),
+        ("dnOneLevelMatch", "cn=x,cn=a,ou=b", "ou=b", false),
+        ("dnOneLevelMatch", "ou=b", "ou=b", false),
+        ("dnSuperiorMatch", "ou=b", "cn=a,ou=b", true),
+        ("dnSuperiorMatch", "ou=b", "ou=b", false),
     ] {
         let outcome =
             rule(name).matches(&Schema::standard(), value.as_bytes(), assertion.as_bytes());
