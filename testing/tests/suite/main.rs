@@ -4,6 +4,7 @@
 //! - `differential`: a few hundred requests to slapd and to Chancery, answers compared.
 //! - `apache`: a web server that signs its users in through `mod_authnz_ldap`.
 //! - `sssd`: a Linux login through SSSD.
+//! - `seeds`: inputs for the fuzz targets, replayed.
 //! - `forgotten`: no file in this folder is left out of this list.
 //!
 //! A peer that is not installed is skipped with a line that starts with `SKIPPED`;
@@ -16,4 +17,5 @@ mod apache;
 mod clients;
 mod differential;
 mod forgotten;
+mod seeds;
 mod sssd;
