@@ -4,6 +4,7 @@
 //! - `differential`: a few hundred requests to slapd and to Chancery, answers compared.
 //! - `apache`: a web server that signs its users in through `mod_authnz_ldap`.
 //! - `sssd`: a Linux login through SSSD.
+//! - `hostile`: clients that mean no good.
 //! - `seeds`: inputs for the fuzz targets, replayed.
 //! - `forgotten`: no file in this folder is left out of this list.
 //!
@@ -17,5 +18,6 @@ mod apache;
 mod clients;
 mod differential;
 mod forgotten;
+mod hostile;
 mod seeds;
 mod sssd;
