@@ -4,7 +4,9 @@
 //! - `differential`: a few hundred requests to slapd and to Chancery, answers compared.
 //! - `apache`: a web server that signs its users in through `mod_authnz_ldap`.
 //! - `sssd`: a Linux login through SSSD.
+//! - `first_run`: the first start, the second, and those that cannot be.
 //! - `hostile`: clients that mean no good.
+//! - `maximums`: every limit of the configuration, reached.
 //! - `seeds`: inputs for the fuzz targets, replayed.
 //! - `forgotten`: no file in this folder is left out of this list.
 //!
@@ -17,7 +19,9 @@
 mod apache;
 mod clients;
 mod differential;
+mod first_run;
 mod forgotten;
 mod hostile;
+mod maximums;
 mod seeds;
 mod sssd;

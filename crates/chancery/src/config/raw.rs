@@ -120,7 +120,7 @@ section! {
         /// Values in one add or modify. Beyond: adminLimitExceeded.
         values: u32 = "1000000" in (1, 100_000_000);
         /// Bytes of a password. Beyond: invalidCredentials, constraintViolation when setting one.
-        password_bytes: Bytes = "'1 KiB'" in (64, 4096);
+        password_bytes: Bytes = "'1 KiB'" in (64, 1024);
         /// Entries of one search, 0 for no limit. Beyond: sizeLimitExceeded.
         search_entries: u32 = "0";
         /// Entries of one page. A larger page that is asked for is answered with one of this size.
