@@ -5,12 +5,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use pki::InHouseCa;
 use tempfile::TempDir;
 use testing::peers::chancery::{binary, peer, serve, start_command};
 use testing::peers::missing::{Peer, present};
 use testing::peers::{SUFFIX, Server};
 use testing::process::{Finished, Process, run, run_checked};
 use testing::wire::request::{SUBTREE, search};
+use time::OffsetDateTime;
 
 /// The documented exit codes (docs/reference/commands.md).
 const USAGE: Option<i32> = Some(2);
@@ -75,11 +77,8 @@ fn the_printed_commands_work_as_they_stand() {
 fn identities(server: &Server) -> Vec<(String, Vec<u8>)> {
     let mut admin = server.connect_as_admin().unwrap();
     let all = admin.ask(&search(SUFFIX, SUBTREE, "(objectClass=*)", &["entryUUID"]), &[]).unwrap();
-    let mut found: Vec<_> = all
-        .entries
-        .into_iter()
-        .map(|entry| (entry.dn, entry.attributes[0].1[0].clone()))
-        .collect();
+    let mut found: Vec<_> =
+        all.entries.into_iter().map(|entry| (entry.dn, entry.attributes[0].1[0].clone())).collect();
     found.sort();
     found
 }
@@ -104,7 +103,6 @@ fn a_second_start_finds_everything_as_it_was() {
     let second = start_command(folder, &data, serve(&data)).unwrap();
     assert_eq!(identities(&second), before);
     assert_eq!(files(), made);
-    assert!(!second.process.output().contains("Try these"), "greeted as if it were the first");
 }
 
 #[test]
@@ -113,6 +111,12 @@ fn a_start_that_failed_is_made_good_by_the_next() {
         return;
     }
     let folder = folder();
+    // What a creation that was cut short leaves, beside what an operator may have prepared.
+    let begun = folder.path().join("data");
+    std::fs::create_dir_all(begun.join("schema")).unwrap();
+    for name in ["lock", "format.new", "data.mdb"] {
+        std::fs::write(begun.join(name), "half").unwrap();
+    }
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let data = folder.path().join("data");
@@ -252,6 +256,7 @@ fn wrong_configurations_list_their_faults() {
     one_line("unknown key", &unknown, USAGE, &[":2:", "conections", "connections"]);
     let not_toml = start("[limits\n");
     one_line("not TOML", &not_toml, USAGE, &[":1:"]);
+    assert!(!folder.path().join("data").exists(), "nothing is made under a wrong configuration");
     let rule = start("[[access]]\nwho = 'anybody'\nmay = 'read'\n");
     one_line("a wrong rule", &rule, USAGE, &[":1:", "anybody", "anyone"]);
     let several = start("anonymous = 'perhaps'\n[limits]\nconections = 5\nfilter-depth = 1000\n");
@@ -264,7 +269,6 @@ fn wrong_configurations_list_their_faults() {
     let mut command = serve(&folder.path().join("data"));
     let missing = run(command.arg("--config").arg(folder.path().join("nowhere.toml"))).unwrap();
     one_line("no such file", &missing, USAGE, &["nowhere.toml", "--config"]);
-    assert!(!folder.path().join("data").exists(), "nothing is made under a wrong configuration");
     let usage = run(Command::new(binary()).args(["serve", "--listne", "x"])).unwrap();
     assert_eq!(usage.code, USAGE);
 }
@@ -280,30 +284,32 @@ fn used_folder() -> (TempDir, PathBuf) {
 
 #[test]
 fn certificates_that_must_not_be_served_are_refused() {
-    let openssl = Peer::program("openssl", "/usr/bin/openssl");
-    if !present("refused certificates", &[peer(), openssl]) {
+    if !present("refused certificates", &[peer()]) {
         return;
     }
     let (_folder, data) = used_folder();
     let key = data.join("server.key");
-    let mode = |mode| std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+    let mode =
+        |mode| std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
     mode(0o644);
     let path = key.display().to_string();
     let refused = run(&mut serve(&data)).unwrap();
     one_line("key for all to read", &refused, FAILED, &[&path, "chmod 600"]);
     mode(0o600);
-    expire(&data.join("server.pem"), &key);
+    expire(&data);
     let refused = run(&mut serve(&data)).unwrap();
     one_line("expired", &refused, FAILED, &["expired", "issue a new one"]);
     std::fs::write(data.join("server.pem"), "no certificate\n").unwrap();
     one_line("no PEM", &run(&mut serve(&data)).unwrap(), FAILED, &["server.pem"]);
 }
 
-/// Puts a certificate in the place of another that ended yesterday, with the same key.
-fn expire(certificate: &Path, key: &Path) {
-    let mut command = Command::new("openssl");
-    command.args(["req", "-x509", "-key"]).arg(key).args(["-subj", "/CN=localhost", "-out"]);
-    command.arg(certificate).args(["-addext", "subjectAltName=DNS:localhost"]);
-    command.args(["-not_before", "20200101000000Z", "-not_after", "20200102000000Z"]);
-    run_checked(&mut command).unwrap();
+/// Replaces the certificate by one that ended in 2020.
+fn expire(data: &Path) {
+    let then = OffsetDateTime::from_unix_timestamp(1_577_836_800).unwrap();
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let ca = InHouseCa::create("A CA of 2020", then, time::Duration::days(9), [5; 16]).unwrap();
+    let ca = InHouseCa::open(&ca).unwrap();
+    let issued = ca.issue_server(&names, then, time::Duration::days(1), [7; 16]).unwrap();
+    std::fs::write(data.join("server.pem"), &issued.chain_pem).unwrap();
+    std::fs::write(data.join("server.key"), issued.key_pem.as_bytes()).unwrap();
 }

@@ -6,7 +6,9 @@
 //! - `sssd`: a Linux login through SSSD.
 //! - `first_run`: the first start, the second, and those that cannot be.
 //! - `hostile`: clients that mean no good.
+//! - `kill`: kill -9 under writers.
 //! - `maximums`: every limit of the configuration, reached.
+//! - `operating`: reload, the end, systemd.
 //! - `seeds`: inputs for the fuzz targets, replayed.
 //! - `forgotten`: no file in this folder is left out of this list.
 //!
@@ -22,6 +24,8 @@ mod differential;
 mod first_run;
 mod forgotten;
 mod hostile;
+mod kill;
 mod maximums;
+mod operating;
 mod seeds;
 mod sssd;

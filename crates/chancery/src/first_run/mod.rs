@@ -14,35 +14,33 @@ use directory::Directory;
 use crate::config::Config;
 use crate::failure::failed;
 
-/// What was made just now.
-#[derive(Debug, Default)]
-pub(crate) struct Made {
-    pub(crate) certificates: bool,
-    pub(crate) tree: bool,
-    pub(crate) administrator: bool,
-}
-
 /// Makes the in-house CA and the server's certificate, unless certificates are configured.
-pub(crate) fn certificates(config: &Config) -> Result<bool> {
+pub(crate) fn certificates(config: &Config) -> Result<()> {
     if config.certificate.is_some() {
-        return Ok(false);
+        return Ok(());
     }
     certificates::make(&config.data)
 }
 
 /// Makes the suffix, the administrator and, where nothing is configured, an example tree.
-pub(crate) fn tree(config: &Config, directory: &Directory) -> Result<Made> {
+pub(crate) fn tree(config: &Config, directory: &Directory) -> Result<()> {
     let is_empty = directory.entry_count().map_err(failed)? == 0;
-    let mut made = Made::default();
     if is_empty {
         tree::suffixes(config, directory)?;
-        made.tree = true;
     }
-    made.administrator = tree::administrator(config, directory)?;
+    tree::administrator(config, directory)?;
     if is_empty && config.file.is_none() {
         tree::example(config, directory)?;
     }
-    Ok(made)
+    Ok(())
+}
+
+/// Whether the example tree is there and nobody has added to it what the greeting proposes.
+pub(crate) fn is_untried(config: &Config, directory: &Directory) -> Result<bool> {
+    if config.file.is_some() {
+        return Ok(false);
+    }
+    tree::is_untried(config, directory)
 }
 
 /// Writes a new file that only its owner reads (unless `public`), durably, never over another.
