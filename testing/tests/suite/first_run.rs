@@ -11,7 +11,8 @@ use testing::peers::chancery::{binary, peer, serve, start_command};
 use testing::peers::missing::{Peer, present};
 use testing::peers::{SUFFIX, Server};
 use testing::process::{Finished, Process, run, run_checked};
-use testing::wire::request::{SUBTREE, search};
+use testing::wire::Connection;
+use testing::wire::request::{SUBTREE, add_person, search};
 use time::OffsetDateTime;
 
 /// The documented exit codes (docs/reference/commands.md).
@@ -222,7 +223,7 @@ fn a_disk_without_room_is_said() {
     let folder = folder();
     let small = folder.path().join("small");
     std::fs::create_dir(&small).unwrap();
-    for kib in [4, 24, 64, 160] {
+    for kib in [4, 24, 64, 112, 132, 140, 160, 200] {
         let script = format!(
             "mount -t tmpfs -o size={kib}k none {small} || exit 99\n\
              exec {binary} serve --listen 127.0.0.1:0 --data {small}/data",
@@ -238,6 +239,84 @@ fn a_disk_without_room_is_said() {
         }
         one_line(&format!("{kib} KiB"), &finished, FAILED, &["no room", "free some"]);
     }
+}
+
+#[test]
+fn a_disk_that_fills_up_refuses_writes_until_there_is_room() {
+    let unshare = Peer::program("unshare", "/usr/bin/unshare");
+    if !present("disk that fills up", &[peer(), unshare]) {
+        return;
+    }
+    if !is_root() {
+        eprintln!("SKIPPED: test disk that fills up must be root to mount");
+        return;
+    }
+    let folder = folder();
+    let small = folder.path().join("small");
+    std::fs::create_dir(&small).unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size=2m none {small} || exit 99\n\
+         exec {binary} serve --listen 127.0.0.1:0 --data {small}/data",
+        small = small.display(),
+        binary = binary().display(),
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", &script]);
+    let mut process = Process::start("chancery", folder.path(), command).unwrap();
+    let listening = |line: &str| line.strip_prefix("listening on ldaps://127.0.0.1:")?.parse().ok();
+    let port: u16 = match process.wait_for_line(listening) {
+        Ok(port) => port,
+        Err(error) if error.to_string().contains("exit status: 99") => {
+            eprintln!("SKIPPED: test disk that fills up may not mount: {error}");
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    // The mount is the server's own; this is the way in.
+    let small = format!("/proc/{}/root{}", process.pid(), small.display());
+    let data = Path::new(&small).join("data");
+    let mut admin = Connection::open(port, &data.join("ca.pem")).unwrap();
+    let password = std::fs::read_to_string(data.join("admin.password")).unwrap();
+    let bound = admin.bind(&format!("cn=admin,{SUFFIX}"), &password).unwrap();
+    assert_eq!(bound.code, 0, "{}", bound.diagnostic);
+    let text = vec![b'x'; 9000];
+    let mut add = |number: usize| {
+        let (dn, uid) = (format!("uid=f{number},{SUFFIX}"), format!("f{number}"));
+        let more: &[(&str, &[&[u8]])] = &[("description", &[&text])];
+        let refused = admin.ask(&add_person(&dn, &uid, more), &[]).unwrap();
+        let found = admin.ask(&search(SUFFIX, SUBTREE, "(uid=f*)", &["1.1"]), &[]).unwrap();
+        assert_eq!(found.code, 0, "reading goes on: {}", found.diagnostic);
+        (refused.code, refused.diagnostic, found.entries.len())
+    };
+    let (mut added, mut refused) = (0, 0);
+    while refused < 20 {
+        let (code, diagnostic, found) = add(added + 1000 * refused);
+        match code {
+            0 => added += 1,
+            _ => refused += 1,
+        }
+        assert!(
+            code == 0 || (code == 52 && diagnostic.contains("free some")),
+            "{code} {diagnostic}"
+        );
+        assert_eq!(found, added, "what was refused is not there");
+        assert!(added < 300, "2 MiB never filled up");
+    }
+    let pid = process.pid().to_string();
+    let target = folder.path().join("small").display().to_string();
+    run_checked(Command::new("nsenter").args([
+        "--mount",
+        "--target",
+        &pid,
+        "mount",
+        "-o",
+        "remount,size=8m",
+        &target,
+    ]))
+    .unwrap();
+    let (code, diagnostic, found) = add(99_999);
+    assert_eq!((code, found), (0, added + 1), "there is room again: {diagnostic}");
+    eprintln!("{added} entries fitted, 20 were refused, then one more fitted");
 }
 
 #[test]

@@ -51,10 +51,21 @@ fn write_new(path: &Path, bytes: &[u8], public: bool) -> Result<()> {
         .create_new(true)
         .mode(mode)
         .open(path)
-        .map_err(|error| failed(format!("cannot create {}: {error}", path.display())))?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(|error| failed(format!("cannot write {}: {error}", path.display())))
+        .map_err(|error| not_written("create", path, &error))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| {
+        // Half a file would be taken for a whole one by the next start.
+        let _ = std::fs::remove_file(path);
+        not_written("write", path, &error)
+    })
+}
+
+fn not_written(doing: &str, path: &Path, error: &std::io::Error) -> anyhow::Error {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    if matches!(error.kind(), StorageFull | QuotaExceeded) {
+        let path = path.display();
+        return failed(format!("no room on the disk to {doing} {path}; free some and try again"));
+    }
+    failed(format!("cannot {doing} {}: {error}", path.display()))
 }
 
 /// Unpredictable bytes.
