@@ -420,7 +420,7 @@ fn invalid_text_is_answered_and_the_connection_goes_on() {
             21,
         ),
         ("a number that is none", person(&format!("uid=x,{SUFFIX}"), "uidNumber", b"12a"), 21),
-        ("a name far away", person("uid=x,dc=elsewhere", "description", b"x"), 32),
+        ("a name far away", person("uid=x,dc=elsewhere", "description", b"x"), 53),
         ("a filter of an unknown kind", search_encoded(SUFFIX, BASE, &element(0xbe, b""), &[]), 2),
     ];
     for (name, request, code) in table {

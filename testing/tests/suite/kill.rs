@@ -200,7 +200,7 @@ fn a_group_and_its_members_agree_after_kill_nine() {
     for name in by_link.iter().filter(|name| **name != first) {
         assert!(all.contains(name), "{name} is a member and does not exist");
         let groups = names(&format!("(member={name})"));
-        assert_eq!(groups, [group.clone()], "{name}");
+        assert_eq!(groups, std::slice::from_ref(&group), "{name}");
     }
     for id in answered {
         let name = dn(&format!("m{}", (id - 100) / 2));

@@ -16,7 +16,13 @@
 //! `CHANCERY_REQUIRE_PEERS=1` makes it a failure.
 
 // The lint's exception for tests does not reach the functions that tests share.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
 
 mod apache;
 mod clients;
