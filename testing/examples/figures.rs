@@ -2,8 +2,8 @@
 //! on loopback over LDAPS, with the server's own CPU time per operation.
 //!
 //! `cargo run --release -p testing --example figures -- [ENTRIES] [--group-max MEMBERS]`
-//! needs `cargo build --release -p chancery` and Debian's slapd. It prints a table; nothing here is asserted,
-//! and machines are noisy: run it several times.
+//! needs `cargo build --release -p chancery` and Debian's slapd. It prints a table; nothing here is
+//! asserted, and machines are noisy: run it several times.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a tool for whoever measures")]
 

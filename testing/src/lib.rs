@@ -9,6 +9,7 @@
 //! - [`peers`]: the servers under test ([`peers::Subject`]) and the tools that talk to them.
 //! - [`wire`]: a second, independent LDAP client, so that a mistake in `crates/ldap` cannot hide
 //!   behind itself.
+//! - [`fuzzed`]: what must hold for any input; `fuzz/` finds inputs, the suite replays seeds.
 //! - [`differential`]: requests written as text, asked of two servers, answers compared.
 //!
 //! The tests are in `tests/suite`, scripts in other languages in `clients`, and `peers.sh` installs
@@ -16,6 +17,7 @@
 
 pub mod certificates;
 pub mod differential;
+pub mod fuzzed;
 pub mod peers;
 pub mod ports;
 pub mod process;

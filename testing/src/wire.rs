@@ -5,6 +5,8 @@
 
 pub mod ber;
 pub mod filter_text;
+pub mod raw;
+pub mod request;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -115,13 +117,7 @@ impl Connection {
     /// Sends one request (an encoded protocolOp) and reads until its final response.
     pub fn ask(&mut self, request: &[u8], controls: &[Control]) -> Result<Answer> {
         self.last_id += 1;
-        let mut body = integer(self.last_id);
-        body.extend_from_slice(request);
-        if !controls.is_empty() {
-            let list: Vec<u8> = controls.iter().flat_map(Control::encode).collect();
-            body.extend(element(0xa0, &list));
-        }
-        self.stream.write_all(&element(ber::SEQUENCE, &body))?;
+        self.stream.write_all(&raw::message(self.last_id, request, controls))?;
         self.stream.flush()?;
         let mut answer = Answer::default();
         while !self.read_response(&mut answer)? {}

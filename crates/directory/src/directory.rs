@@ -187,7 +187,12 @@ impl Directory {
 
     /// Whether a change carries passwords in the clear, so that `settle` must come before `submit`.
     pub fn needs_settling(request: &ChangeRequest) -> bool {
-        secrets::needs_settling(&request.change)
+        !Directory::clear_passwords(request).is_empty()
+    }
+
+    /// The passwords in the clear that a change carries.
+    pub fn clear_passwords(request: &ChangeRequest) -> Vec<&[u8]> {
+        secrets::clear_passwords(&request.change)
     }
 
     /// Hashes and verifies the passwords in a change: slow, so not for a thread that serves

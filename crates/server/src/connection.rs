@@ -54,7 +54,7 @@ struct Connection<'c, S> {
     stopping: Pin<Box<dyn Future<Output = ()>>>,
     is_stopping: bool,
     must_flush: bool,
-    /// The last time that a byte went either way.
+    /// The last time that a byte went either way; before a bind, that a message was handled.
     moved: Instant,
     alarm: Pin<Box<Sleep>>,
 }
@@ -134,7 +134,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                     let Some(bytes) = self.input.unhandled().get(..length) else { return };
                     self.session.has_more_input = self.input.unhandled().len() > length;
                     match self.session.receive(bytes) {
-                        Received::Consumed => self.input.consume(length),
+                        Received::Consumed => {
+                            self.input.consume(length);
+                            self.moved = Instant::now();
+                        }
                         Received::NotYet => {
                             self.input.waits = true;
                             return;
@@ -160,9 +163,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         if self.session.state != State::Draining || !self.session.in_flight.is_empty() {
             return;
         }
-        match self.input.ended {
-            true => self.session.state = State::Closing,
-            false => self.session.disconnect(ResultCode::UNAVAILABLE, "the server is stopping"),
+        if self.is_stopping {
+            self.session.disconnect(ResultCode::UNAVAILABLE, "the server is stopping");
+        } else if self.input.unhandled().is_empty() {
+            self.session.state = State::Closing;
+        } else {
+            let sentence = "the last message ends before its length says";
+            self.session.disconnect(ResultCode::PROTOCOL_ERROR, sentence);
         }
     }
 
@@ -230,7 +237,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             Poll::Pending => Ok(false),
             Poll::Ready(count) => {
                 self.input.ended = count? == 0;
-                self.moved = Instant::now();
+                // Before a bind only whole messages count: a byte now and then must not be enough
+                // to hold a connection.
+                if !self.session.is_anonymous() {
+                    self.moved = Instant::now();
+                }
                 Ok(true)
             }
         }

@@ -37,6 +37,7 @@ mod output;
 mod password_pool;
 mod respond;
 mod root_dse;
+mod service;
 mod session;
 mod settings;
 mod start;
@@ -47,6 +48,7 @@ mod worker;
 
 pub use limits::Limits;
 pub use listener::StartError;
+pub use service::Service;
 pub use settings::{
     Anonymous, Endpoint, Listen, Listening, ListeningAddress, LocalEndpoint, Mode, ServerSettings,
 };

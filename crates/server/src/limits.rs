@@ -31,7 +31,7 @@ pub struct Limits {
     pub handshake: Duration,
     /// Without a byte in either direction and nothing in flight. Beyond: notice (`unavailable`).
     pub idle: Duration,
-    /// The same, before a successful bind.
+    /// The same before a successful bind, where only whole messages count as a sign of life.
     pub idle_before_bind: Duration,
     /// Waiting for a reader that takes nothing. Beyond: closed.
     pub write_stall: Duration,

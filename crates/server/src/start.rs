@@ -47,10 +47,9 @@ impl Server {
         let places = Arc::new(Places::default());
         let (stop, stopped) = watch::channel(false);
         let (patience, patient) = watch::channel(Duration::ZERO);
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let workers = if settings.workers == 0 { cores } else { settings.workers };
+        let workers = if settings.workers == 0 { cores() } else { settings.workers };
         let limits = settings.limits.clone();
-        let floor = Arc::new(floor(directory, settings, cores)?);
+        let floor = Arc::new(floor(directory, settings)?);
         let mut server =
             Server { floor, places, listening, created, stop, patience, threads: Vec::new() };
         let mut senders = Vec::new();
@@ -122,14 +121,11 @@ impl Drop for Server {
     }
 }
 
-fn floor(
-    directory: Directory,
-    settings: ServerSettings,
-    cores: usize,
-) -> Result<Floor, StartError> {
-    let hashing = if settings.password_threads == 0 { cores } else { settings.password_threads };
+/// What all sessions share, with the threads that hash passwords running.
+pub(crate) fn shared(directory: Directory, settings: ServerSettings) -> Result<Shared, StartError> {
+    let hashing = if settings.password_threads == 0 { cores() } else { settings.password_threads };
     let passwords = PasswordPool::start(hashing, settings.limits.passwords_waiting);
-    let shared = Shared {
+    Ok(Shared {
         directory,
         passwords: passwords.map_err(StartError::Thread)?,
         limits: settings.limits,
@@ -137,13 +133,21 @@ fn floor(
         anonymous: settings.anonymous,
         own_password_without_old: settings.own_password_without_old,
         own_user: rustix::process::geteuid().as_raw(),
-    };
+    })
+}
+
+fn floor(directory: Directory, mut settings: ServerSettings) -> Result<Floor, StartError> {
+    let tls = settings.tls.take();
     Ok(Floor {
-        shared: Arc::new(shared),
-        tls: ArcSwapOption::new(settings.tls),
+        shared: Arc::new(shared(directory, settings)?),
+        tls: ArcSwapOption::new(tls),
         connections: AtomicU64::new(0),
         panics: AtomicU64::new(0),
     })
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 #[cfg(test)]

@@ -46,11 +46,32 @@ pub fn start() -> Result<Server> {
     start_on(folder, &data)
 }
 
+/// Starts on an empty data folder with a configuration, which has no example tree.
+pub fn start_configured(config: &str) -> Result<Server> {
+    let folder = tempfile::Builder::new().prefix("chancery-").tempdir()?;
+    let file = folder.path().join("chancery.toml");
+    std::fs::write(&file, config)?;
+    let data = folder.path().join("data");
+    let mut command = serve(&data);
+    command.arg("--config").arg(&file);
+    start_command(folder, &data, command)
+}
+
 /// Starts on a data folder that may hold something already.
 pub fn start_on(folder: tempfile::TempDir, data: &Path) -> Result<Server> {
+    start_command(folder, data, serve(data))
+}
+
+/// `chancery serve` on any free ports.
+pub fn serve(data: &Path) -> Command {
     let mut command = Command::new(binary());
     command.args(["serve", "--suffix", SUFFIX, "--data"]).arg(data);
     command.args(["--listen", "127.0.0.1:0", "--listen-starttls", "127.0.0.1:0"]);
+    command
+}
+
+/// Starts what [`serve`] made, with whatever was added to it.
+pub fn start_command(folder: tempfile::TempDir, data: &Path, command: Command) -> Result<Server> {
     let mut process = Process::start("chancery", folder.path(), command)?;
     let ldaps = process.wait_for_line(|line| listening(line, "ldaps://127.0.0.1:"))?;
     let ldap = process.wait_for_line(|line| listening(line, "ldap://127.0.0.1:"))?;

@@ -4,16 +4,34 @@
 //! - `differential`: a few hundred requests to slapd and to Chancery, answers compared.
 //! - `apache`: a web server that signs its users in through `mod_authnz_ldap`.
 //! - `sssd`: a Linux login through SSSD.
+//! - `first_run`: the first start, the second, and those that cannot be.
+//! - `hostile`: clients that mean no good.
+//! - `kill`: kill -9 under writers.
+//! - `maximums`: every limit of the configuration, reached.
+//! - `operating`: reload, the end, systemd.
+//! - `seeds`: inputs for the fuzz targets, replayed.
 //! - `forgotten`: no file in this folder is left out of this list.
 //!
 //! A peer that is not installed is skipped with a line that starts with `SKIPPED`;
 //! `CHANCERY_REQUIRE_PEERS=1` makes it a failure.
 
 // The lint's exception for tests does not reach the functions that tests share.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
 
 mod apache;
 mod clients;
 mod differential;
+mod first_run;
 mod forgotten;
+mod hostile;
+mod kill;
+mod maximums;
+mod operating;
+mod seeds;
 mod sssd;

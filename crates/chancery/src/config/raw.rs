@@ -93,9 +93,9 @@ section! {
 section! {
     /// Every named maximum. Behind each: what a client is told that reaches it.
     ONCE "limits" => Limits {
-        /// Connections in total. Beyond: busy, and closed.
+        /// Connections in total. Beyond: closed at once.
         connections: u32 = "10000" in (1, 1_000_000);
-        /// Connections from one address; the local socket does not count. Beyond: busy, and closed.
+        /// Connections from one address; the local socket does not count. Beyond: closed at once.
         connections_per_address: u32 = "1000" in (1, 1_000_000);
         /// One message before a successful bind. Beyond: protocolError, and closed.
         message_bytes_before_bind: Bytes = "'256 KiB'" in (1 << 10, 1 << 30);
@@ -120,7 +120,7 @@ section! {
         /// Values in one add or modify. Beyond: adminLimitExceeded.
         values: u32 = "1000000" in (1, 100_000_000);
         /// Bytes of a password. Beyond: invalidCredentials, constraintViolation when setting one.
-        password_bytes: Bytes = "'1 KiB'" in (64, 4096);
+        password_bytes: Bytes = "'1 KiB'" in (64, 1024);
         /// Entries of one search, 0 for no limit. Beyond: sizeLimitExceeded.
         search_entries: u32 = "0";
         /// Entries of one page. A larger page that is asked for is answered with one of this size.
@@ -135,7 +135,7 @@ section! {
         handshake_time: Duration = "'10s'" in (100, 600_000);
         /// Silence of a connection without work. Beyond: a notice (unavailable), and closed.
         idle_time: Duration = "'15 min'" in (1_000, 31_536_000_000);
-        /// The same before a successful bind.
+        /// The same before a successful bind, where only whole messages count as a sign of life.
         idle_time_before_bind: Duration = "'1 min'" in (1_000, 31_536_000_000);
         /// How long a reader may take nothing while answers wait. Beyond: closed.
         write_stall_time: Duration = "'1 min'" in (1_000, 86_400_000);

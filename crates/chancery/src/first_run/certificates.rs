@@ -12,12 +12,12 @@ use zeroize::Zeroizing;
 use super::{random, write_new};
 use crate::failure::failed;
 
-/// Makes what is missing; false if all was there.
-pub(super) fn make(data: &Path) -> Result<bool> {
+/// Makes what is missing.
+pub(super) fn make(data: &Path) -> Result<()> {
     let (ca_pem, ca_key) = (data.join("ca.pem"), data.join("ca.key"));
     let (server_pem, server_key) = (data.join("server.pem"), data.join("server.key"));
     if server_pem.exists() && server_key.exists() {
-        return Ok(false);
+        return Ok(());
     }
     let now = OffsetDateTime::now_utc();
     let ca = if ca_pem.exists() && ca_key.exists() {
@@ -26,6 +26,7 @@ pub(super) fn make(data: &Path) -> Result<bool> {
         let host = host_name();
         let ca = InHouseCa::create(&format!("Chancery CA on {host}"), now, CA_LIFETIME, random())
             .map_err(failed)?;
+        remove_unused(&ca_key, &ca_pem)?;
         // The key first: a certificate whose key was never written must not be trusted by anybody.
         write_new(&ca_key, ca.key_pem.as_bytes(), false)?;
         write_new(&ca_pem, ca.cert_pem.as_bytes(), true)?;
@@ -34,9 +35,18 @@ pub(super) fn make(data: &Path) -> Result<bool> {
     let issued = InHouseCa::open(&ca)
         .and_then(|ca| ca.issue_server(&names(), now, SERVER_LIFETIME, random()))
         .map_err(failed)?;
+    remove_unused(&server_key, &server_pem)?;
     write_new(&server_key, issued.key_pem.as_bytes(), false)?;
-    write_new(&server_pem, issued.chain_pem.as_bytes(), true)?;
-    Ok(true)
+    write_new(&server_pem, issued.chain_pem.as_bytes(), true)
+}
+
+/// A start that was cut short may have left a key whose certificate was never written.
+fn remove_unused(key: &Path, certificate: &Path) -> Result<()> {
+    if !key.exists() || certificate.exists() {
+        return Ok(());
+    }
+    std::fs::remove_file(key)
+        .map_err(|error| failed(format!("cannot replace {}: {error}", key.display())))
 }
 
 fn read_ca(cert: &Path, key: &Path) -> Result<CaMaterial> {

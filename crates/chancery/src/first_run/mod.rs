@@ -15,34 +15,33 @@ use directory::Directory;
 use crate::config::Config;
 use crate::failure::failed;
 
-/// What was made just now.
-#[derive(Debug, Default)]
-pub(crate) struct Made {
-    pub(crate) tree: bool,
-    pub(crate) administrator: bool,
-}
-
 /// Makes the in-house CA and the server's certificate, unless certificates are configured.
-pub(crate) fn certificates(config: &Config) -> Result<bool> {
+pub(crate) fn certificates(config: &Config) -> Result<()> {
     if config.certificate.is_some() {
-        return Ok(false);
+        return Ok(());
     }
     certificates::make(&config.data)
 }
 
 /// Makes the suffix, the administrator and, where nothing is configured, an example tree.
-pub(crate) fn tree(config: &Config, directory: &Directory) -> Result<Made> {
+pub(crate) fn tree(config: &Config, directory: &Directory) -> Result<()> {
     let is_empty = directory.entry_count().map_err(failed)? == 0;
-    let mut made = Made::default();
     if is_empty {
         tree::suffixes(config, directory)?;
-        made.tree = true;
     }
-    made.administrator = tree::administrator(config, directory)?;
+    tree::administrator(config, directory)?;
     if is_empty && config.file.is_none() {
         tree::example(config, directory)?;
     }
-    Ok(made)
+    Ok(())
+}
+
+/// Whether the example tree is there and nobody has added to it what the greeting proposes.
+pub(crate) fn is_untried(config: &Config, directory: &Directory) -> Result<bool> {
+    if config.file.is_some() {
+        return Ok(false);
+    }
+    tree::is_untried(config, directory)
 }
 
 /// Writes a new file that only its owner reads (unless `public`), durably, never over another.
@@ -53,10 +52,21 @@ fn write_new(path: &Path, bytes: &[u8], public: bool) -> Result<()> {
         .create_new(true)
         .mode(mode)
         .open(path)
-        .map_err(|error| failed(format!("cannot create {}: {error}", path.display())))?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(|error| failed(format!("cannot write {}: {error}", path.display())))
+        .map_err(|error| not_written("create", path, &error))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| {
+        // Half a file would be taken for a whole one by the next start.
+        let _ = std::fs::remove_file(path);
+        not_written("write", path, &error)
+    })
+}
+
+fn not_written(doing: &str, path: &Path, error: &std::io::Error) -> anyhow::Error {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    if matches!(error.kind(), StorageFull | QuotaExceeded) {
+        let path = path.display();
+        return failed(format!("no room on the disk to {doing} {path}; free some and try again"));
+    }
+    failed(format!("cannot {doing} {}: {error}", path.display()))
 }
 
 /// Unpredictable bytes.

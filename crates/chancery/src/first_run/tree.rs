@@ -54,16 +54,17 @@ pub(super) fn suffixes(config: &Config, directory: &Directory) -> Result<()> {
     Ok(())
 }
 
-/// The administrator with a random password, kept in a file of the data folder.
-pub(super) fn administrator(config: &Config, directory: &Directory) -> Result<bool> {
+/// The administrator with a random password, kept in a file of the data folder. A start that was
+/// cut short may have left the file alone; one who deleted the entry later does not want it back.
+pub(super) fn administrator(config: &Config, directory: &Directory) -> Result<()> {
     let file = config.data.join("admin.password");
-    if file.exists() || exists(directory, &config.administrator)? {
-        return Ok(false);
+    let is_begun = directory.entry_count().map_err(failed)? <= config.suffixes.len() as u64;
+    if exists(directory, &config.administrator)? || (file.exists() && !is_begun) {
+        return Ok(());
     }
-    let password = generate(&random::<GENERATED_LENGTH>());
-    // Without a newline, so that `ldapsearch -y` can read it.
-    write_new(&file, password.as_bytes(), false)?;
-    let made = add(
+    let password = if file.exists() { read(&file)? } else { String::new() };
+    let password = if password.is_empty() { new_password(&file)? } else { password };
+    add(
         directory,
         &config.administrator,
         vec![
@@ -71,17 +72,33 @@ pub(super) fn administrator(config: &Config, directory: &Directory) -> Result<bo
             attribute("description", &["may manage everything"]),
             attribute("userPassword", &[&password]),
         ],
-    );
-    if made.is_err() {
-        let _ = std::fs::remove_file(Path::new(&file));
-    }
-    made.map(|()| true)
+    )
+}
+
+fn read(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file)
+        .map_err(|error| failed(format!("cannot read {}: {error}", file.display())))
+}
+
+/// Written without a newline, so that `ldapsearch -y` can read it.
+fn new_password(file: &Path) -> Result<String> {
+    let password = generate(&random::<GENERATED_LENGTH>());
+    // One that is empty was cut short as well.
+    let _ = std::fs::remove_file(file);
+    write_new(file, password.as_bytes(), false)?;
+    Ok(password.to_string())
 }
 
 fn exists(directory: &Directory, dn: &str) -> Result<bool> {
     let subject = Subject { who: Who::Operator, address: None, protection: Protection::Local };
     let view = directory.view(&subject).map_err(failed)?;
     Ok(view.who_named(dn).map_err(failed)?.is_some())
+}
+
+pub(super) fn is_untried(config: &Config, directory: &Directory) -> Result<bool> {
+    let Some(suffix) = config.suffixes.first() else { return Ok(false) };
+    let named = |uid: &str| exists(directory, &format!("uid={uid},ou=people,{suffix}"));
+    Ok(named("anna")? && !named("you")?)
 }
 
 /// A few people, groups, and a group in a group.

@@ -26,18 +26,30 @@ fn attributes(change: &mut Change) -> Vec<(ModifyOperation, &mut NewAttribute)> 
     }
 }
 
-/// Whether a change carries passwords that must be settled before it is submitted.
-pub(crate) fn needs_settling(change: &Change) -> bool {
-    let plain = |attribute: &NewAttribute| {
-        is_password(attribute) && attribute.values.iter().any(|value| !password::is_hash(value))
-    };
-    match change {
-        Change::Add { attributes, .. } => attributes.iter().any(plain),
+/// The passwords in the clear that a change carries; with any, it must be settled before it is
+/// submitted.
+pub(crate) fn clear_passwords(change: &Change) -> Vec<&[u8]> {
+    let attributes: Vec<&NewAttribute> = match change {
+        Change::Add { attributes, .. } => attributes.iter().collect(),
         Change::Modify { modifications, .. } => {
-            modifications.iter().any(|one| plain(&one.attribute))
+            modifications.iter().map(|one| &one.attribute).collect()
         }
-        _ => false,
+        _ => Vec::new(),
+    };
+    let passwords = attributes.into_iter().filter(|attribute| is_password(attribute));
+    let values = passwords.flat_map(|attribute| &attribute.values);
+    values.map(Vec::as_slice).filter(|value| !password::is_hash(value)).collect()
+}
+
+/// Each costs a hash, before anybody has asked whether the change is allowed.
+fn refuse_too_many(change: &Change) -> Result<(), Refusal> {
+    let count = clear_passwords(change).len();
+    if count <= password::MAX_VALUES {
+        return Ok(());
     }
+    let most = password::MAX_VALUES;
+    let message = format!("{count} passwords in one change; at most {most} are hashed");
+    Err(Refusal::new(ResultCode::CONSTRAINT_VIOLATION, message))
 }
 
 /// Hashes new passwords. A deletion that names an old password is turned into one of the stored
@@ -48,6 +60,7 @@ pub(crate) fn settle(
     mut salt: impl FnMut() -> [u8; SALT_LENGTH],
     stored: &[Vec<u8>],
 ) -> Result<(), Refusal> {
+    refuse_too_many(&request.change)?;
     for (operation, attribute) in attributes(&mut request.change) {
         if !is_password(attribute) {
             continue;

@@ -145,7 +145,8 @@ fn refuse_or_fault(fault: Fault) -> Error {
     match fault {
         Fault::Full => Error::Refused(Refusal::new(
             ResultCode::UNAVAILABLE,
-            "the disk (or the configured map) is full; nothing was changed, reading goes on",
+            "no room on the server's disk, or its map is full; nothing was changed, reading goes on; \
+             free some room and try again",
         )),
         other => Error::Fault(other),
     }

@@ -283,7 +283,12 @@ impl<'s> Batch<'s> {
         let known = self.store.dictionary.load_full();
         // Published first: whoever sees the new rows must know the numbers in them.
         self.store.dictionary.store(Arc::clone(&self.dictionary));
-        let committed = self.txn.commit().map_err(fault::store("making changes durable"));
+        let folder = &self.store.folder;
+        let committed = self.txn.commit().map_err(|error| match error {
+            // Before LMDB's root page was written, or LMDB itself takes no more writes.
+            heed::Error::Io(error) if fault::was_cut_short(&error, folder) => Fault::Full,
+            error => fault::store("making changes durable")(error),
+        });
         if committed.is_err() {
             self.store.dictionary.store(known);
         }

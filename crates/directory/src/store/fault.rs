@@ -1,6 +1,10 @@
 //! From LMDB's errors to [`Fault`]: no room is not damage, and damage is not a failing disk.
 
-use std::io::ErrorKind;
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    path::Path,
+};
 
 use heed::MdbError;
 
@@ -18,8 +22,22 @@ pub(super) fn store(doing: &'static str) -> impl Fn(heed::Error) -> Fault {
     }
 }
 
-pub(super) fn is_no_room(error: &std::io::Error) -> bool {
+pub(super) fn is_no_room(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+/// Whether this is what LMDB makes of a write that only half fitted on the disk of `folder`: it
+/// reports an I/O error, as it does for a disk that fails. Which it was, another write shows.
+pub(super) fn was_cut_short(error: &io::Error, folder: &Path) -> bool {
+    const EIO: i32 = 5;
+    if error.raw_os_error() != Some(EIO) {
+        return false;
+    }
+    let probe = folder.join("room.probe");
+    let written = fs::write(&probe, [0; 4096]);
+    // What is left of it is empty, or there was room for it.
+    let _ = fs::remove_file(&probe);
+    written.is_err_and(|error| is_no_room(&error))
 }
 
 pub(super) fn damaged(what: impl Into<String>) -> Fault {

@@ -24,6 +24,8 @@ use crate::refusal::Fault;
 /// The format this program reads and writes.
 pub const FORMAT: u32 = 1;
 const FORMAT_WORDS: &str = "chancery directory ";
+/// What `format` is called until the rest is complete.
+const FORMAT_DRAFT: &str = "format.new";
 /// The longest `format` file that is looked at.
 const FORMAT_FILE_BYTES_MAX: u64 = 64;
 
@@ -210,6 +212,7 @@ impl Store {
         if folder.join("format").exists() {
             return Err(OpenError::Exists { folder: folder.to_owned() });
         }
+        place.write_draft()?;
         let env = place.env()?;
         let tables = Tables::create(&env).map_err(|error| place.error(error))?;
         let missing = || OpenError::Damaged { what: "a database was not made".into() };
@@ -319,11 +322,27 @@ impl Place<'_> {
 
     fn absent(&self) -> OpenError {
         let folder = self.folder.to_owned();
-        match fs::read_dir(self.folder).map(|mut files| files.next().is_some()) {
-            Ok(true) => OpenError::NotADirectoryFolder { folder },
-            Ok(false) => OpenError::Missing { folder },
+        match self.is_free() {
+            Ok(true) => OpenError::Missing { folder },
+            Ok(false) => OpenError::NotADirectoryFolder { folder },
             Err(error) => self.io("reading", self.folder, error),
         }
+    }
+
+    /// Whether a directory may be made here: there is nothing but what an operator prepares, and
+    /// what a creation that was cut short left behind. Such a one held no entry yet: the draft of
+    /// `format` is there before the data is, and gets its name after it.
+    fn is_free(&self) -> io::Result<bool> {
+        let was_begun = self.folder.join(FORMAT_DRAFT).exists();
+        for file in fs::read_dir(self.folder)? {
+            let name = file?.file_name();
+            let of_data = ["data.mdb", "lock.mdb", "lock.mdb.new"].iter().any(|file| name == *file);
+            let known = ["lock", FORMAT_DRAFT, "schema", "chancery.toml", "lost+found"];
+            if !known.iter().any(|known| name == *known) && !(of_data && was_begun) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn create_folder(&self) -> Result<(), OpenError> {
@@ -367,6 +386,10 @@ impl Place<'_> {
     }
 
     fn env(&self) -> Result<Env<WithoutTls>, OpenError> {
+        if !self.options.read_only {
+            let path = self.folder.join("lock.mdb");
+            self.reserve_lock_file(&path).map_err(|error| self.io("creating", &path, error))?;
+        }
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
         options.map_size(self.options.map_bytes_max);
         options.max_readers(self.options.readers_max);
@@ -378,6 +401,22 @@ impl Place<'_> {
         // Slots of processes that died without giving them back.
         env.clear_stale_readers().map_err(|error| self.error(error))?;
         Ok(env)
+    }
+
+    /// LMDB maps its table of readers from a file with holes. Where the disk has no room to fill
+    /// them, touching the map ends the process (SIGBUS); so the file is made without holes.
+    fn reserve_lock_file(&self, path: &Path) -> io::Result<()> {
+        const READER_BYTES: usize = 64;
+        const HEADER_BYTES: usize = 4096;
+        if path.exists() {
+            return Ok(());
+        }
+        let zeros = vec![0; self.options.readers_max as usize * READER_BYTES + HEADER_BYTES];
+        let draft = self.folder.join("lock.mdb.new");
+        let mut file = OpenOptions::new();
+        let mut file = file.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        file.write_all(&zeros)?;
+        fs::rename(&draft, path)
     }
 
     #[allow(unsafe_code, reason = "heed: flags can switch off what keeps a map safe")]
@@ -400,15 +439,29 @@ impl Place<'_> {
         unsafe { options.open(self.folder) }
     }
 
-    fn write_format(&self) -> Result<(), OpenError> {
-        let (path, draft) = (self.folder.join("format"), self.folder.join("format.new"));
+    /// The draft of `format`, over whatever a creation that was cut short left.
+    fn write_draft(&self) -> Result<(), OpenError> {
+        let draft = self.folder.join(FORMAT_DRAFT);
         let write = || {
+            if draft.exists() {
+                for name in ["data.mdb", "lock.mdb"] {
+                    remove_if_there(&self.folder.join(name))?;
+                }
+            }
             let mut options = OpenOptions::new();
             let mut file =
                 options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
             writeln!(file, "{FORMAT_WORDS}{FORMAT}")?;
             file.sync_all()?;
-            fs::rename(&draft, &path)?;
+            File::open(self.folder)?.sync_all()
+        };
+        write().map_err(|error: io::Error| self.io("writing", &draft, error))
+    }
+
+    fn write_format(&self) -> Result<(), OpenError> {
+        let path = self.folder.join("format");
+        let write = || {
+            fs::rename(self.folder.join(FORMAT_DRAFT), &path)?;
             File::open(self.folder)?.sync_all()
         };
         write().map_err(|error: io::Error| self.io("writing", &path, error))
@@ -443,6 +496,9 @@ impl Place<'_> {
             heed::Error::Mdb(heed::MdbError::MapFull) => OpenError::NoRoom { folder },
             heed::Error::Io(error) if error.kind() == ErrorKind::OutOfMemory => {
                 OpenError::NoAddressSpace { map_bytes_max: self.options.map_bytes_max }
+            }
+            heed::Error::Io(error) if fault::was_cut_short(&error, self.folder) => {
+                OpenError::NoRoom { folder }
             }
             heed::Error::Io(error) => self.io("opening", &self.folder.join("data.mdb"), error),
             other => OpenError::Damaged { what: format!("data.mdb: {other}") },
@@ -485,6 +541,13 @@ fn network_kind(number: u32) -> Option<&'static str> {
         0x7375_7245 => Some("Coda"),
         0x564c => Some("NCP"),
         _ => None,
+    }
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 

@@ -322,7 +322,11 @@ mod tests {
     proptest! {
         #[test]
         fn rows_come_back_in_order(
-            rows in proptest::collection::btree_map(vec(any::<u8>(), 0..6), vec(any::<u8>(), 0..6), 0..80),
+            rows in proptest::collection::btree_map(
+                vec(any::<u8>(), 0..6),
+                vec(any::<u8>(), 0..6),
+                0..80,
+            ),
             memory in 1usize..2000,
         ) {
             let folder = tempfile::tempdir().unwrap();
@@ -358,11 +362,13 @@ mod tests {
                 assert!(last.as_slice() <= key);
                 last = key.to_vec();
                 let ids = value.as_chunks::<4>().0.iter().map(|id| u32::from_le_bytes(*id));
-                merged.entry(key.to_vec()).or_default().extend(ids.map(|id| base.0 + u64::from(id)));
+                let ids = ids.map(|id| base.0 + u64::from(id));
+                merged.entry(key.to_vec()).or_default().extend(ids);
                 Ok(())
             })
             .unwrap();
-            prop_assert!(merged.iter().map(|(k, v)| (&k[..], v)).eq(model.iter().map(|(k, v)| (*k, v))));
+            let merged = merged.iter().map(|(key, ids)| (&key[..], ids));
+            prop_assert!(merged.eq(model.iter().map(|(key, ids)| (*key, ids))));
         }
     }
 }

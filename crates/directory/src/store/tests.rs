@@ -28,6 +28,28 @@ fn reopened(store: Store) -> Store {
     Store::open(&folder, &options()).unwrap()
 }
 
+#[test]
+fn a_creation_that_was_cut_short_is_begun_again() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str| std::fs::write(folder.path().join(name), "half").unwrap();
+    let open = || Store::open(folder.path(), &options()).map(|_| ());
+    std::fs::create_dir(folder.path().join("schema")).unwrap();
+    put("lock");
+    assert!(matches!(open(), Err(OpenError::Missing { .. })), "what an operator prepares");
+    put("data.mdb");
+    assert!(matches!(open(), Err(OpenError::NotADirectoryFolder { .. })), "data without a draft");
+    put("format.new");
+    assert!(matches!(open(), Err(OpenError::Missing { .. })));
+    put("letter.txt");
+    assert!(matches!(open(), Err(OpenError::NotADirectoryFolder { .. })), "somebody's folder");
+    std::fs::remove_file(folder.path().join("letter.txt")).unwrap();
+    drop(Store::create(folder.path(), &options()).unwrap());
+    assert!(open().is_ok());
+    let lock = std::fs::metadata(folder.path().join("lock.mdb")).unwrap();
+    assert!(lock.blocks() * 512 >= lock.len(), "the lock file has holes");
+}
+
 fn record(parent: u64, rdn: &str, flags: EntryFlags) -> Vec<u8> {
     let mut builder = EntryBuilder::new(EntryId(parent), rdn).flags(flags);
     builder.user(A, "cn", [rdn]).operational(B, "member", ["x"]);

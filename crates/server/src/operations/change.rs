@@ -3,10 +3,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use directory::{Change, ChangeRequest, Directory, Error, NewAttribute, Outcome, ReadEntry};
+use directory::{
+    Change, ChangeRequest, Directory, Error, NewAttribute, Outcome, ReadEntry, Refusal,
+};
 use ldap::control::encode_read_entry;
 use ldap::message::Attribute;
 use ldap::oid::control;
+use ldap::result::ResultCode;
 
 use crate::controls::Controls;
 use crate::in_flight::{Call, Finished, Progress, ReplySlot, Work};
@@ -22,8 +25,10 @@ pub(crate) fn submit(
 ) -> Result<Progress, Error> {
     let request =
         ChangeRequest { subject: session.subject.clone(), change, controls: controls.for_change() };
+    let longest = Directory::clear_passwords(&request).iter().map(|password| password.len()).max();
     let slot = session.reply_slot(call);
-    if Directory::needs_settling(&request) {
+    if let Some(longest) = longest {
+        refuse_too_long(longest, session.shared.limits.password_bytes)?;
         let directory = session.shared.directory.clone();
         session.shared.passwords.submit(move || settle_and_submit(&directory, request, slot))?;
     } else {
@@ -31,6 +36,14 @@ pub(crate) fn submit(
         session.shared.directory.submit(request, reply)?;
     }
     Ok(Progress::InFlight(Work::Change))
+}
+
+fn refuse_too_long(length: usize, limit: usize) -> Result<(), Refusal> {
+    if length <= limit {
+        return Ok(());
+    }
+    let message = format!("the new password is longer than {limit} bytes");
+    Err(Refusal::new(ResultCode::CONSTRAINT_VIOLATION, message))
 }
 
 /// On the password pool: a change that carries passwords in the clear is hashed before it queues.

@@ -113,16 +113,27 @@ impl RunningSearch {
                 "the search took longer than its time limit; narrow the filter or page it";
             return Err(Refusal::new(ResultCode::TIME_LIMIT_EXCEEDED, message).into());
         }
-        if self.lookthrough > 0 && self.search.examined() > u64::from(self.lookthrough) {
+        let work_max = work_max.min(self.may_look_at());
+        let step = view.step(&mut self.search, sink, work_max)?;
+        if self.may_look_at() == 0 {
             let message = "the search would look at too many entries; ask for an indexed attribute";
             return Err(Refusal::new(ResultCode::ADMIN_LIMIT_EXCEEDED, message).into());
         }
-        match view.step(&mut self.search, sink, work_max)? {
+        match step {
             Step::More => Ok(None),
             Step::Done(SearchDone { cookie, .. }) => {
                 Ok(Some(with_cookie(Answer::success(), cookie)))
             }
         }
+    }
+
+    /// Entries until it is sure that there are too many: one more than allowed.
+    fn may_look_at(&self) -> u32 {
+        if self.lookthrough == 0 {
+            return u32::MAX;
+        }
+        let looked_at = u32::try_from(self.search.examined()).unwrap_or(u32::MAX);
+        self.lookthrough.saturating_add(1).saturating_sub(looked_at)
     }
 }
 

@@ -5,9 +5,14 @@ use std::path::Path;
 use server::{ListeningAddress, Mode, Server};
 
 use crate::config::Config;
-use crate::first_run::Made;
 
-pub(super) fn print(config: &Config, made: &Made, server: &Server, tls: &server::tls::ServingTls) {
+/// `untried`: the example tree is there, as it was made.
+pub(super) fn print(
+    config: &Config,
+    untried: bool,
+    server: &Server,
+    tls: &server::tls::ServingTls,
+) {
     println!("chancery {} serves {}", env!("CARGO_PKG_VERSION"), config.suffixes.join(" and "));
     let served = tls.served();
     println!(
@@ -37,7 +42,7 @@ pub(super) fn print(config: &Config, made: &Made, server: &Server, tls: &server:
     if password.exists() {
         println!("administrator  {} (password in {})", config.administrator, password.display());
     }
-    if let (true, Some(address)) = (made.tree && config.file.is_none(), ldaps) {
+    if let (true, Some(address)) = (untried, ldaps) {
         print_examples(config, address.port());
     }
 }

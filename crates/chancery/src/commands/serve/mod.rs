@@ -25,11 +25,13 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     logging::start(&config.log)?;
     let directory = opening::directory(&config)?;
     first_run::certificates(&config)?;
-    let made = first_run::tree(&config, &directory)?;
+    first_run::tree(&config, &directory)?;
     let tls = opening::tls(&config)?;
     let server =
         Server::start(directory.clone(), server_settings(&config, &tls)?).map_err(failed)?;
-    greeting::print(&config, &made, &server, &tls);
+    // After a first start that failed, the next is the first that anybody sees.
+    let untried = first_run::is_untried(&config, &directory)?;
+    greeting::print(&config, untried, &server, &tls);
     let serving = supervision::Serving { common, overrides, directory, tls };
     supervision::until_stopped(&serving)?;
     server.shutdown(config.shutdown_grace);

@@ -44,10 +44,10 @@ fn listen_for(kind: SignalKind) -> Result<Signal> {
 }
 
 fn reload(serving: &Serving<'_>) {
-    let started = NotifyState::monotonic_usec_now();
-    tell(&[NotifyState::Reloading]);
-    if let Ok(started) = started {
-        tell(&[started]);
+    // In one message: systemd takes the time for that of the reload only beside the word.
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(_) => tell(&[NotifyState::Reloading]),
     }
     match super::reload(serving.common, &serving.overrides, &serving.directory, &serving.tls) {
         Ok(()) => tracing::info!("reloaded schema, access rules and certificate"),

@@ -1,0 +1,37 @@
+//! What must hold for any input, one function for each fuzz target in `fuzz/`. The suite gives the
+//! same functions the inputs in `fuzz/seeds`, so that what was found once stays found.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod rules;
+mod session;
+mod text;
+mod values;
+mod wire;
+
+pub use rules::access_rules;
+pub use session::session;
+pub use text::{dn, filter_text, ldif, schema_text};
+pub use values::schema_values;
+pub use wire::{message, response};
+
+/// A target, by the name of its file and of its folder of seeds.
+pub type Target = (&'static str, fn(&[u8]));
+
+pub const TARGETS: [Target; 9] = [
+    ("access_rules", |bytes| as_text(bytes, access_rules)),
+    ("dn", |bytes| as_text(bytes, dn)),
+    ("filter_text", |bytes| as_text(bytes, filter_text)),
+    ("ldif", ldif),
+    ("message", message),
+    ("response", response),
+    ("schema_text", |bytes| as_text(bytes, schema_text)),
+    ("schema_values", schema_values),
+    ("session", session),
+];
+
+fn as_text(bytes: &[u8], target: fn(&str)) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        target(text);
+    }
+}
