@@ -1,13 +1,14 @@
 //! Whole directories in and out: loads, exports, backups, and the check against damage made on purpose.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Clock;
 use crate::store::Store;
+use crate::transfer::Rejected;
 use crate::transfer::check::{Finding, check};
 use crate::transfer::export::{ExportOptions, export};
 use crate::transfer::load::{LoadError, LoadOptions, Loaded, load};
-use crate::transfer::{Rejected, backup};
 use crate::{Directory, Settings};
 
 mod damage;
@@ -16,8 +17,9 @@ mod loads;
 mod round_trips;
 
 /// Time stands still, and chance counts.
-#[derive(Default)]
-struct StillClock(std::sync::atomic::AtomicU64);
+struct StillClock;
+
+static CHANCE: AtomicU64 = AtomicU64::new(0);
 
 impl Clock for StillClock {
     fn now_ms(&self) -> u64 {
@@ -25,7 +27,7 @@ impl Clock for StillClock {
     }
 
     fn random(&self, bytes: &mut [u8]) {
-        let next = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let next = CHANCE.fetch_add(1, Ordering::SeqCst);
         for (byte, counted) in bytes.iter_mut().zip(next.to_le_bytes().iter().cycle()) {
             *byte = *counted;
         }
@@ -35,12 +37,7 @@ impl Clock for StillClock {
 fn settings() -> Settings {
     let store = crate::store::StoreOptions { map_bytes_max: 1 << 30, ..Default::default() };
     let hasher = crate::password::Hasher::new(8, 1, 1).unwrap();
-    Settings {
-        store,
-        hasher,
-        clock: std::sync::Arc::new(StillClock::default()),
-        ..Settings::default()
-    }
+    Settings { store, hasher, clock: std::sync::Arc::new(StillClock), ..Settings::default() }
 }
 
 const GOING_ON: LoadOptions = LoadOptions { keep_going: true, ..LoadOptions::new() };
