@@ -67,13 +67,16 @@ impl Folder {
         ldif: &[u8],
     ) -> Result<(Loaded, Vec<Rejected>), LoadError> {
         let settings = settings();
-        let store = match self.path().join("format").exists() {
-            true => Store::open(self.path(), &settings.store),
-            false => Store::create(self.path(), &settings.store),
-        };
+        let store = unlocked(|| {
+            let store = match self.path().join("format").exists() {
+                true => Store::open(self.path(), &settings.store),
+                false => Store::create(self.path(), &settings.store),
+            };
+            store.map_err(|error| error.to_string())
+        });
         let mut rejects = Vec::new();
         let mut reject = |rejected: &Rejected| rejects.push(rejected.clone());
-        let loaded = load(store.unwrap(), settings, options, ldif, &mut reject, &mut |_| {})?;
+        let loaded = load(store, settings, options, ldif, &mut reject, &mut |_| {})?;
         Ok((loaded, rejects))
     }
 
@@ -87,7 +90,7 @@ impl Folder {
     }
 
     fn open(&self) -> Directory {
-        Directory::open(self.path(), settings()).unwrap()
+        unlocked(|| Directory::open(self.path(), settings()).map_err(|error| error.to_string()))
     }
 
     fn export(&self) -> String {
@@ -113,6 +116,17 @@ fn findings(directory: &Directory) -> Vec<Finding> {
     let mut findings = Vec::new();
     check(directory, &mut |finding| findings.push(finding), &mut |_| {}).unwrap();
     findings
+}
+
+/// A test beside this one that starts a program holds every open file's lock until that program runs.
+fn unlocked<T>(open: impl Fn() -> Result<T, String>) -> T {
+    for _ in 0..100_000 {
+        match open() {
+            Err(error) if error.contains("in use by another process") => std::thread::yield_now(),
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("the folder stays locked")
 }
 
 /// A suffix and two units.

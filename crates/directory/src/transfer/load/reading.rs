@@ -245,6 +245,7 @@ impl<'r> Reading<'r> {
         if let Some(known) = known.descriptions.get(text) {
             return Ok(known.clone());
         }
+        // The structural class keeps its place, so that an export loads to the same export.
         let found = match is_dropped(text) && !text.eq_ignore_ascii_case("structuralObjectClass") {
             true => None,
             false => {
@@ -260,7 +261,7 @@ impl<'r> Reading<'r> {
     /// The lines of each attribute together, whichever of its names they use.
     fn gather(&self, lines: &[LdifAttribute<'_>], known: &mut Known) -> Result<Vec<Lines>, Wrong> {
         let mut gathered: Vec<Lines> = Vec::with_capacity(lines.len());
-        for line in lines.iter().filter(|line| !is_structural(&line.description)) {
+        for line in lines {
             let found = on(line.line, self.describe(&line.description, known))?;
             let Some((described, number)) = found else { continue };
             let value = on(line.line, self.value(&line.value))?;
@@ -439,7 +440,9 @@ impl<'r> Reading<'r> {
         ];
         for (name, value) in kept {
             let Some((described, _)) = self.describe(name, known)? else { continue };
-            if entry.find(&described.key).is_none() {
+            if name == "structuralObjectClass" {
+                entry.set(described, vec![value.into_bytes()]); // found anew, in its old place
+            } else if entry.find(&described.key).is_none() {
                 let values = vec![value.into_bytes()];
                 entry.attributes.push(EntryAttribute { described, values });
             }
@@ -512,11 +515,6 @@ fn check_syntax(
     kind.syntax
         .check(schema, value)
         .map_err(|why| format!("a value of '{}' does not fit its syntax: {why}", described.text))
-}
-
-/// The tree's own structural class is found anew.
-fn is_structural(description: &str) -> bool {
-    description.eq_ignore_ascii_case("structuralObjectClass")
 }
 
 /// The reversed name of what is above: without the last part, which ends in the only zero it has.

@@ -70,7 +70,9 @@ impl Raw<'_, '_> {
 
 fn found(damage: impl Fn(&mut Raw<'_, '_>)) -> Vec<Finding> {
     let folder = Folder::loaded(&format!("{TOP}{}{}{GROUP}", person("anna"), person("bo")));
-    let store = Store::open(folder.path(), &settings().store).unwrap();
+    let store = unlocked(|| {
+        Store::open(folder.path(), &settings().store).map_err(|error| error.to_string())
+    });
     let mut batch = store.batch().unwrap();
     damage(&mut Raw { batch: &mut batch });
     batch.commit().unwrap();
