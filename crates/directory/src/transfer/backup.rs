@@ -61,7 +61,7 @@ pub fn backup(store: &Store, target: &Path) -> Result<u64, BackupError> {
     }
     write(&target.join(MANIFEST), manifest.as_bytes())?;
     sync_folder(target)?;
-    verify(target)?;
+    verify_files(target)?;
     Ok(bytes)
 }
 
@@ -102,6 +102,17 @@ pub fn restore(source: &Path, target: &Path) -> Result<u64, BackupError> {
 
 /// Every file is there and is what the manifest says, and so are the rows in it; gives the files' names.
 pub fn verify(backup: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let (names, counted) = verify_files(backup)?;
+    let entries = entries_in(backup)?;
+    if entries != counted {
+        let what = format!("it holds {entries} entries and not {counted}");
+        return Err(BackupError::Damaged(what));
+    }
+    Ok(names)
+}
+
+/// The files that the manifest names, as it says they are, and its number of entries.
+fn verify_files(backup: &Path) -> Result<(Vec<PathBuf>, u64), BackupError> {
     let path = backup.join(MANIFEST);
     if !path.is_file() {
         return Err(BackupError::NoManifest(backup.to_owned()));
@@ -128,12 +139,7 @@ pub fn verify(backup: &Path) -> Result<Vec<PathBuf>, BackupError> {
         }
         names.push(PathBuf::from(name));
     }
-    let entries = entries_in(backup)?;
-    if entries != counted {
-        let what = format!("it holds {entries} entries and not {counted}");
-        return Err(BackupError::Damaged(what));
-    }
-    Ok(names)
+    Ok((names, counted))
 }
 
 /// The manifest's first lines: its format, and how many entries the backup has.
