@@ -98,8 +98,10 @@ pub(crate) struct Import {
     /// Go on after a record that is refused, and write it with the reason into this file.
     #[arg(long = "continue", value_name = "REJECTS")]
     pub(crate) rejects: Option<PathBuf>,
-    /// What to do with passwords in the clear: hash them (slow for many), or refuse them.
-    #[arg(long, value_name = "HOW", default_value = "hash", value_parser = ["hash", "refuse"])]
+    /// What to do with passwords in the clear: hash few (up to 1000), hash all of them (slow), or
+    /// refuse them.
+    #[arg(long, value_name = "HOW", default_value = "few",
+        value_parser = ["few", "hash", "refuse"])]
     pub(crate) passwords: String,
 }
 

@@ -182,10 +182,8 @@ fn class_keys(schema: &Schema, type_index: u32, value: &[u8], out: &mut Vec<Owne
     let class = std::str::from_utf8(value).ok().and_then(|name| schema.object_class(name));
     let Some(class) = class else { return };
     let rule = schema.attribute_type_at(type_index).and_then(|kind| kind.equality);
-    for above in schema.object_classes() {
-        if (above.index == class.index || schema.is_subclass(class, above))
-            && let Some(key) = normalized(schema, rule, above.name.as_bytes())
-        {
+    for above in schema.superclasses(class) {
+        if let Some(key) = normalized(schema, rule, above.name.as_bytes()) {
             out.push((IndexKind::Equality, type_index, key));
         }
     }

@@ -70,12 +70,14 @@ pub(crate) fn settle(
                 continue;
             }
             if operation == ModifyOperation::Delete {
-                if let Some(old) = stored.iter().find(|old| password::verify(old, value)) {
+                if let Some(old) =
+                    stored.iter().find(|old| password::verify(old, password::cleartext(value)))
+                {
                     *value = old.clone();
                 }
                 continue;
             }
-            let hashed = hasher.hash(value, &salt()).map_err(|error| {
+            let hashed = hasher.hash(password::cleartext(value), &salt()).map_err(|error| {
                 Refusal::new(ResultCode::CONSTRAINT_VIOLATION, error.to_string())
             })?;
             *value = hashed;

@@ -48,6 +48,12 @@ pub fn is_hash(value: &[u8]) -> bool {
         .is_some_and(|(name, _)| !name.eq_ignore_ascii_case(stored::CLEARTEXT.as_bytes()))
 }
 
+/// The password in a value that is no hash: what follows `{CLEARTEXT}`, or all of it.
+#[must_use]
+pub fn cleartext(value: &[u8]) -> &[u8] {
+    stored::split_scheme(value).filter(|_| !is_hash(value)).map_or(value, |(_, rest)| rest)
+}
+
 /// Why a stored value can never match, for the log and for import reports.
 pub fn usable(stored: &[u8]) -> Result<(), Unusable> {
     Stored::parse(stored).map(drop)

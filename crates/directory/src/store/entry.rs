@@ -5,6 +5,8 @@ use crate::refusal::Fault;
 
 const VERSION: u8 = 1;
 const ROW_BYTES: usize = 8;
+/// Where the parent's number stands.
+const PARENT: std::ops::Range<usize> = 8..16;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const OCTET_STRING: u8 = 0x04;
@@ -186,6 +188,15 @@ fn rows_of<'t>(
         let wire = wire_of(table, wire, first + index)?;
         Some(Row { attribute: attribute_of(row), wire })
     })
+}
+
+/// Puts a place into a record that was built before its place was known.
+pub fn settle(record: &mut [u8], parent: EntryId, flags: EntryFlags) -> Result<(), Fault> {
+    let short = || damaged("an entry record is too short");
+    *record.get_mut(1).ok_or_else(short)? = flags.to_byte();
+    let field = record.get_mut(PARENT).ok_or_else(short)?;
+    field.copy_from_slice(&parent.0.to_le_bytes());
+    Ok(())
 }
 
 /// The values of a `PartialAttribute`. Ends early where the bytes are damaged.

@@ -338,7 +338,8 @@ impl Place<'_> {
             let name = file?.file_name();
             let of_data = ["data.mdb", "lock.mdb", "lock.mdb.new"].iter().any(|file| name == *file);
             let known = ["lock", FORMAT_DRAFT, "schema", "chancery.toml", "lost+found"];
-            if !known.iter().any(|known| name == *known) && !(of_data && was_begun) {
+            let is_known = known.iter().any(|known| name == *known);
+            if !is_known && (!of_data || !was_begun) {
                 return Ok(false);
             }
         }

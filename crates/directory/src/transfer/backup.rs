@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::refusal::Fault;
-use crate::store::Store;
+use crate::store::{Store, StoreOptions};
 
-/// Lists every file of a backup with its size and SHA-256.
+/// Names the format, the number of entries, and every file with its SHA-256 and size. Written last,
+/// so that a backup that was cut short has none.
 const MANIFEST: &str = "manifest";
+const FORMAT: &str = "chancery backup 1";
 
 /// What is copied beside the data, where it is there.
 const BESIDE: [&str; 7] =
@@ -50,7 +52,8 @@ pub fn backup(store: &Store, target: &Path) -> Result<u64, BackupError> {
     for name in names.iter().filter(|name| name.as_os_str() != "data.mdb") {
         copy(&store.folder().join(name), &target.join(name))?;
     }
-    let mut manifest = String::new();
+    let entries = entries_in(target)?;
+    let mut manifest = format!("{FORMAT}\nentries {entries}\n");
     let mut bytes = 0;
     for name in &names {
         let (size, hash) = digest(&target.join(name))?;
@@ -58,8 +61,32 @@ pub fn backup(store: &Store, target: &Path) -> Result<u64, BackupError> {
         manifest.push_str(&format!("{hash} {size} {}\n", name.display()));
     }
     write(&target.join(MANIFEST), manifest.as_bytes())?;
-    verify(target)?;
+    sync_folder(target)?;
+    verify_files(target)?;
     Ok(bytes)
+}
+
+/// Opens a copy, looks at every row of it, and counts its entries.
+fn entries_in(copy: &Path) -> Result<u64, BackupError> {
+    let options = StoreOptions { read_only: true, ..StoreOptions::default() };
+    let damaged = |what: String| BackupError::Damaged(what);
+    let store = Store::open(copy, &options).map_err(|error| damaged(error.to_string()))?;
+    let snapshot = store.snapshot()?;
+    let mut first = None;
+    let report = &mut |finding: crate::store::check::Finding| {
+        first.get_or_insert(format!("{}: {}", finding.place, finding.what));
+    };
+    let checked = crate::store::check::check(&snapshot.reader(), report)?;
+    drop(snapshot);
+    drop(store);
+    // LMDB's table of readers, which looking at the copy has made.
+    let _ = fs::remove_file(copy.join("lock.mdb"));
+    first.map_or(Ok(checked.entries), |finding| Err(damaged(finding)))
+}
+
+fn sync_folder(folder: &Path) -> Result<(), BackupError> {
+    let opened = File::open(folder).map_err(disk("opening", folder))?;
+    opened.sync_all().map_err(disk("writing", folder))
 }
 
 /// Makes a data folder from a backup, after verifying it.
@@ -70,20 +97,33 @@ pub fn restore(source: &Path, target: &Path) -> Result<u64, BackupError> {
     for name in &names {
         bytes += copy(&source.join(name), &target.join(name))?;
     }
-    let folder = File::open(target).map_err(disk("opening", target))?;
-    folder.sync_all().map_err(disk("writing", target))?;
+    sync_folder(target)?;
     Ok(bytes)
 }
 
-/// Every file is there and is what the manifest says; gives their names.
+/// Every file is there and is what the manifest says, and so are the rows in it; gives the files'
+/// names.
 pub fn verify(backup: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let (names, counted) = verify_files(backup)?;
+    let entries = entries_in(backup)?;
+    if entries != counted {
+        let what = format!("it holds {entries} entries and not {counted}");
+        return Err(BackupError::Damaged(what));
+    }
+    Ok(names)
+}
+
+/// The files that the manifest names, as it says they are, and its number of entries.
+fn verify_files(backup: &Path) -> Result<(Vec<PathBuf>, u64), BackupError> {
     let path = backup.join(MANIFEST);
     if !path.is_file() {
         return Err(BackupError::NoManifest(backup.to_owned()));
     }
     let manifest = fs::read_to_string(&path).map_err(disk("reading", &path))?;
     let mut names = Vec::new();
-    for line in manifest.lines() {
+    let mut lines = manifest.lines();
+    let counted = head(&mut lines)?;
+    for line in lines {
         let mut fields = line.splitn(3, ' ');
         let (Some(hash), Some(size), Some(name)) = (fields.next(), fields.next(), fields.next())
         else {
@@ -101,7 +141,22 @@ pub fn verify(backup: &Path) -> Result<Vec<PathBuf>, BackupError> {
         }
         names.push(PathBuf::from(name));
     }
-    Ok(names)
+    Ok((names, counted))
+}
+
+/// The manifest's first lines: its format, and how many entries the backup has.
+fn head<'m>(lines: &mut impl Iterator<Item = &'m str>) -> Result<u64, BackupError> {
+    let damaged = |what: &str| BackupError::Damaged(what.to_owned());
+    match lines.next() {
+        Some(FORMAT) => {}
+        Some(other) if other.starts_with("chancery backup ") => {
+            return Err(damaged("a newer program made it"));
+        }
+        _ => return Err(damaged("its manifest is not one")),
+    }
+    let entries = lines.next().and_then(|line| line.strip_prefix("entries "));
+    let entries = entries.and_then(|count| count.parse().ok());
+    entries.ok_or_else(|| damaged("its manifest does not say how many entries it has"))
 }
 
 fn schema_files(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {

@@ -5,14 +5,19 @@
 //! - [`changes`]: LDIF records as changes, for directories that hold something already.
 //! - [`export`]: everything as LDIF, in an order that is the same each time.
 //! - [`backup`]: a consistent copy of the folder, and back.
+//! - `aside`: what is put aside until later.
 //! - [`check`]: every invariant of docs/design/storage.md.
 
+mod aside;
 pub mod backup;
 pub mod changes;
 pub mod check;
 pub mod export;
 pub mod load;
 pub mod records;
+
+#[cfg(test)]
+mod tests;
 
 /// Where work stands, for whoever shows it to a person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

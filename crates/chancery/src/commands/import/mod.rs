@@ -75,8 +75,13 @@ fn offline(
     rejects: &mut Rejects,
     progress: &mut Progress,
 ) -> Result<Loaded> {
-    let passwords = if import.passwords == "refuse" { Passwords::Refuse } else { Passwords::Hash };
-    let options = LoadOptions { passwords, keep_going: import.rejects.is_some() };
+    let passwords = match import.passwords.as_str() {
+        "refuse" => Passwords::Refuse,
+        "hash" => Passwords::Hash,
+        _ => Passwords::Few,
+    };
+    let keep_going = import.rejects.is_some();
+    let options = LoadOptions { passwords, keep_going, file_urls: true, ..LoadOptions::default() };
     let mut failure = None;
     let mut show = |step: Step| {
         progress

@@ -21,6 +21,7 @@ use crate::store::EntryId;
 use crate::subject::{Subject, Who};
 use crate::tree::{Candidate, Tree};
 use links::LinkChange;
+pub(crate) use rules::check_names;
 
 /// What time and chance contribute to one change, decided before it is prepared.
 #[derive(Clone, Debug)]

@@ -230,7 +230,10 @@ fn check_distinct(schema: &Schema, rdns: &[Rdn]) -> Result<(), Refusal> {
 
 /// What may stand in a name: nothing that the server keeps, that is secret, or that is a name
 /// itself.
-fn check_names(described: &Described, kind: Option<&AttributeType>) -> Result<(), Refusal> {
+pub(crate) fn check_names(
+    described: &Described,
+    kind: Option<&AttributeType>,
+) -> Result<(), Refusal> {
     let kept = kind.is_some_and(|kind| kind.no_user_modification)
         || crate::catalogue::COMPUTED.contains(&described.type_key.as_str());
     let what = if described.link {

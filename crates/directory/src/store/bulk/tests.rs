@@ -150,6 +150,7 @@ fn what_cannot_be_is_refused() {
 /// Prints how fast a load is: 15 postings per entry, 10 of them grams that many entries share.
 #[test]
 #[ignore = "a measurement, to be run optimized and by hand"]
+#[allow(clippy::disallowed_methods, reason = "it measures")]
 fn speed() {
     const ENTRIES: u64 = 500_000;
     let folder = tempfile::tempdir().unwrap();

@@ -53,10 +53,10 @@ fn every_broken_invariant_is_found() {
         ("another parent", |b| {
             b.put_entry(EntryId(2), &record(7, "cn=leaf", Default::default())).unwrap();
         }),
-        ("flag for loose is wrong", |b| {
+        ("it has loose names, and no flag for them", |b| {
             b.put_entry(EntryId(2), &record(1, "cn=leaf", Default::default())).unwrap();
         }),
-        ("flag for links is wrong", |b| {
+        ("it has links, and no flag for them", |b| {
             b.put_entry(EntryId(1), &record(0, "dc=com", Default::default())).unwrap();
         }),
         ("an attribute twice", |b| {

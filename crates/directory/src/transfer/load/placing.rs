@@ -1,66 +1,70 @@
-//! Placing read records in the tree, in order, by one thread: ids, numbers of descriptions, links.
+//! Placing read records in the tree, in order, by one thread: ids, links, what waits.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::hash::{BuildHasherDefault, Hasher};
 
-use super::reading::{LinkValue, NameHash, Read};
-use super::{LoadError, Loaded, WAITING_BYTES_MAX};
-use crate::change::perform::encode;
+use super::reading::{Known, LinkValue, NameHash, Read, Reading};
+use super::{Loaded, SORTING_BYTES_MAX};
 use crate::change::record;
 use crate::directory::Inner;
 use crate::refusal::Fault;
-use crate::schema::Schema;
 use crate::store::bulk::{BulkNode, BulkWriter};
+use crate::store::entry::settle;
 use crate::store::{AttributeId, EntryFlags, EntryId, PostingKey};
 use crate::transfer::Rejected;
+use crate::transfer::aside::Aside;
+use crate::transfer::records::RawRecord;
+
+/// Link values kept in memory until their entry comes.
+const UNBOUND_BYTES_MAX: usize = 64 << 20;
 
 pub(super) struct Placing<'p> {
     inner: &'p Inner,
+    reading: &'p Reading<'p>,
     bulk: BulkWriter<'p>,
-    schema: Arc<Schema>,
-    ids: HashMap<NameHash, EntryId>,
+    ids: HashMap<NameHash, EntryId, BuildHasherDefault<FirstBytes>>,
     uuids: HashSet<[u8; 16]>,
-    /// Numbers of descriptions, by key; of bare types, by their place in the schema.
-    numbers: HashMap<String, AttributeId>,
-    types: HashMap<u32, AttributeId>,
     /// Records whose parent has not come yet, by the parent's name.
     waiting: HashMap<NameHash, Vec<Read>>,
     waiting_bytes: usize,
+    waiting_bytes_max: usize,
+    /// The texts of those for which there was no room.
+    aside: Aside,
     /// Values whose entry has not come yet.
-    unbound: Vec<Unbound>,
+    unbound: Aside,
     pub(super) loaded: Loaded,
     pub(super) bytes: u64,
 }
 
-struct Unbound {
-    from: EntryId,
-    attribute: AttributeId,
-    target: NameHash,
-    reversed: Box<[u8]>,
-    uid: Box<[u8]>,
-    value: Box<[u8]>,
-}
-
 impl<'p> Placing<'p> {
-    pub(super) fn begin(inner: &'p Inner, sorting_bytes: usize) -> Result<Placing<'p>, Fault> {
+    pub(super) fn begin(
+        inner: &'p Inner,
+        reading: &'p Reading<'p>,
+        waiting_bytes_max: usize,
+    ) -> Result<Placing<'p>, Fault> {
         Ok(Placing {
             inner,
-            bulk: BulkWriter::begin(&inner.store, sorting_bytes)?,
-            schema: inner.catalogue.load().schema.clone(),
-            ids: HashMap::new(),
+            reading,
+            bulk: BulkWriter::begin(&inner.store, SORTING_BYTES_MAX)?,
+            ids: HashMap::default(),
             uuids: HashSet::new(),
-            numbers: HashMap::new(),
-            types: HashMap::new(),
             waiting: HashMap::new(),
             waiting_bytes: 0,
-            unbound: Vec::new(),
+            waiting_bytes_max,
+            aside: new_aside(inner),
+            unbound: Aside::new(inner.store.folder(), "unbound.tmp", UNBOUND_BYTES_MAX),
             loaded: Loaded::default(),
             bytes: 0,
         })
     }
 
+    /// Enters the numbers that records from here on may have.
+    pub(super) fn enter_numbers(&mut self) -> Result<(), Fault> {
+        self.reading.numbers.enter(&mut self.bulk)
+    }
+
     /// Places a record, and everything that waited for it.
-    pub(super) fn place(&mut self, read: Read) -> Result<Vec<Rejected>, LoadError> {
+    pub(super) fn place(&mut self, read: Read) -> Result<Vec<Rejected>, Fault> {
         self.bytes += read.text.len() as u64;
         let parent = match &read.parent {
             None => EntryId::ROOT,
@@ -86,24 +90,67 @@ impl<'p> Placing<'p> {
         Ok(refused)
     }
 
-    fn wait(&mut self, parent: NameHash, read: Read) -> Result<(), LoadError> {
-        self.waiting_bytes += weight(&read);
-        if self.waiting_bytes > WAITING_BYTES_MAX {
-            return Err(LoadError::TooManyWaiting);
+    fn wait(&mut self, parent: NameHash, read: Read) -> Result<(), Fault> {
+        let weight = weight(&read);
+        if self.waiting_bytes + weight > self.waiting_bytes_max {
+            return self.aside.push(&[&read.line.to_le_bytes(), &read.text]);
         }
+        self.waiting_bytes += weight;
         self.waiting.entry(parent).or_default().push(read);
         Ok(())
     }
 
+    /// Tries again what was put aside, as long as that gets any further. Gives what is refused on
+    /// the way.
+    pub(super) fn place_aside(
+        &mut self,
+        refuse: &mut dyn FnMut(&mut Self, Rejected) -> Result<(), super::LoadError>,
+    ) -> Result<(), super::LoadError> {
+        let mut known = Known::default();
+        loop {
+            let aside = std::mem::replace(&mut self.aside, new_aside(self.inner));
+            let before = (aside.records(), self.loaded.entries);
+            let mut records = aside.read()?;
+            while let Some([line, text]) = records.next()? {
+                let line = line.try_into().map_or(0, u32::from_le_bytes);
+                let Some(read) = self.reading.read(RawRecord { line, text }, &mut known) else {
+                    continue;
+                };
+                self.enter_numbers()?;
+                let refused = match read {
+                    Ok(read) => self.place(read)?,
+                    Err(rejected) => vec![rejected],
+                };
+                for rejected in refused {
+                    refuse(self, rejected)?;
+                }
+            }
+            if (self.aside.records(), self.loaded.entries) == before || self.aside.records() == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     /// What waits in vain, in the order of the file.
-    pub(super) fn orphans(&mut self) -> Vec<Rejected> {
-        let mut orphans: Vec<Rejected> = std::mem::take(&mut self.waiting)
-            .into_values()
-            .flatten()
-            .map(|read| rejected(read, "the entry above it is not in the file"))
-            .collect();
+    pub(super) fn orphans(
+        &mut self,
+        refuse: &mut dyn FnMut(&mut Self, Rejected) -> Result<(), super::LoadError>,
+    ) -> Result<(), super::LoadError> {
+        const WHAT: &str = "the entry above it is not in the file, or was refused";
+        let waiting = std::mem::take(&mut self.waiting).into_values().flatten();
+        let mut orphans: Vec<Rejected> = waiting.map(|read| rejected(read, WHAT)).collect();
         orphans.sort_by_key(|rejected| rejected.line);
-        orphans
+        for orphan in orphans {
+            refuse(self, orphan)?;
+        }
+        let aside = std::mem::replace(&mut self.aside, new_aside(self.inner));
+        let mut records = aside.read()?;
+        while let Some([line, text]) = records.next()? {
+            let line = line.try_into().map_or(0, u32::from_le_bytes);
+            let orphan = Rejected { line, dn: dn_of(&text, line), what: WHAT.to_owned(), text };
+            refuse(self, orphan)?;
+        }
+        Ok(())
     }
 
     fn write(
@@ -119,18 +166,12 @@ impl<'p> Placing<'p> {
         }
         let id = self.bulk.next_id();
         self.ids.insert(read.name, id);
-        read.entry.parent = parent;
-        let mut numbers = Vec::with_capacity(read.entry.attributes.len());
-        for attribute in &read.entry.attributes {
-            numbers.push(self.number(&attribute.described.key, &attribute.described.text)?);
-        }
         let flags = self.link(id, &read.links)?;
-        let record = encode(&read.entry, &numbers, flags)?;
-        let node = BulkNode { parent, name_key: &read.name_key, rdn: &read.entry.rdn };
-        self.bulk.add(&record, &node)?;
-        for (kind, type_index, value) in &read.keys {
-            let attribute = self.type_number(*type_index)?;
-            self.bulk.posting(&PostingKey { kind: *kind, attribute, key: value }, id)?;
+        settle(&mut read.record, parent, flags)?;
+        let node = BulkNode { parent, name_key: &read.name_key, rdn: &read.rdn };
+        self.bulk.add(&read.record, &node)?;
+        for (kind, attribute, key) in read.keys.iter() {
+            self.bulk.posting(&PostingKey { kind, attribute, key }, id)?;
         }
         self.bulk.posting(&PostingKey::ALL, id)?;
         self.loaded.entries += 1;
@@ -141,60 +182,52 @@ impl<'p> Placing<'p> {
     fn link(&mut self, id: EntryId, links: &[LinkValue]) -> Result<EntryFlags, Fault> {
         let mut flags = EntryFlags::default();
         for link in links {
-            let attribute = self.number(&link.described.key, &link.described.text)?;
             flags.has_links = true;
             match self.ids.get(&link.target) {
-                Some(to) => self.bulk.link(id, attribute, *to, &link.uid)?,
+                Some(to) => {
+                    self.bulk.link(id, link.attribute, *to, uid(link.uid_at, &link.value))?
+                }
                 None => {
                     flags.has_loose = true;
-                    self.unbound.push(Unbound {
-                        from: id,
-                        attribute,
-                        target: link.target,
-                        reversed: link.reversed.clone().into(),
-                        uid: link.uid.clone().into(),
-                        value: link.value.clone().into(),
-                    });
+                    self.unbound.push(&[
+                        &id.0.to_le_bytes(),
+                        &link.attribute.0.to_le_bytes(),
+                        &link.target,
+                        &(link.uid_at as u64).to_le_bytes(),
+                        &link.reversed,
+                        &link.value,
+                    ])?;
                 }
             }
         }
         Ok(flags)
     }
 
-    fn number(&mut self, key: &str, text: &str) -> Result<AttributeId, Fault> {
-        if let Some(number) = self.numbers.get(key) {
-            return Ok(*number);
-        }
-        let number = self.bulk.attribute_id_or_new(text)?;
-        self.numbers.insert(key.to_owned(), number);
-        Ok(number)
-    }
-
-    fn type_number(&mut self, type_index: u32) -> Result<AttributeId, Fault> {
-        if let Some(number) = self.types.get(&type_index) {
-            return Ok(*number);
-        }
-        let schema = self.schema.clone();
-        let kind = schema.attribute_type_at(type_index);
-        let kind = kind.ok_or_else(|| Fault::Damaged { what: "an index of no type".to_owned() })?;
-        let number = self.number(&kind.key, &kind.name)?;
-        self.types.insert(type_index, number);
-        Ok(number)
-    }
-
-    /// Binds what could not be bound before, writes everything sorted, and commits.
-    pub(super) fn finish(mut self) -> Result<Loaded, Fault> {
-        for unbound in std::mem::take(&mut self.unbound) {
-            let Unbound { from, attribute, target, reversed, uid, value } = unbound;
+    /// Links what could not be linked before.
+    fn bind(&mut self) -> Result<(), Fault> {
+        let folder = self.inner.store.folder();
+        let unbound = std::mem::replace(&mut self.unbound, Aside::new(folder, "unbound.tmp", 0));
+        let mut values = unbound.read()?;
+        while let Some([from, attribute, target, uid_at, reversed, value]) = values.next()? {
+            let from = EntryId(from.try_into().map_or(0, u64::from_le_bytes));
+            let attribute = AttributeId(attribute.try_into().map_or(0, u32::from_le_bytes));
+            let target: NameHash = target.try_into().unwrap_or_default();
+            let uid_at = uid_at.try_into().map_or(0, u64::from_le_bytes) as usize;
             match self.ids.get(&target) {
-                Some(to) => self.bulk.link(from, attribute, *to, &uid)?,
+                Some(to) => self.bulk.link(from, attribute, *to, uid(uid_at, &value))?,
                 None => {
                     self.loaded.loose += 1;
                     self.bulk.loose(from, attribute, &reversed, &value)?;
                 }
             }
         }
-        let Placing { inner, bulk, loaded, schema, .. } = self;
+        Ok(())
+    }
+
+    /// Binds what could not be bound before, writes everything sorted, and commits.
+    pub(super) fn finish(mut self) -> Result<Loaded, Fault> {
+        self.bind()?;
+        let Placing { inner, bulk, loaded, .. } = self;
         let (mut batch, _) = bulk.finish()?;
         let head = record::Head {
             kind: record::Kind::BulkLoad,
@@ -206,16 +239,46 @@ impl<'p> Placing<'p> {
         };
         let body = format!("entries: {}\n", loaded.entries);
         batch.append_change(&record::encode(&head, body.as_bytes()))?;
+        let schema = inner.catalogue.load().schema.clone();
         batch.put_meta(crate::reindex::META, inner.indexes().text(&schema).as_bytes())?;
         batch.commit()?;
         Ok(loaded)
     }
 }
 
+/// Hashes what is a hash already.
+#[derive(Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk::<8>() {
+            self.0 ^= u64::from_le_bytes(*first);
+        }
+    }
+}
+
+fn new_aside(inner: &Inner) -> Aside {
+    Aside::new(inner.store.folder(), "waiting.tmp", super::ASIDE_BYTES_MAX)
+}
+
+fn uid(at: usize, value: &[u8]) -> &[u8] {
+    value.get(at..).unwrap_or_default()
+}
+
+fn dn_of(text: &[u8], line: u32) -> String {
+    let record = ldap::ldif::Record::parse(text, line);
+    record.ok().flatten().map(|record| record.dn.into_owned()).unwrap_or_default()
+}
+
 fn weight(read: &Read) -> usize {
-    let values = read.entry.attributes.iter().flat_map(|held| &held.values).map(Vec::len);
-    let keys = read.keys.iter().map(|(_, _, key)| key.len() + 40);
-    512 + read.text.len() + values.sum::<usize>() + keys.sum::<usize>() + read.links.len() * 256
+    let links: usize =
+        read.links.iter().map(|link| link.value.len() + link.reversed.len() + 120).sum();
+    512 + read.text.len() + read.record.len() + read.keys.bytes() + links
 }
 
 fn rejected(read: Read, what: &str) -> Rejected {

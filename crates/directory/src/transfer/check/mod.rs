@@ -1,23 +1,24 @@
 //! Every invariant of docs/design/storage.md: those that bytes tell (`store::check`), and those
 //! that need the schema: names, indexes, loose values, classes, identifiers.
 
-use std::collections::{HashMap, HashSet};
+mod postings;
+
+use std::collections::HashSet;
 
 use crate::directory::Directory;
 use crate::entry::{Entry, equality_key};
-use crate::index::OwnedKey;
 use crate::names::{Resolved, parse, suffix_key};
 use crate::refusal::Fault;
 use crate::schema::AttributeType;
 use crate::schema::check::{EntryToCheck, check_entry};
 use crate::schema::names::normalize_rdn;
 use crate::search::filter::split_uid;
-use crate::store::block::block_of;
+use crate::store::EntryId;
 use crate::store::names::cut_key;
-use crate::store::{AttributeId, EntryId, IndexKind, PostingKey};
 use crate::subject::{Protection, Subject, Who};
 use crate::transfer::Progress;
 use crate::tree::{Candidate, Tree};
+use postings::Sums;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +54,11 @@ pub fn check(
         indexes: directory.inner().indexes(),
         report,
         uuids: HashSet::new(),
-        posted: HashMap::new(),
+        called: Sums::new(),
+        indexes_are_built: true,
         entries: 0,
     };
+    check.compare_definition()?;
     for row in tree.reader.entries_from(EntryId(1))? {
         let Ok((id, record)) = row else { break }; // named by the check of the rows
         check.entry(&Candidate::new(&tree, id, record))?;
@@ -64,7 +67,9 @@ pub fn check(
         }
     }
     progress(Progress { phase: "checking indexes", entries: check.entries, bytes: 0 });
-    check.posting_counts()?;
+    if check.indexes_are_built {
+        check.postings()?;
+    }
     check.loose()?;
     Ok(check.entries)
 }
@@ -74,22 +79,34 @@ struct Check<'c, 't> {
     indexes: std::sync::Arc<crate::index::Indexes>,
     report: &'c mut dyn FnMut(Finding),
     uuids: HashSet<Vec<u8>>,
-    /// Ids that the entries say each index must have.
-    posted: HashMap<(u8, u32), u64>,
+    /// What the entries call for in each index.
+    called: Sums,
+    /// Whether the postings are those of the configured indexes.
+    indexes_are_built: bool,
     entries: u64,
 }
 
 impl Check<'_, '_> {
+    /// Other indexes than those on disk may be configured: the next start builds them.
+    fn compare_definition(&mut self) -> Result<(), Fault> {
+        let built = self.tree.reader.meta(crate::reindex::META)?;
+        let wanted = self.indexes.text(self.tree.schema());
+        self.indexes_are_built = built == Some(wanted.as_bytes());
+        if !self.indexes_are_built {
+            let what = "they are not those that are configured; the next start builds them anew";
+            let (severity, place) = (Severity::Warning, "the indexes".to_owned());
+            (self.report)(Finding { severity, what: what.to_owned(), place });
+        }
+        Ok(())
+    }
+
     fn broken(&mut self, place: String, what: impl Into<String>) {
         (self.report)(Finding { severity: Severity::Broken, what: what.into(), place });
     }
 
     fn entry(&mut self, candidate: &Candidate<'_, '_>) -> Result<(), Fault> {
         self.entries += 1;
-        let place = match candidate.dn() {
-            Ok(dn) => format!("entry {} ({dn})", candidate.id.0),
-            Err(_) => format!("entry {}", candidate.id.0),
-        };
+        let place = place(candidate);
         let entry = match Entry::decode(&candidate.record, &self.tree.catalogue) {
             Ok(entry) => entry,
             Err(fault) => {
@@ -99,7 +116,10 @@ impl Check<'_, '_> {
         };
         self.name(candidate, &entry, &place)?;
         self.identifier(&entry, &place);
-        self.postings(candidate, &entry, &place)?;
+        self.values(&entry, &place);
+        if self.indexes_are_built {
+            self.sum_entry(candidate.id, &entry, &place);
+        }
         self.schema(candidate, &entry, &place)
     }
 
@@ -162,67 +182,20 @@ impl Check<'_, '_> {
         }
     }
 
-    /// Every key that the entry calls for is there; that there are no others, the counts tell.
-    fn postings(
-        &mut self,
-        candidate: &Candidate<'_, '_>,
-        entry: &Entry,
-        place: &str,
-    ) -> Result<(), Fault> {
+    /// RFC 4511 §4.1.7: a set of values has no two equal ones.
+    fn values(&mut self, entry: &Entry, place: &str) {
         let schema = self.tree.schema().clone();
-        let mut keys: Vec<OwnedKey> = Vec::new();
-        for attribute in &entry.attributes {
-            let values = attribute.values.iter().map(Vec::as_slice);
-            self.indexes.keys(&schema, &attribute.described, values, &mut keys);
-        }
-        keys.sort_unstable();
-        keys.dedup();
-        let (number, low) = block_of(candidate.id);
-        for (kind, type_index, value) in &keys {
-            let Some(attribute_type) = schema.attribute_type_at(*type_index) else { continue };
-            let Some(attribute) = self.tree.catalogue.id(&attribute_type.key) else {
-                self.broken(place.to_owned(), format!("'{}' is not indexed", attribute_type.name));
-                continue;
-            };
-            *self.posted.entry((letter(*kind), attribute.0)).or_default() += 1;
-            let key = PostingKey { kind: *kind, attribute, key: value };
-            let block = self.tree.reader.posting_block(&key, number)?;
-            if !block.is_some_and(|block| block.contains(low)) {
-                let what = format!(
-                    "it is missing from the {} index of '{}'",
-                    name(*kind),
-                    attribute_type.name
-                );
+        for attribute in entry.attributes.iter().filter(|held| held.values.len() > 1) {
+            let kind = attribute.described.attribute_type(&schema);
+            let rule = kind.and_then(|kind| kind.equality);
+            let mut seen = HashSet::new();
+            let equal =
+                |value: &Vec<u8>| !seen.insert(equality_key(&schema, rule, value.as_slice()));
+            if attribute.values.iter().any(equal) {
+                let what = format!("'{}' has two values that are equal", attribute.described.text);
                 self.broken(place.to_owned(), what);
             }
         }
-        Ok(())
-    }
-
-    fn posting_counts(&mut self) -> Result<(), Fault> {
-        let attributes: Vec<(AttributeId, String)> = self
-            .tree
-            .catalogue
-            .iter()
-            .map(|(id, described)| (id, described.text.clone()))
-            .collect();
-        for (attribute, text) in attributes {
-            for kind in [IndexKind::Equality, IndexKind::Presence, IndexKind::Substring] {
-                let mut held = 0;
-                let unbounded = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
-                for row in
-                    self.tree.reader.posting_range(kind, attribute, unbounded.0, unbounded.1)?
-                {
-                    held += row?.block.count();
-                }
-                let called = self.posted.get(&(letter(kind), attribute.0)).copied().unwrap_or(0);
-                if held > called {
-                    let what = format!("{} ids are in it that no entry calls for", held - called);
-                    self.broken(format!("the {} index of '{text}'", name(kind)), what);
-                }
-            }
-        }
-        Ok(())
     }
 
     /// No loose value names an entry.
@@ -279,20 +252,10 @@ impl Check<'_, '_> {
     }
 }
 
-fn letter(kind: IndexKind) -> u8 {
-    match kind {
-        IndexKind::All => b'a',
-        IndexKind::Equality => b'e',
-        IndexKind::Presence => b'p',
-        IndexKind::Substring => b's',
-    }
-}
-
-fn name(kind: IndexKind) -> &'static str {
-    match kind {
-        IndexKind::All => "entry",
-        IndexKind::Equality => "equality",
-        IndexKind::Presence => "presence",
-        IndexKind::Substring => "substring",
+/// An entry's number and name, as far as it has one.
+fn place(candidate: &Candidate<'_, '_>) -> String {
+    match candidate.dn() {
+        Ok(dn) => format!("entry {} ({dn})", candidate.id.0),
+        Err(_) => format!("entry {}", candidate.id.0),
     }
 }
