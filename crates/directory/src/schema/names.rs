@@ -161,5 +161,5 @@ fn write_value(
 
 fn length(length: usize) -> Result<[u8; 2], String> {
     let length = u16::try_from(length).map_err(|_| "is too long for a name".to_owned())?;
-    Ok(length.to_be_bytes())
+    Ok(length.to_le_bytes())
 }

@@ -207,8 +207,8 @@ fn name_keys_are_as_the_storage_note_says() {
     let schema = Schema::standard();
     let keys = |text: &str| normalize_dn(&schema, &Dn::parse(text).unwrap()).unwrap();
     let name = keys("UID=Ann+CN=B,dc=Example");
-    assert_eq!(name.keys[0], b"\0\x02cn\0\x03 b \0\x03uid\0\x05 ann ");
-    assert_eq!(name.keys[1], b"\0\x02dc\0\x09 example ");
+    assert_eq!(name.keys[0], b"\x02\0cn\x03\0 b \x03\0uid\x05\0 ann ");
+    assert_eq!(name.keys[1], b"\x02\0dc\x09\0 example ");
     assert_eq!(name.unknown_type, None);
     assert!(name.is_at_or_below(&keys("DC=example")) && !keys("dc=example").is_at_or_below(&name));
     assert!(name.reversed().starts_with(&keys("dc=example").reversed()));
