@@ -8,7 +8,7 @@
 //! - [`read`]: from text to raw sections; [`fault`]: what can be wrong, with line and column.
 //! - [`overrides`]: the command line and the environment over the file.
 //! - [`resolved`]: [`Config`], which the rest of the program uses.
-//! - [`example`]: `chancery.example.toml` and `docs/reference/configuration.md`.
+//! - [`mod@example`]: `chancery.example.toml` and `docs/reference/configuration.md`.
 
 mod example;
 mod fault;

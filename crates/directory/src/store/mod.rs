@@ -9,7 +9,7 @@
 //! - [`posting`], [`idset`]: index rows and sets of ids.
 //! - [`dictionary`]: numbers of attribute descriptions.
 //! - [`bulk`], [`runs`]: filling an empty directory with sorted pages.
-//! - [`check`]: the invariants of the note, as far as bytes tell.
+//! - [`mod@check`]: the invariants of the note, as far as bytes tell.
 
 pub mod batch;
 pub mod block;
