@@ -454,3 +454,23 @@ fn stamps_tell_who_and_when() {
     assert!(entry.contains("creatorsName: cn=operator"), "{entry}");
     assert!(entry.contains(&format!("modifiersName: {ANNA}")), "{entry}");
 }
+
+#[test]
+fn a_group_emptied_by_deletions_can_still_be_changed() {
+    let sample = Sample::with_people();
+    let none = ChangeControls::default;
+    sample.load("dn: cn=all,ou=groups,dc=example,dc=com\nchangetype: delete\n");
+    sample.load(&at_people(
+        "dn: cn=few~\nchangetype: add\nobjectClass: groupOfNames\nmember: uid=bo~p\n",
+    ));
+    let few = |lines: &str| at_people(&format!("dn: cn=few~\nchangetype: modify\n{lines}-\n"));
+    let emptying = few("delete: member\nmember: uid=bo~p\n");
+    assert_eq!(code(&result(&sample, &emptying, none())), 65, "a client may not empty it");
+    sample.load(&at_people("dn: uid=bo~p\nchangetype: delete\n"));
+    let about = few("replace: description\ndescription: empty for now\n");
+    assert_eq!(code(&result(&sample, &about, none())), 0);
+    let as_other = few("add: objectClass\nobjectClass: extensibleObject\n");
+    assert_eq!(code(&result(&sample, &as_other, none())), 65, "other classes are judged anew");
+    let rename = at_people("dn: cn=few~\nchangetype: modrdn\nnewrdn: cn=none\ndeleteoldrdn: 1\n");
+    assert_eq!(code(&result(&sample, &rename, none())), 0);
+}

@@ -58,7 +58,7 @@ pub(crate) fn prepare(
     if entry.find("entryuuid").is_some() {
         preparing.check_uuid(&entry, None)?;
     }
-    let structural = preparing.check_schema(&entry, &links, preparing.relaxes(rights))?;
+    let structural = preparing.check_schema(None, &entry, &links, preparing.relaxes(rights))?;
     stamp(preparing, &mut entry, structural)?;
     Ok(Prepared::Add(Box::new(PreparedAdd {
         parent: place.parent,

@@ -296,6 +296,14 @@ impl<'l, 't> Links<'l, 't> {
         Ok(count.min(enough))
     }
 
+    /// Whether the attribute had no value before the change.
+    pub(crate) fn was_empty(&self, described: &Described) -> Result<bool, Fault> {
+        let (Some(from), Some(id)) = (self.from, self.id(described)) else { return Ok(true) };
+        let reader = &self.tree.reader;
+        let linked = reader.links_of(from, id)?.next().transpose()?.is_some();
+        Ok(!linked && reader.loose_of(from, id)?.next().transpose()?.is_none())
+    }
+
     /// Every link attribute that could have values: those in the dictionary, and those just used.
     pub(crate) fn attributes(&self) -> Vec<Arc<Described>> {
         let mut found: Vec<Arc<Described>> = self

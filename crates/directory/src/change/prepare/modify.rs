@@ -41,7 +41,7 @@ pub(crate) fn prepare(
         preparing.check_uuid(&after, Some(candidate.id))?;
     }
     let relaxes = preparing.relaxes(preparing.judge.of(&candidate).entry()?);
-    let structural = preparing.check_schema(&after, &links, relaxes)?;
+    let structural = preparing.check_schema(Some(&before), &after, &links, relaxes)?;
     check_structural(&before, &structural, relaxes)?;
     preparing.stamp(&mut after, "structuralObjectClass", structural.into_bytes())?;
     if !explained.iter().any(|one| one.described.key == "modifytimestamp") {
@@ -112,7 +112,7 @@ pub(crate) fn prepare_password(
         values,
     };
     apply(&mut after, preparing.schema(), &modification, true)?;
-    preparing.check_schema(&after, &Links::of(tree, candidate.id), false)?;
+    preparing.check_schema(Some(&before), &after, &Links::of(tree, candidate.id), false)?;
     if only_if.is_none() {
         preparing.stamp_modified(&mut after)?;
     }

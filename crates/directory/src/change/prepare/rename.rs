@@ -50,7 +50,7 @@ pub(crate) fn prepare(
     let after = renamed(preparing, &before, rdn, delete_old_rdn, new_parent)?;
     let links = Links::of(tree, candidate.id);
     let relaxes = preparing.relaxes(preparing.judge.of(&candidate).entry()?);
-    preparing.check_schema(&after, &links, relaxes)?;
+    preparing.check_schema(Some(&before), &after, &links, relaxes)?;
     Ok(Prepared::Rename(Box::new(PreparedRename {
         id: candidate.id,
         dn: candidate.dn()?.to_owned(),

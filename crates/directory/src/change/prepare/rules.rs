@@ -82,8 +82,10 @@ impl Preparing<'_, '_> {
     }
 
     /// The schema on the result as a whole; gives the name of the structural class.
+    /// `before` is the entry as it was, where there was one.
     pub(crate) fn check_schema(
         &self,
+        before: Option<&Entry>,
         entry: &Entry,
         links: &Links<'_, '_>,
         relaxes: bool,
@@ -104,6 +106,9 @@ impl Preparing<'_, '_> {
                 }
             }
         }
+        if let Some(before) = before {
+            self.excuse_emptied(before, entry, links, &mut present)?;
+        }
         let classes = entry.find("objectclass").map(|attribute| attribute.values.as_slice());
         let classes: Vec<&[u8]> = classes.unwrap_or_default().iter().map(Vec::as_slice).collect();
         let rdn = parse_rdn(&entry.rdn)?;
@@ -117,6 +122,36 @@ impl Preparing<'_, '_> {
         let checked = check_entry(schema, &to_check, relaxes)?;
         let class = schema.object_class_at(checked.structural);
         Ok(class.map(|class| class.name.clone()).unwrap_or_default())
+    }
+
+    /// A group whose last member was deleted has none, although its class requires one. That is not
+    /// the fault of whoever changes something else about it later, so what was missing before may
+    /// be missing still, as long as the classes stay.
+    fn excuse_emptied<'s>(
+        &'s self,
+        before: &Entry,
+        entry: &Entry,
+        links: &Links<'_, '_>,
+        present: &mut Vec<(&'s AttributeType, usize)>,
+    ) -> Result<(), Error> {
+        let schema = self.schema();
+        let classes = |entry: &Entry| entry.find("objectclass").map(|held| held.values.clone());
+        let held = classes(entry).unwrap_or_default();
+        if classes(before).as_ref() != Some(&held) {
+            return Ok(());
+        }
+        let names = held.iter().filter_map(|name| std::str::from_utf8(name).ok());
+        let required = names.filter_map(|name| schema.object_class(name)).flat_map(|it| &it.must);
+        for kind in required.filter_map(|index| schema.attribute_type_at(*index)) {
+            let is_missing = !present.iter().any(|(held, _)| held.index == kind.index);
+            if kind.is_link() && is_missing {
+                let described = self.tree.catalogue.describe(&kind.name)?;
+                if links.was_empty(&described)? {
+                    present.push((kind, 1));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// An entryUUID that a manager brought must be nobody else's (as far as its index tells).

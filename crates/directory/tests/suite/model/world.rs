@@ -171,7 +171,7 @@ impl World {
         }
         let leaf = rdn.split(',').next().unwrap();
         name(&mut entry, leaf);
-        check(&entry)?;
+        check(None, &entry)?;
         self.entries.insert(id, entry);
         self.bind();
         Ok(())
@@ -215,7 +215,7 @@ impl World {
                 return Err(67);
             }
         }
-        check(&entry)?;
+        check(self.entries.get(&id), &entry)?;
         self.entries.insert(id, entry);
         Ok(())
     }
@@ -303,7 +303,7 @@ impl World {
         name(&mut entry, new_rdn);
         entry.rdn = new_rdn.to_owned();
         entry.key = normal_rdn(new_rdn);
-        check(&entry)?;
+        check(self.entries.get(&id), &entry)?;
         self.entries.insert(id, entry);
         self.bind();
         Ok(())
@@ -341,10 +341,18 @@ fn name(entry: &mut Entry, rdn: &str) {
     }
 }
 
-fn check(entry: &Entry) -> Result<(), Code> {
-    let present = |wanted: &str| {
+fn check(before: Option<&Entry>, entry: &Entry) -> Result<(), Code> {
+    let has = |entry: &Entry, wanted: &str| {
         entry.values.keys().chain(entry.links.keys()).any(|key| base_type(key) == wanted)
     };
+    // What deletions took from a group may be missing still, as long as its classes stay.
+    let excused = |wanted: &str| {
+        let is_link = matches!(wanted, "member" | "uniquemember");
+        let classes = |entry: &Entry| entry.values.get("objectclass").cloned();
+        let stays = |before: &Entry| classes(before) == classes(entry) && !has(before, wanted);
+        is_link && before.is_some_and(stays)
+    };
+    let present = |wanted: &str| has(entry, wanted) || excused(wanted);
     let Some(classes) = entry.values.get("objectclass") else { return Err(65) };
     let required: &[&str] = match classes[0].as_str() {
         "organizationalUnit" => &["ou"],
