@@ -51,10 +51,7 @@ fn add(
 ) -> Result<(), Refusal> {
     let described = &modification.described;
     if modification.values.is_empty() {
-        return Err(Refusal::new(
-            ResultCode::PROTOCOL_ERROR,
-            format!("adding to '{}' needs at least one value", described.text),
-        ));
+        return Err(needs_value(described));
     }
     let equality = rule(schema, described);
     let mut values = entry.find(&described.key).map(|held| held.values.clone()).unwrap_or_default();
@@ -122,15 +119,28 @@ pub(crate) fn repeated(described: &Described) -> Refusal {
     )
 }
 
+/// RFC 4511 §4.6: an addition lists what it adds.
+pub(crate) fn needs_value(described: &Described) -> Refusal {
+    Refusal::new(
+        ResultCode::PROTOCOL_ERROR,
+        format!("adding to '{}' needs at least one value", described.text),
+    )
+}
+
+/// RFC 4525 §2.1.
+pub(crate) fn holds_no_integers(described: &Described) -> Refusal {
+    Refusal::new(
+        ResultCode::CONSTRAINT_VIOLATION,
+        format!("'{}' does not hold integers, so it cannot be incremented", described.text),
+    )
+}
+
 /// RFC 4525: every value of the attribute grows by the one given integer.
 fn increment(entry: &mut Entry, schema: &Schema, modification: &Explained) -> Result<(), Refusal> {
     let described = &modification.described;
     let integer = crate::schema::Syntax::Integer;
     if described.attribute_type(schema).map(|kind| kind.syntax) != Some(integer) {
-        return Err(Refusal::new(
-            ResultCode::CONSTRAINT_VIOLATION,
-            format!("'{}' does not hold integers, so it cannot be incremented", described.text),
-        ));
+        return Err(holds_no_integers(described));
     }
     let [step] = modification.values.as_slice() else {
         return Err(Refusal::new(

@@ -8,7 +8,7 @@ use ldap::message::ModifyOperation;
 use ldap::result::ResultCode;
 
 use crate::catalogue::Described;
-use crate::change::apply::{Explained, repeated};
+use crate::change::apply::{Explained, holds_no_integers, needs_value, repeated};
 use crate::names::Resolved;
 use crate::refusal::{Error, Fault, Refusal};
 use crate::schema::names::NormalizedDn;
@@ -86,11 +86,9 @@ impl<'l, 't> Links<'l, 't> {
     ) -> Result<(), Error> {
         let described = &modification.described;
         match modification.operation {
-            ModifyOperation::Add if modification.values.is_empty() => Err(Refusal::new(
-                ResultCode::PROTOCOL_ERROR,
-                format!("adding to '{}' needs at least one value", described.text),
-            )
-            .into()),
+            ModifyOperation::Add if modification.values.is_empty() => {
+                Err(needs_value(described).into())
+            }
             ModifyOperation::Add => self.add(described, &modification.values, permissive),
             ModifyOperation::Delete if modification.values.is_empty() => {
                 if !self.clear(described)? && !permissive {
@@ -100,11 +98,7 @@ impl<'l, 't> Links<'l, 't> {
             }
             ModifyOperation::Delete => self.delete(described, &modification.values, permissive),
             ModifyOperation::Replace => self.replace(described, &modification.values),
-            ModifyOperation::Increment => Err(Refusal::new(
-                ResultCode::CONSTRAINT_VIOLATION,
-                format!("'{}' does not hold integers, so it cannot be incremented", described.text),
-            )
-            .into()),
+            ModifyOperation::Increment => Err(holds_no_integers(described).into()),
         }
     }
 
