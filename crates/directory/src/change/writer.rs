@@ -18,6 +18,8 @@ use crate::change::perform::{Performed, Performing};
 use crate::change::prepare::{Prepared, Preparing, Stamp, prepare};
 use crate::change::{ChangeRequest, Outcome, ReadEntry, Reply};
 use crate::directory::Inner;
+use crate::entry::Entry;
+use crate::epoch::EpochCounter;
 use crate::judge::Judge;
 use crate::refusal::{Error, Fault, Refusal};
 use crate::search::projection::{Selection, project};
@@ -163,8 +165,8 @@ fn write_batch(
     let written = try_batch(inner, requests);
     if written.is_err() {
         // The next batch gives the same numbers to other entries, whose names are not those cached.
-        inner.names.begin_rename();
-        inner.names.end_rename();
+        inner.names.renames.begin_change();
+        inner.names.renames.end_change();
     }
     written
 }
@@ -180,6 +182,7 @@ fn try_batch(
         names_are_cached: true,
         changed: false,
         renamed: false,
+        reshaped: false,
     };
     let mut results = Vec::with_capacity(requests.len());
     for request in requests {
@@ -204,6 +207,8 @@ struct Writing<'w> {
     names_are_cached: bool,
     changed: bool,
     renamed: bool,
+    /// What a lens remembers is no longer true.
+    reshaped: bool,
 }
 
 impl Writing<'_> {
@@ -247,6 +252,7 @@ impl Writing<'_> {
         time_ms: u64,
     ) -> Result<Performed, Fault> {
         self.changed = true;
+        self.reshaped |= reshapes(prepared);
         let renames = matches!(prepared, Prepared::Rename(_));
         self.names_are_cached &= !renames;
         let (inner, cached) = (self.inner, self.names_are_cached);
@@ -281,13 +287,12 @@ impl Writing<'_> {
         let known = self.inner.catalogue.load_full();
         // Published first: whoever sees the new rows must know the numbers in them.
         self.inner.catalogue.store(self.catalogue.clone());
-        if self.renamed {
-            self.inner.names.begin_rename();
-        }
+        let changing =
+            [(self.renamed, &self.inner.names.renames), (self.reshaped, &self.inner.shape)];
+        let changing = changing.into_iter().filter_map(|(does, epoch)| does.then_some(epoch));
+        changing.clone().for_each(EpochCounter::begin_change);
         let committed = self.batch.commit();
-        if self.renamed {
-            self.inner.names.end_rename();
-        }
+        changing.for_each(EpochCounter::end_change);
         if committed.is_err() {
             self.inner.catalogue.store(known);
         }
@@ -329,13 +334,27 @@ impl Writing<'_> {
     }
 }
 
+/// Whether the change makes something untrue that a lens may remember: which entries there are,
+/// where they stand, links between them, what is a referral or an alias.
+fn reshapes(prepared: &Prepared) -> bool {
+    match prepared {
+        Prepared::Nothing => false,
+        Prepared::Add(_) | Prepared::Delete(_) | Prepared::Rename(_) => true,
+        Prepared::Modify(modify) => {
+            let classes =
+                |entry: &Entry| entry.find("objectclass").map(|found| found.values.clone());
+            !modify.links.is_empty() || classes(&modify.before) != classes(&modify.after)
+        }
+    }
+}
+
 fn tree_over<'t>(
     inner: &'t Inner,
     batch: &'t Batch<'_>,
     catalogue: Arc<Catalogue>,
     names_are_cached: bool,
 ) -> Tree<'t> {
-    let epoch = names_are_cached.then(|| inner.names.epoch()).filter(|epoch| epoch % 2 == 0);
+    let epoch = names_are_cached.then(|| inner.names.renames.now()).filter(|epoch| epoch % 2 == 0);
     Tree {
         reader: batch.reader(),
         catalogue,
@@ -344,6 +363,7 @@ fn tree_over<'t>(
         epoch,
         rules: inner.rules.load_full(),
         rule_filters: OnceCell::new(),
+        lens: None,
     }
 }
 

@@ -7,20 +7,22 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use smallvec::SmallVec;
+
 use crate::index::Indexes;
 use crate::refusal::Fault;
 use crate::schema::MatchingRule;
 use crate::search::filter::{Leaf, Node, Test, ValueSource};
 use crate::store::block::block_of;
 use crate::store::names::grams_of_piece;
-use crate::store::{AttributeId, BlockBits, EntryId, IndexKind, PostingKey};
+use crate::store::{AttributeId, BlockBits, EntryId, IndexKind, PostingKey, Survey};
 use crate::tree::Tree;
 
 /// Index rows read for one range or substring before the clause is given up as too wide.
 const RANGE_ROWS_MAX: u64 = 500_000;
 
 /// Below this many candidates, intersecting further costs more than testing them.
-const FEW: u64 = 48;
+pub(crate) const FEW: u64 = 48;
 
 /// Ascending candidates.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(crate) enum Plan {
     /// Every entry, in id order.
     All,
     One(EntryId),
+    /// So few that they are listed.
+    Few(SmallVec<[EntryId; 8]>),
     /// One index row, read block by block.
     Posting(Key),
     /// A set made while planning, at most one bit per entry of the directory.
@@ -66,6 +70,10 @@ impl Blocks {
         self.blocks.entry(block).or_insert_with(empty).insert(low);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
     pub(crate) fn count(&self) -> u64 {
         self.blocks.values().map(|bits| u64::from(bits.count())).sum()
     }
@@ -83,7 +91,7 @@ impl Plan {
         match self {
             Plan::All => "scan",
             Plan::One(_) => "name",
-            Plan::Posting(_) => "index",
+            Plan::Few(_) | Plan::Posting(_) => "index",
             Plan::Set(_) => "set",
             Plan::Both(_) => "intersection",
         }
@@ -138,7 +146,7 @@ impl Planner<'_, '_> {
 
     fn plan_or(&self, parts: &[Node], limit: u64) -> Result<Estimated, Fault> {
         if parts.is_empty() {
-            return Ok(Some((Plan::Set(Blocks::default()), 0)));
+            return Ok(Some((Plan::Few(SmallVec::new()), 0)));
         }
         let mut union = Blocks::default();
         let mut total = 0u64;
@@ -169,7 +177,7 @@ impl Planner<'_, '_> {
         match (&leaf.source, &leaf.test) {
             (_, Test::Chain(reached)) => Ok(ids(reached.iter().copied())),
             (ValueSource::EntryDn, Test::Names { target, .. }) => {
-                Ok(Some(target.map_or((Plan::Set(Blocks::default()), 0), |id| (Plan::One(id), 1))))
+                Ok(Some(target.map_or((Plan::Few(SmallVec::new()), 0), |id| (Plan::One(id), 1))))
             }
             (ValueSource::MemberOf, Test::Names { target, .. }) => self.members(*target, limit),
             (ValueSource::Links, Test::Names { target, reversed }) => {
@@ -236,7 +244,7 @@ impl Planner<'_, '_> {
         // Postings stand under the bare type; options only narrow further, on the entry.
         let Some(attribute) = self.tree.catalogue.id(&wanted.type_key) else {
             // The type has no number: no entry has a value of it, unless under a subtype.
-            return Ok(leaf.ids.is_empty().then(|| (Plan::Set(Blocks::default()), 0)));
+            return Ok(leaf.ids.is_empty().then(|| (Plan::Few(SmallVec::new()), 0)));
         };
         let equality = self.tree.schema().attribute_type_at(wanted.type_index);
         let equality = equality.and_then(|kind| kind.equality.or(kind.ordering));
@@ -285,9 +293,11 @@ impl Planner<'_, '_> {
         limit: u64,
     ) -> Result<Estimated, Fault> {
         let key = Key { kind, attribute, value };
-        let count =
-            self.tree.reader.posting(&key.borrowed())?.count_up_to(limit.saturating_add(1))?;
-        Ok((count <= limit).then_some((Plan::Posting(key), count)))
+        Ok(match self.tree.reader.posting(&key.borrowed())?.survey(FEW as usize, limit)? {
+            Survey::Few(ids) => Some(few(ids)),
+            Survey::Many(count) if count <= limit => Some((Plan::Posting(key), count)),
+            Survey::Many(_) => None,
+        })
     }
 
     fn range(
@@ -362,7 +372,18 @@ impl Planner<'_, '_> {
     }
 }
 
+fn few(ids: SmallVec<[EntryId; 8]>) -> (Plan, u64) {
+    let count = ids.len() as u64;
+    (Plan::Few(ids), count)
+}
+
 fn ids(ids: impl Iterator<Item = EntryId>) -> Estimated {
+    let mut ids: SmallVec<[EntryId; 8]> = ids.collect();
+    if ids.len() as u64 <= FEW {
+        ids.sort_unstable();
+        ids.dedup();
+        return Some(few(ids));
+    }
     let blocks = Blocks::from_ids(ids);
     let count = blocks.count();
     Some((Plan::Set(blocks), count))

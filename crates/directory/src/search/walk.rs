@@ -8,7 +8,7 @@ use crate::store::{BlockBits, EntryId, Posting, Reader};
 
 /// A position in a plan (any but `Plan::All`, which is a walk over the entries themselves).
 pub(crate) enum Walk<'w, 't> {
-    One(EntryId),
+    Few(&'w [EntryId]),
     Posting { posting: Posting<'t>, next: u32 },
     Set(&'w Blocks),
     Both(Vec<Walk<'w, 't>>),
@@ -21,7 +21,8 @@ impl<'w, 't> Walk<'w, 't> {
     pub(crate) fn open(reader: &Reader<'t>, plan: &'w Plan) -> Result<Walk<'w, 't>, Fault> {
         Ok(match plan {
             Plan::All => Walk::Both(Vec::new()),
-            Plan::One(id) => Walk::One(*id),
+            Plan::One(id) => Walk::Few(std::slice::from_ref(id)),
+            Plan::Few(ids) => Walk::Few(ids),
             Plan::Posting(key) => {
                 Walk::Posting { posting: reader.posting(&key.borrowed())?, next: 0 }
             }
@@ -35,11 +36,15 @@ impl<'w, 't> Walk<'w, 't> {
     /// The first block at or after `block` that holds candidates.
     pub(crate) fn next_from(&mut self, block: u32) -> Result<Found, Fault> {
         match self {
-            Walk::One(id) => {
-                let (number, low) = block_of(*id);
-                let mut bits = BlockBits::empty();
-                bits.insert(low);
-                Ok((number >= block).then_some((number, bits)))
+            Walk::Few(ids) => {
+                let mut found: Found = None;
+                for (number, low) in ids.iter().map(|id| block_of(*id)) {
+                    if number >= block && found.as_ref().is_none_or(|(at, _)| *at == number) {
+                        let bits = &mut found.get_or_insert((number, BlockBits::empty())).1;
+                        bits.insert(low);
+                    }
+                }
+                Ok(found)
             }
             Walk::Posting { posting, next } => {
                 if *next != block {

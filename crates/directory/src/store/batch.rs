@@ -1,6 +1,7 @@
 //! Everything that can be written, in one transaction that commits wholly or not at all.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use heed::{Env, PutFlags, RwTxn, WithoutTls};
 
@@ -292,6 +293,8 @@ impl<'s> Batch<'s> {
         if committed.is_err() {
             self.store.dictionary.store(known);
         }
+        // Failed or not: whoever reads next looks for itself.
+        self.store.commits.fetch_add(1, Ordering::SeqCst);
         committed
     }
 

@@ -35,7 +35,7 @@ pub use dictionary::Dictionary;
 pub use entry::{EntryBuilder, EntryFlags, EntryRecord, Row};
 pub use idset::BlockBits;
 pub use open::{OpenError, Sizes, Store, StoreOptions};
-pub use posting::{IndexKind, Posting, PostingKey, PostingRow};
+pub use posting::{IndexKind, Posting, PostingKey, PostingRow, Survey};
 pub use reader::{Backlink, Counters, Link, Loose, LooseName, Node, Reader, Snapshot};
 
 /// The number of an entry, never used again. 0 is the place above the suffixes.

@@ -6,7 +6,10 @@ use std::{
     io::{self, ErrorKind, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -185,6 +188,7 @@ pub struct Store {
     pub(super) tables: Tables,
     pub(super) dictionary: ArcSwap<Dictionary>,
     pub(super) folder: PathBuf,
+    pub(super) commits: AtomicU64,
     read_only: bool,
     /// Held for the life of the store; the lock goes with the file. Only where it may be written.
     _lock: Option<File>,
@@ -230,7 +234,21 @@ impl Store {
             self.follow_dictionary(&txn)?;
         }
         // Loaded after the transaction began, so it has at least the numbers that are in use.
-        Ok(Snapshot { txn, tables: &self.tables, dictionary: self.dictionary.load_full() })
+        Ok(Snapshot { txn, tables: self.tables, dictionary: self.dictionary.load_full() })
+    }
+
+    /// The same for [`crate::keeper`], not bound to this borrow; it keeps the file open.
+    pub(crate) fn lasting_snapshot(&self) -> Result<Snapshot<'static>, Fault> {
+        let txn = self.env.clone().static_read_txn().map_err(fault::store("beginning to read"))?;
+        if self.read_only {
+            self.follow_dictionary(&txn)?;
+        }
+        Ok(Snapshot { txn, tables: self.tables, dictionary: self.dictionary.load_full() })
+    }
+
+    /// How many commits this process has made, counted before they are answered.
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
     }
 
     /// The write transaction. Waits for the one before it: never begin two on one thread.
@@ -485,6 +503,7 @@ impl Place<'_> {
             tables,
             dictionary: ArcSwap::from_pointee(dictionary),
             folder: self.folder.to_owned(),
+            commits: AtomicU64::new(0),
             read_only: self.options.read_only,
             _lock: lock,
         })
@@ -569,6 +588,6 @@ impl fmt::Debug for Store {
 impl Snapshot<'_> {
     /// Everything that can be read, as it was when the snapshot was taken.
     pub fn reader(&self) -> Reader<'_> {
-        Reader { txn: &self.txn, tables: self.tables, dictionary: &self.dictionary, pending: None }
+        Reader { txn: &self.txn, tables: &self.tables, dictionary: &self.dictionary, pending: None }
     }
 }

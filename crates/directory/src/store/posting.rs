@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use heed::{RoRange, types::Bytes};
+use smallvec::SmallVec;
 
 use super::{
     AttributeId, EntryId,
@@ -118,6 +119,14 @@ pub(super) fn split_row_key(key: &[u8]) -> Result<(&[u8], u32), Fault> {
     Ok((prefix, u32::from_be_bytes(*block)))
 }
 
+/// What a posting holds, as far as planning wants to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Survey {
+    /// All ids, in order.
+    Few(SmallVec<[EntryId; 8]>),
+    Many(u64),
+}
+
 /// The blocks of one posting, in order of their numbers.
 pub struct Posting<'t> {
     txn: &'t Transaction<'t>,
@@ -171,6 +180,25 @@ impl<'t> Posting<'t> {
             }
         }
         Ok(count)
+    }
+
+    /// All ids where there are no more than `few`; otherwise their number, counted until `limit`
+    /// is passed.
+    pub fn survey(&self, few: usize, limit: u64) -> Result<Survey, Fault> {
+        let mut ids = SmallVec::new();
+        let mut count = 0;
+        for row in range(self.txn, self.table, &self.prefix, 0)? {
+            let (key, value) = row.map_err(fault::store(DOING))?;
+            let block = Block::parse(split_row_key(key)?.1, value)?;
+            count += block.count();
+            if count > limit {
+                break;
+            }
+            if count <= few as u64 {
+                ids.extend(block.iter());
+            }
+        }
+        Ok(if count <= limit.min(few as u64) { Survey::Few(ids) } else { Survey::Many(count) })
     }
 
     /// All ids from the next block on, in order.

@@ -22,7 +22,7 @@ const DEPTH_MAX: usize = 10_000;
 /// The state at one moment. [`Snapshot::reader`] reads from it.
 pub struct Snapshot<'s> {
     pub(super) txn: RoTxn<'s, WithoutTls>,
-    pub(super) tables: &'s Tables,
+    pub(super) tables: Tables,
     pub(super) dictionary: Arc<Dictionary>,
 }
 
