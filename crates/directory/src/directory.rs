@@ -22,7 +22,7 @@ use crate::refusal::{Error, Fault, Refusal};
 use crate::schema::{Schema, SchemaError};
 use crate::store::{Reader, Store, StoreOptions};
 use crate::subject::Subject;
-use crate::tree::Tree;
+use crate::tree::{Memo, Tree};
 use crate::view::View;
 
 /// Changes that wait for the writer; more are answered with `busy`.
@@ -132,6 +132,7 @@ impl Inner {
             epoch,
             rules: self.rules.load_full(),
             rule_filters: std::cell::OnceCell::new(),
+            memo: Memo::default(),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The tree as one transaction sees it: rows, what they mean, and the names of entries. Knows
 //! nothing of who asks; only `view` and the writer hold one.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use ldap::result::ResultCode;
+use smallvec::SmallVec;
 
 use crate::access::AccessRules;
 use crate::catalogue::{Catalogue, Described};
@@ -31,7 +32,20 @@ pub(crate) struct Tree<'t> {
     pub rules: Arc<AccessRules>,
     /// The rules' own filters, compiled when the first is needed.
     pub rule_filters: OnceCell<Vec<Node>>,
+    pub memo: Memo,
 }
+
+/// What was asked last: the entries of a search share a few parents.
+#[derive(Default)]
+pub(crate) struct Memo {
+    parent_name: RefCell<Option<(EntryId, Arc<str>)>>,
+    /// Whether an entry is another one or below it.
+    within: RefCell<SmallVec<[(EntryId, EntryId, bool); WITHIN_MAX]>>,
+    oldest_within: Cell<usize>,
+}
+
+/// How many answers about ancestors are remembered.
+const WITHIN_MAX: usize = 8;
 
 impl<'t> Tree<'t> {
     pub(crate) fn schema(&self) -> &Arc<Schema> {
@@ -69,12 +83,46 @@ impl<'t> Tree<'t> {
         self.names.compose(&self.reader, self.epoch, id)
     }
 
+    /// The name of a child of `parent`.
+    fn join_parent(&self, rdn: &str, parent: EntryId) -> Result<String, Fault> {
+        let mut memo = self.memo.parent_name.borrow_mut();
+        if let Some((id, name)) = &*memo
+            && *id == parent
+        {
+            return Ok(join(rdn, name));
+        }
+        let name = self.names.parent_name(&self.reader, self.epoch, parent)?;
+        let joined = join(rdn, &name);
+        *memo = Some((parent, name));
+        Ok(joined)
+    }
+
     pub(crate) fn parent(&self, id: EntryId) -> Result<EntryId, Fault> {
         Ok(self.reader.node(id)?.map_or(EntryId(0), |node| node.parent))
     }
 
     /// Whether `id` is `ancestor` or below it.
     pub(crate) fn is_within(&self, id: EntryId, ancestor: EntryId) -> Result<bool, Fault> {
+        if id == ancestor {
+            return Ok(id != EntryId(0));
+        }
+        let known =
+            self.memo.within.borrow().iter().find(|row| (row.0, row.1) == (id, ancestor)).copied();
+        if let Some((_, _, within)) = known {
+            return Ok(within);
+        }
+        let within = self.climbs_to(id, ancestor)?;
+        let mut rows = self.memo.within.borrow_mut();
+        let oldest = self.memo.oldest_within.get() % WITHIN_MAX;
+        match rows.get_mut(oldest) {
+            Some(row) => *row = (id, ancestor, within),
+            None => rows.push((id, ancestor, within)),
+        }
+        self.memo.oldest_within.set(oldest + 1);
+        Ok(within)
+    }
+
+    fn climbs_to(&self, id: EntryId, ancestor: EntryId) -> Result<bool, Fault> {
         let mut at = id;
         while at != EntryId(0) {
             if at == ancestor {
@@ -202,9 +250,8 @@ impl<'a, 't> Candidate<'a, 't> {
         if let Some(dn) = self.dn.get() {
             return Ok(dn);
         }
-        let tree = self.tree;
-        let parent = tree.names.parent_name(&tree.reader, tree.epoch, self.record.parent())?;
-        Ok(self.dn.get_or_init(|| join(self.record.rdn(), &parent)))
+        let dn = self.tree.join_parent(self.record.rdn(), self.record.parent())?;
+        Ok(self.dn.get_or_init(|| dn))
     }
 
     pub(crate) fn described(&self, id: AttributeId) -> Option<&'a Arc<Described>> {

@@ -18,6 +18,7 @@ use super::{
     fault,
     reader::{Reader, load_dictionary, meta_u32},
     tables::{TABLES_MAX, Tables},
+    versions::LinkVersions,
 };
 use crate::refusal::Fault;
 
@@ -184,6 +185,7 @@ pub struct Store {
     pub(super) env: Env<WithoutTls>,
     pub(super) tables: Tables,
     pub(super) dictionary: ArcSwap<Dictionary>,
+    pub(super) versions: LinkVersions,
     pub(super) folder: PathBuf,
     read_only: bool,
     /// Held for the life of the store; the lock goes with the file. Only where it may be written.
@@ -230,7 +232,12 @@ impl Store {
             self.follow_dictionary(&txn)?;
         }
         // Loaded after the transaction began, so it has at least the numbers that are in use.
-        Ok(Snapshot { txn, tables: &self.tables, dictionary: self.dictionary.load_full() })
+        Ok(Snapshot {
+            txn,
+            tables: &self.tables,
+            dictionary: self.dictionary.load_full(),
+            versions: &self.versions,
+        })
     }
 
     /// The write transaction. Waits for the one before it: never begin two on one thread.
@@ -484,6 +491,7 @@ impl Place<'_> {
             env,
             tables,
             dictionary: ArcSwap::from_pointee(dictionary),
+            versions: LinkVersions::default(),
             folder: self.folder.to_owned(),
             read_only: self.options.read_only,
             _lock: lock,
@@ -569,6 +577,12 @@ impl fmt::Debug for Store {
 impl Snapshot<'_> {
     /// Everything that can be read, as it was when the snapshot was taken.
     pub fn reader(&self) -> Reader<'_> {
-        Reader { txn: &self.txn, tables: self.tables, dictionary: &self.dictionary, pending: None }
+        Reader {
+            txn: &self.txn,
+            tables: self.tables,
+            dictionary: &self.dictionary,
+            versions: self.versions,
+            pending: None,
+        }
     }
 }
