@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use ldap::result::ResultCode;
 
+use crate::access::ClassMemo;
 use crate::refusal::Refusal;
 use crate::schema::{AttributeDescription, AttributeType, Schema};
 use crate::store::AttributeId;
@@ -51,6 +52,7 @@ pub(crate) struct Described {
     /// Values are names of entries and live in the link tables.
     pub link: bool,
     pub secret: bool,
+    pub access_class: ClassMemo,
 }
 
 impl Described {
@@ -70,6 +72,7 @@ impl Described {
             operational: kind.is_operational(),
             link: kind.is_link() && description.options.is_empty(),
             secret: SECRETS.contains(&kind.key.as_str()),
+            access_class: ClassMemo::default(),
         }
     }
 
@@ -88,6 +91,7 @@ impl Described {
             operational: false,
             link: false,
             secret,
+            access_class: ClassMemo::default(),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::epoch::{Epoch, EpochCounter};
 use crate::refusal::{Fault, Refusal};
 use crate::schema::Schema;
 use crate::schema::names::{NormalizedDn, normalize_dn};
+use crate::search::printed::PrintedLinks;
 use crate::store::{EntryId, Reader, names};
 
 /// Above the suffixes: the parent of every suffix's node.
@@ -128,6 +129,8 @@ pub(crate) fn parse(text: &str) -> Result<Dn, Refusal> {
 pub(crate) struct NameCache {
     pub renames: EpochCounter,
     names: RwLock<(u64, HashMap<EntryId, Arc<str>>)>,
+    /// Many names at once: the values of large groups.
+    pub(crate) printed: PrintedLinks,
 }
 
 impl NameCache {
@@ -184,7 +187,14 @@ impl NameCache {
 }
 
 pub(crate) fn join(rdn: &str, parent: &str) -> String {
-    if parent.is_empty() { rdn.to_owned() } else { format!("{rdn},{parent}") }
+    if parent.is_empty() {
+        return rdn.to_owned();
+    }
+    let mut name = String::with_capacity(rdn.len() + 1 + parent.len());
+    for part in [rdn, ",", parent] {
+        name.push_str(part);
+    }
+    name
 }
 
 /// Two names, one below the other, either of which may be empty.

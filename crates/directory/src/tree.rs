@@ -1,11 +1,12 @@
 //! The tree as one transaction sees it: rows, what they mean, and the names of entries. Knows
 //! nothing of who asks; only `view` and the writer hold one.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use ldap::dn::Rdn;
 use ldap::result::ResultCode;
+use smallvec::SmallVec;
 
 use crate::access::AccessRules;
 use crate::catalogue::{Catalogue, Described};
@@ -37,6 +38,36 @@ pub(crate) struct Tree<'t> {
     pub rule_filters: OnceCell<Vec<Node>>,
     /// What is remembered of this shape of the tree; never while writing.
     pub lens: Option<&'t Lens>,
+    pub memo: Memo,
+}
+
+/// What was asked last: the entries of a search share a few parents.
+#[derive(Default)]
+pub(crate) struct Memo {
+    parent_name: RefCell<Option<(EntryId, Arc<str>)>>,
+    /// Whether an entry is another one or below it.
+    within: RefCell<SmallVec<[(EntryId, EntryId, bool); WITHIN_MAX]>>,
+    oldest_within: Cell<usize>,
+}
+
+/// How many answers about ancestors are remembered.
+const WITHIN_MAX: usize = 8;
+
+impl Memo {
+    fn is_within(&self, id: EntryId, ancestor: EntryId) -> Option<bool> {
+        let rows = self.within.borrow();
+        rows.iter().find(|row| (row.0, row.1) == (id, ancestor)).map(|row| row.2)
+    }
+
+    fn remember_within(&self, id: EntryId, ancestor: EntryId, within: bool) {
+        let mut rows = self.within.borrow_mut();
+        let oldest = self.oldest_within.get() % WITHIN_MAX;
+        match rows.get_mut(oldest) {
+            Some(row) => *row = (id, ancestor, within),
+            None => rows.push((id, ancestor, within)),
+        }
+        self.oldest_within.set(oldest + 1);
+    }
 }
 
 impl<'t> Tree<'t> {
@@ -118,6 +149,20 @@ impl<'t> Tree<'t> {
         self.names.compose(&self.reader, self.epoch, id)
     }
 
+    /// The name of a child of `parent`.
+    fn join_parent(&self, rdn: &str, parent: EntryId) -> Result<String, Fault> {
+        let mut memo = self.memo.parent_name.borrow_mut();
+        if let Some((id, name)) = &*memo
+            && *id == parent
+        {
+            return Ok(join(rdn, name));
+        }
+        let name = self.names.parent_name(&self.reader, self.epoch, parent)?;
+        let joined = join(rdn, &name);
+        *memo = Some((parent, name));
+        Ok(joined)
+    }
+
     pub(crate) fn parent(&self, id: EntryId) -> Result<EntryId, Fault> {
         Ok(self.reader.node(id)?.map_or(EntryId(0), |node| node.parent))
     }
@@ -125,14 +170,20 @@ impl<'t> Tree<'t> {
     /// Whether `id` is `ancestor` or below it.
     pub(crate) fn is_within(&self, id: EntryId, ancestor: EntryId) -> Result<bool, Fault> {
         if id == ancestor {
-            return Ok(true);
+            return Ok(id != EntryId::ROOT);
         }
-        let Some(lens) = self.lens else { return self.climbs_to(id, ancestor) };
-        if let Some(within) = lens.is_within(id, ancestor) {
+        let known = match self.lens {
+            Some(lens) => lens.is_within(id, ancestor),
+            None => self.memo.is_within(id, ancestor),
+        };
+        if let Some(within) = known {
             return Ok(within);
         }
         let within = self.climbs_to(id, ancestor)?;
-        lens.remember_within(id, ancestor, within);
+        match self.lens {
+            Some(lens) => lens.remember_within(id, ancestor, within),
+            None => self.memo.remember_within(id, ancestor, within),
+        }
         Ok(within)
     }
 
@@ -264,9 +315,8 @@ impl<'a, 't> Candidate<'a, 't> {
         if let Some(dn) = self.dn.get() {
             return Ok(dn);
         }
-        let tree = self.tree;
-        let parent = tree.names.parent_name(&tree.reader, tree.epoch, self.record.parent())?;
-        Ok(self.dn.get_or_init(|| join(self.record.rdn(), &parent)))
+        let dn = self.tree.join_parent(self.record.rdn(), self.record.parent())?;
+        Ok(self.dn.get_or_init(|| dn))
     }
 
     pub(crate) fn described(&self, id: AttributeId) -> Option<&'a Arc<Described>> {

@@ -21,7 +21,7 @@ use crate::search::filter::{Node, compile};
 use crate::search::given::{GivenEntry, evaluate_given, explain, search_given};
 use crate::search::{EntrySink, Search, SearchQuery, Step};
 use crate::subject::{Subject, Who};
-use crate::tree::Tree;
+use crate::tree::{Memo, Tree};
 
 /// One asker's view of one snapshot. Short-lived: while it lives, the disk cannot reuse pages.
 pub struct View<'d> {
@@ -69,6 +69,7 @@ impl<'d> View<'d> {
             rules: Arc::clone(&self.rules),
             rule_filters: OnceCell::new(),
             lens: self.lens,
+            memo: Memo::default(),
         }
     }
 

@@ -229,12 +229,18 @@ where
     I: IntoIterator<Item = &'v [u8]> + Clone,
 {
     let set = values.clone().into_iter().map(|value| length_of_tlv(value.len())).sum();
-    write_header(out, SEQUENCE, length_of_tlv(description.len()) + length_of_tlv(set));
-    write_octets(out, OCTET_STRING, description);
-    write_header(out, SET, set);
+    write_attribute_header(out, description, set);
     for value in values {
         write_octets(out, OCTET_STRING, value);
     }
+}
+
+/// What of a `PartialAttribute` stands in front of its values, which take `values_length` octets as
+/// OCTET STRING elements.
+pub fn write_attribute_header(out: &mut Vec<u8>, description: &[u8], values_length: usize) {
+    write_header(out, SEQUENCE, length_of_tlv(description.len()) + length_of_tlv(values_length));
+    write_octets(out, OCTET_STRING, description);
+    write_header(out, SET, values_length);
 }
 
 /// The envelope around what `content` writes.

@@ -3,8 +3,8 @@
 /// What capacity an empty buffer may keep: most answers fit, and idle connections stay small.
 const KEPT_CAPACITY: usize = 16 * 1024;
 
-/// Once this much of the front is sent, it is dropped, so that a reader who is slow but never
-/// finished cannot make the buffer grow.
+/// Once this much of the front is sent, and at least half, it is dropped, so that a reader who is
+/// slow but never finished cannot make the buffer grow, and each byte is moved once at most.
 const SENT_MAX: usize = 32 * 1024;
 
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl Output {
             self.bytes.clear();
             self.bytes.shrink_to(KEPT_CAPACITY);
             self.sent = 0;
-        } else if self.sent >= SENT_MAX {
+        } else if self.sent >= SENT_MAX && self.sent >= self.bytes.len() / 2 {
             self.bytes.drain(..self.sent);
             self.sent = 0;
         }

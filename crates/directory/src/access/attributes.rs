@@ -1,6 +1,7 @@
 //! The attributes a rule speaks of, and attributes grouped by which rules speak of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use smallvec::SmallVec;
 
@@ -90,12 +91,27 @@ pub(crate) struct Class {
 pub(crate) struct Classes {
     pub(crate) list: Vec<Class>,
     of: HashMap<String, AttributeClass>,
+    /// Tells these classes from those of other rules; 0 is that of no rules.
+    generation: u32,
+}
+
+/// The class of one attribute under the rules that were asked last, so that the next asking costs
+/// no look-up.
+#[derive(Debug)]
+pub(crate) struct ClassMemo(AtomicU64);
+
+impl Default for ClassMemo {
+    fn default() -> ClassMemo {
+        ClassMemo(AtomicU64::new(u64::MAX))
+    }
 }
 
 impl Classes {
     pub(crate) fn new(rules: &[Rule], operational: &[String]) -> Classes {
+        static GENERATIONS: AtomicU32 = AtomicU32::new(1);
+        let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
         let is_operational: BTreeSet<&str> = operational.iter().map(String::as_str).collect();
-        let mut classes = Classes { list: unmentioned(rules), of: HashMap::new() };
+        let mut classes = Classes { list: unmentioned(rules), of: HashMap::new(), generation };
         for key in operational {
             classes.of.insert(key.clone(), AttributeClass::OPERATIONAL);
         }
@@ -116,6 +132,17 @@ impl Classes {
     pub(crate) fn of(&self, key: &str) -> AttributeClass {
         let kind = key.split(';').next().unwrap_or(key);
         self.of.get(kind).copied().unwrap_or(AttributeClass::USER)
+    }
+
+    /// The same through what the attribute remembers: generation and class in one number.
+    pub(crate) fn remembered(&self, key: &str, memo: &ClassMemo) -> AttributeClass {
+        let known = memo.0.load(Ordering::Relaxed);
+        if known >> 32 == u64::from(self.generation) {
+            return AttributeClass(known as u32);
+        }
+        let class = self.of(key);
+        memo.0.store(u64::from(self.generation) << 32 | u64::from(class.0), Ordering::Relaxed);
+        class
     }
 
     pub(crate) fn rules(&self, class: AttributeClass) -> RuleMask {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::attributes::{AttributeClass, ClassSet};
+use super::attributes::{AttributeClass, ClassMemo, ClassSet};
 use super::mask::RuleMask;
 use super::rights::Rights;
 use super::rule::{AccessRules, NameIndex, Place, PlaceScope, Rule, WhoTerm};
@@ -192,7 +192,14 @@ impl AskerRules {
 
     /// The rules for this asker and this entry.
     pub fn for_entry<'a, T: Target>(&'a self, target: &'a T) -> EntryAccess<'a, T> {
-        EntryAccess { asker: self, target, known: Cell::default(), applies: Cell::default() }
+        EntryAccess {
+            asker: self,
+            target,
+            known: Cell::default(),
+            applies: Cell::default(),
+            decided: Cell::default(),
+            rights: Default::default(),
+        }
     }
 }
 
@@ -203,7 +210,14 @@ pub struct EntryAccess<'a, T> {
     pub(crate) target: &'a T,
     known: Cell<RuleMask>,
     applies: Cell<RuleMask>,
+    /// The first classes, which are nearly all there are: a bit for each that is decided ...
+    decided: Cell<u32>,
+    /// ... and what was decided.
+    rights: [Cell<Rights>; DECIDED_MAX],
 }
+
+/// How many attribute classes an entry's decisions are remembered for.
+const DECIDED_MAX: usize = 16;
 
 impl<T: Target> EntryAccess<'_, T> {
     /// Rights on the entry itself: to see that it is there, create, rename or remove it.
@@ -216,9 +230,22 @@ impl<T: Target> EntryAccess<'_, T> {
         self.class(self.asker.rules.class_of(key))
     }
 
+    /// The same where the attribute remembers its class.
+    pub(crate) fn remembered(&self, key: &str, memo: &ClassMemo) -> Result<Rights, Fault> {
+        self.class(self.asker.rules.classes.remembered(key, memo))
+    }
+
     /// Rights on an attribute whose class is known.
     pub fn class(&self, class: AttributeClass) -> Result<Rights, Fault> {
-        Ok(self.decide(class)?.rights)
+        let slot = self.rights.get(class.0 as usize);
+        let Some(slot) = slot else { return Ok(self.decide(class)?.rights) };
+        let (decided, bit) = (self.decided.get(), 1 << class.0);
+        if decided & bit == 0 {
+            slot.set(self.decide(class)?.rights);
+            // Deciding may have asked for other classes meanwhile.
+            self.decided.set(self.decided.get() | bit);
+        }
+        Ok(slot.get())
     }
 
     /// First match decides; nothing matching denies.

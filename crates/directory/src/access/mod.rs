@@ -27,6 +27,7 @@ mod rule;
 mod tests;
 mod text;
 
+pub(crate) use attributes::ClassMemo;
 pub use attributes::{AttributeClass, ClassSet, SECRETS};
 pub use evaluate::{AskerRules, Decision, EntryAccess, Target, Tree, UserAttributes};
 pub use explain::{Considered, Explanation, Reason};

@@ -24,7 +24,7 @@ use crate::judge::Judge;
 use crate::refusal::{Error, Fault, Refusal};
 use crate::search::projection::{Selection, project};
 use crate::store::{Batch, CommitNumber, EntryId};
-use crate::tree::Tree;
+use crate::tree::{Memo, Tree};
 
 /// Changes in one transaction at most: bounds the delay of the first.
 pub(crate) const BATCH_CHANGES_MAX: usize = 512;
@@ -364,6 +364,7 @@ fn tree_over<'t>(
         rules: inner.rules.load_full(),
         rule_filters: OnceCell::new(),
         lens: None,
+        memo: Memo::default(),
     }
 }
 

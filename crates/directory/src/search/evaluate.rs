@@ -4,7 +4,8 @@
 use crate::permits::Permits;
 use crate::refusal::Fault;
 use crate::schema::{AttributeType, Schema};
-use crate::search::filter::{Leaf, Node, Test, ValueSource};
+use crate::search::filter::{Leaf, Node, Test, ValueSource, Wanted};
+use crate::search::links::has_links;
 use crate::store::EntryId;
 use crate::store::names::hash16;
 use crate::tree::Candidate;
@@ -49,7 +50,7 @@ fn evaluate_leaf(
     rights: &dyn Permits,
 ) -> Result<Truth, Fault> {
     if let Some(wanted) = &leaf.wanted
-        && !rights.may_search(&wanted.type_key)?
+        && !may_search(wanted, rights)?
     {
         return Ok(None);
     }
@@ -71,6 +72,13 @@ fn evaluate_leaf(
     Ok(found)
 }
 
+fn may_search(wanted: &Wanted, rights: &dyn Permits) -> Result<bool, Fault> {
+    match &wanted.described {
+        Some(described) => rights.may_search(described),
+        None => rights.may_search_type(&wanted.type_key),
+    }
+}
+
 fn stored(
     leaf: &Leaf,
     candidate: &Candidate<'_, '_>,
@@ -84,7 +92,7 @@ fn stored(
             continue;
         }
         let Some(described) = candidate.described(row.attribute) else { continue };
-        if !rights.may_search(&described.type_key)? {
+        if !rights.may_search(described)? {
             hidden = true;
             continue;
         }
@@ -172,16 +180,12 @@ fn links(leaf: &Leaf, candidate: &Candidate<'_, '_>, rights: &dyn Permits) -> Re
         if !described.link {
             continue;
         }
-        if !rights.may_search(&described.type_key)? {
+        if !rights.may_search(described)? {
             truth = None;
             continue;
         }
         let found = match &leaf.test {
-            Test::Present => {
-                (flags.has_links && reader.links_of(candidate.id, *attribute)?.next().is_some())
-                    || (flags.has_loose
-                        && reader.loose_of(candidate.id, *attribute)?.next().is_some())
-            }
+            Test::Present => has_links(candidate, *attribute)?,
             Test::Names { target, reversed } => match target {
                 Some(target) => {
                     flags.has_links && reader.has_link(candidate.id, *attribute, *target)?
@@ -292,7 +296,7 @@ fn in_name(
     for part in name.rdns.iter().flat_map(|rdn| &rdn.values) {
         let Some(kind) = schema.attribute_type(&part.attribute) else { continue };
         if asks_about(leaf, schema, kind)
-            && rights.may_search(&kind.key)?
+            && rights.may_search_type(&kind.key)?
             && test_value(schema, &leaf.test, &part.value) == Some(true)
         {
             return Ok(true);

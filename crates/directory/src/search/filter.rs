@@ -3,9 +3,11 @@
 //! §4.5.1.7).
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use ldap::filter::{Assertion, Extensible, Filter, Substrings};
 
+use crate::catalogue::Described;
 use crate::names::Resolved;
 use crate::refusal::Error;
 use crate::schema::{AttributeDescription, AttributeType, MatchingRule, Piece, RuleKind, Syntax};
@@ -39,6 +41,8 @@ pub(crate) struct Leaf {
 pub(crate) struct Wanted {
     pub type_index: u32,
     pub type_key: String,
+    /// Where the bare type has a number.
+    pub described: Option<Arc<Described>>,
     pub options: Vec<String>,
 }
 
@@ -117,12 +121,14 @@ fn compile_all(tree: &Tree<'_>, parts: &[Filter<'_>]) -> Result<Vec<Node>, Error
 
 fn leaf(tree: &Tree<'_>, wanted: &AttributeDescription<'_>, test: Test) -> Leaf {
     let kind = wanted.attribute_type;
+    let bare = tree.catalogue.id(&kind.key).and_then(|id| tree.catalogue.described(id));
     Leaf {
         ids: tree.catalogue.subtypes(wanted),
         source: source_of(kind),
         wanted: Some(Wanted {
             type_index: kind.index,
             type_key: kind.key.clone(),
+            described: bare.cloned(),
             options: wanted.options.clone(),
         }),
         test,

@@ -58,7 +58,7 @@ fn evaluate_leaf(
 ) -> Result<Truth, Fault> {
     let schema = tree.schema();
     let Some(wanted) = &leaf.wanted else { return Ok(Some(false)) };
-    if !rights.may_search(&wanted.type_key)? {
+    if !rights.may_search_type(&wanted.type_key)? {
         return Ok(None);
     }
     let Some(wanted_type) = schema.attribute_type_at(wanted.type_index) else { return Ok(None) };

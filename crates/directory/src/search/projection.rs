@@ -2,9 +2,8 @@
 //! stored bytes, with only links and computed attributes composed.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use ldap::response::write_attribute;
+use ldap::response::{write_attribute, write_attribute_header};
 use smallvec::SmallVec;
 
 use crate::catalogue::Described;
@@ -13,6 +12,8 @@ use crate::refusal::Fault;
 use crate::schema::AttributeDescription;
 use crate::search::evaluate::computed_value;
 use crate::search::filter::ValueSource;
+use crate::search::links::{NameWriter, has_links, print_links};
+use crate::search::printed::Printed;
 use crate::store::{AttributeId, Row};
 use crate::tree::{Candidate, Tree};
 
@@ -118,19 +119,25 @@ impl Selection {
     }
 }
 
-/// Pieces of one entry's attributes: slices of the store, and ranges of what was composed.
+/// Pieces of one entry's attributes: slices of the store, what was composed, and what is kept.
 pub(crate) struct Projection<'t> {
     stored: SmallVec<[&'t [u8]; 8]>,
     composed: Vec<u8>,
+    /// Values of large groups, and how much of `composed` stands in front of them.
+    printed: SmallVec<[(usize, Printed); 1]>,
 }
 
-impl<'t> Projection<'t> {
+impl Projection<'_> {
     /// The pieces in answering order.
     pub(crate) fn slices(&self) -> SmallVec<[&[u8]; 8]> {
         let mut slices: SmallVec<[&[u8]; 8]> = self.stored.iter().copied().collect();
-        if !self.composed.is_empty() {
-            slices.push(&self.composed);
+        let mut begin = 0;
+        for (end, values) in &self.printed {
+            slices.push(self.composed.get(begin..*end).unwrap_or_default());
+            slices.push(values);
+            begin = *end;
         }
+        slices.extend(self.composed.get(begin..).filter(|rest| !rest.is_empty()));
         slices
     }
 }
@@ -141,7 +148,8 @@ pub(crate) fn project<'t>(
     selection: &Selection,
     rights: &dyn Permits,
 ) -> Result<Projection<'t>, Fault> {
-    let mut projection = Projection { stored: SmallVec::new(), composed: Vec::new() };
+    let mut projection =
+        Projection { stored: SmallVec::new(), composed: Vec::new(), printed: SmallVec::new() };
     if selection.types_only {
         types_of_stored(candidate, selection, rights, &mut projection)?;
     } else {
@@ -149,7 +157,7 @@ pub(crate) fn project<'t>(
     }
     let flags = candidate.record.flags();
     if flags.has_links || flags.has_loose {
-        compose_links(candidate, selection, rights, &mut projection.composed)?;
+        compose_links(candidate, selection, rights, &mut projection)?;
     }
     compose_computed(candidate, selection, rights, &mut projection.composed)?;
     Ok(projection)
@@ -194,7 +202,7 @@ fn copy_rows<'t>(
         let end = at + row.wire.len();
         let wanted = match candidate.described(row.attribute) {
             Some(described) if selection.asks_for(row.attribute, described) => {
-                rights.may_read(&described.type_key)?
+                rights.may_read(described)?
             }
             _ => false,
         };
@@ -218,7 +226,7 @@ fn types_of_stored(
 ) -> Result<(), Fault> {
     for row in candidate.record.rows() {
         let Some(described) = candidate.described(row.attribute) else { continue };
-        if selection.asks_for(row.attribute, described) && rights.may_read(&described.type_key)? {
+        if selection.asks_for(row.attribute, described) && rights.may_read(described)? {
             write_type(&described.text, &mut projection.composed);
         }
     }
@@ -229,72 +237,44 @@ fn write_type(text: &str, out: &mut Vec<u8>) {
     write_attribute(out, text.as_bytes(), std::iter::empty());
 }
 
-/// Reads the rows of `links` and `loose` once, attribute by attribute, and prints present names.
+/// Prints the rows of `links` and `loose`, attribute by attribute, with present names.
 fn compose_links(
     candidate: &Candidate<'_, '_>,
     selection: &Selection,
     rights: &dyn Permits,
-    out: &mut Vec<u8>,
+    projection: &mut Projection<'_>,
 ) -> Result<(), Fault> {
     let tree = candidate.tree;
-    let mut attributes: SmallVec<[(AttributeId, &Arc<Described>); 4]> = SmallVec::new();
+    let mut writer = NameWriter::new(tree);
+    let mut values = Vec::new();
     for (id, described) in tree.catalogue.iter().filter(|(_, described)| described.link) {
-        if selection.asks_for(id, described) && rights.may_read(&described.type_key)? {
-            attributes.push((id, described));
+        if !selection.asks_for(id, described) || !rights.may_read(described)? {
+            continue;
         }
-    }
-    let mut names = Names::default();
-    for (id, described) in attributes {
-        names.clear();
-        for link in tree.reader.links_of(candidate.id, id)? {
-            let link = link?;
-            names.push(&tree.dn(link.to)?, link.text);
-        }
-        if candidate.record.flags().has_loose {
-            for loose in tree.reader.loose_of(candidate.id, id)? {
-                names.push_value(loose?.value);
+        let composed = &mut projection.composed;
+        if selection.types_only {
+            if has_links(candidate, id)? {
+                write_type(&described.text, composed);
             }
+            continue;
         }
-        names.write(described, selection.types_only, out);
+        values.clear();
+        match print_links(candidate, id, &mut writer, &mut values)? {
+            Some(printed) => {
+                write_attribute_header(composed, described.text.as_bytes(), printed.len());
+                projection.printed.push((composed.len(), printed));
+            }
+            None => write_values(&described.text, &values, composed),
+        }
     }
     Ok(())
 }
 
-/// The values of one link attribute, in one buffer.
-#[derive(Default)]
-struct Names {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Names {
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-    }
-
-    fn push(&mut self, name: &str, text: &[u8]) {
-        self.bytes.extend_from_slice(name.as_bytes());
-        self.push_value(text);
-    }
-
-    fn push_value(&mut self, value: &[u8]) {
-        self.bytes.extend_from_slice(value);
-        self.ends.push(self.bytes.len());
-    }
-
-    fn write(&self, described: &Described, types_only: bool, out: &mut Vec<u8>) {
-        if self.ends.is_empty() {
-            return;
-        }
-        if types_only {
-            return write_type(&described.text, out);
-        }
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        let values = starts
-            .zip(&self.ends)
-            .map(|(start, end)| self.bytes.get(start..*end).unwrap_or_default());
-        write_attribute(out, described.text.as_bytes(), values);
+/// An attribute of printed values, if there are any.
+fn write_values(text: &str, values: &[u8], out: &mut Vec<u8>) {
+    if !values.is_empty() {
+        write_attribute_header(out, text.as_bytes(), values.len());
+        out.extend_from_slice(values);
     }
 }
 
@@ -305,23 +285,36 @@ fn compose_computed(
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     for (key, text, source) in COMPUTED {
-        if !selection.asks_for_computed(key) || !rights.may_read(key)? {
+        if !selection.asks_for_computed(key) || !rights.may_read_type(key)? {
             continue;
         }
-        let values = match source {
-            ValueSource::MemberOf => group_names(candidate)?,
-            _ => vec![computed_value(source, candidate)?],
-        };
-        if values.is_empty() {
+        if source == ValueSource::MemberOf {
+            compose_member_of(candidate, text, selection.types_only, out)?;
             continue;
         }
-        let written: &[String] = if selection.types_only { &[] } else { &values };
-        write_attribute(out, text.as_bytes(), written.iter().map(String::as_bytes));
+        let value = computed_value(source, candidate)?;
+        let values = (!selection.types_only).then_some(value.as_bytes());
+        write_attribute(out, text.as_bytes(), values);
     }
     Ok(())
 }
 
-fn group_names(candidate: &Candidate<'_, '_>) -> Result<Vec<String>, Fault> {
-    let tree = candidate.tree;
-    tree.groups_of(candidate.id)?.into_iter().map(|group| tree.dn(group)).collect()
+fn compose_member_of(
+    candidate: &Candidate<'_, '_>,
+    text: &str,
+    types_only: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    let groups = candidate.tree.groups_of(candidate.id)?;
+    if types_only && !groups.is_empty() {
+        write_type(text, out);
+        return Ok(());
+    }
+    let mut writer = NameWriter::new(candidate.tree);
+    let mut values = Vec::new();
+    for group in groups {
+        writer.write(group, &[], &mut values)?;
+    }
+    write_values(text, &values, out);
+    Ok(())
 }

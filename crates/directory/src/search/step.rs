@@ -1,6 +1,5 @@
 //! A running search, and one step of it.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::OnceLock;
 
@@ -165,7 +164,7 @@ impl Search {
         }
         // A step that may look at nothing would never end.
         let work = work_max.max(1);
-        let mut stepping = Stepping { tree, judge, work, within: HashMap::new() };
+        let mut stepping = Stepping { tree, judge, work };
         if self.ended {
             return Ok(self.done(None));
         }
@@ -271,7 +270,7 @@ impl Search {
         sink: &mut impl EntrySink,
     ) -> Result<Option<Step>, Error> {
         self.examined += 1;
-        if self.is_set_aside(candidate.id) || !self.is_in_scope(candidate, stepping)? {
+        if self.is_set_aside(candidate.id) || !self.is_in_scope(candidate, stepping.tree)? {
             self.next = EntryId(candidate.id.0 + 1);
             return Ok(None);
         }
@@ -307,19 +306,15 @@ impl Search {
         self.skipped.blocks.get(&number).is_some_and(|bits| bits.contains(low))
     }
 
-    fn is_in_scope(
-        &self,
-        candidate: &Candidate<'_, '_>,
-        stepping: &mut Stepping<'_, '_>,
-    ) -> Result<bool, Fault> {
-        for (index, root) in self.roots.iter().enumerate() {
+    fn is_in_scope(&self, candidate: &Candidate<'_, '_>, tree: &Tree<'_>) -> Result<bool, Fault> {
+        for root in &self.roots {
             let parent = candidate.record.parent();
             let is_base = candidate.id == root.base;
             let found = match root.scope {
                 Scope::Base => is_base,
                 Scope::OneLevel => parent == root.base,
-                Scope::Subtree => is_base || stepping.is_within(index, parent, root.base)?,
-                Scope::Subordinates => !is_base && stepping.is_within(index, parent, root.base)?,
+                Scope::Subtree => is_base || tree.is_within(parent, root.base)?,
+                Scope::Subordinates => !is_base && tree.is_within(parent, root.base)?,
             };
             if found {
                 return Ok(true);
@@ -343,8 +338,6 @@ struct Stepping<'s, 't> {
     tree: &'s Tree<'t>,
     judge: &'s Judge,
     work: u32,
-    /// Whether a parent lies within a root: most entries of a step share a few parents.
-    within: HashMap<(usize, EntryId), bool>,
 }
 
 impl Stepping<'_, '_> {
@@ -352,15 +345,6 @@ impl Stepping<'_, '_> {
         let has_work = self.work > 0;
         self.work = self.work.saturating_sub(1);
         has_work
-    }
-
-    fn is_within(&mut self, root: usize, parent: EntryId, base: EntryId) -> Result<bool, Fault> {
-        if let Some(within) = self.within.get(&(root, parent)) {
-            return Ok(*within);
-        }
-        let within = self.tree.is_within(parent, base)?;
-        self.within.insert((root, parent), within);
-        Ok(within)
     }
 }
 

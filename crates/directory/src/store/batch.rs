@@ -16,6 +16,7 @@ use super::{
     posting::row_key,
     reader::names_key,
     tables::{Table, Tables, present},
+    versions::{Touched, TransactionNumber},
 };
 use crate::refusal::Fault;
 
@@ -29,6 +30,7 @@ pub struct Batch<'s> {
     dictionary: Arc<Dictionary>,
     before: Counters,
     counters: Counters,
+    touched: Touched,
 }
 
 impl<'s> Batch<'s> {
@@ -36,7 +38,8 @@ impl<'s> Batch<'s> {
         let txn = store.env.write_txn().map_err(fault::store("beginning to write"))?;
         let counters = Counters::read(&txn, &store.tables)?;
         let dictionary = store.dictionary.load_full();
-        Ok(Batch { txn, store, dictionary, before: counters, counters })
+        let touched = Touched::default();
+        Ok(Batch { txn, store, dictionary, before: counters, counters, touched })
     }
 
     /// Everything that can be read, with what this batch has written.
@@ -45,6 +48,7 @@ impl<'s> Batch<'s> {
             txn: &self.txn,
             tables: &self.store.tables,
             dictionary: &self.dictionary,
+            versions: &self.store.versions,
             pending: Some(self.counters),
         }
     }
@@ -109,6 +113,7 @@ impl<'s> Batch<'s> {
         new_name_key: &[u8],
         new_rdn: &str,
     ) -> Result<(), Fault> {
+        self.touched.moved = true;
         let (parent, children, old_key) = self.node_place(id)?;
         self.delete(self.tables().names, &old_key, "removing a name")?;
         self.claim_name(id, new_parent, new_name_key)?;
@@ -129,6 +134,7 @@ impl<'s> Batch<'s> {
         to: EntryId,
         text: &[u8],
     ) -> Result<bool, Fault> {
+        self.touched.links.insert(from);
         let new = !self.reader().has_link(from, attribute, to)?;
         let tables = *self.tables();
         self.put(tables.links, &link_key(from, attribute, to), text, "writing a link")?;
@@ -146,6 +152,7 @@ impl<'s> Batch<'s> {
         attribute: AttributeId,
         to: EntryId,
     ) -> Result<bool, Fault> {
+        self.touched.links.insert(from);
         let tables = *self.tables();
         let was = self.delete(tables.links, &link_key(from, attribute, to), "removing a link")?;
         if was {
@@ -162,6 +169,7 @@ impl<'s> Batch<'s> {
         reversed_name: &[u8],
         value: &[u8],
     ) -> Result<bool, Fault> {
+        self.touched.links.insert(from);
         let hash = names::hash16(reversed_name);
         let new = self.reader().loose_value(from, attribute, &hash)?.is_none();
         let tables = *self.tables();
@@ -179,6 +187,7 @@ impl<'s> Batch<'s> {
         attribute: AttributeId,
         reversed_name: &[u8],
     ) -> Result<bool, Fault> {
+        self.touched.links.insert(from);
         let hash = names::hash16(reversed_name);
         let tables = *self.tables();
         let doing = "removing a loose name";
@@ -281,6 +290,7 @@ impl<'s> Batch<'s> {
     /// on the disk: the caller accepts no more writes. After `Full` nothing has changed.
     pub fn commit(mut self) -> Result<(), Fault> {
         self.put_counters()?;
+        self.store.versions.note(self.txn.id() as TransactionNumber, &self.touched);
         let known = self.store.dictionary.load_full();
         // Published first: whoever sees the new rows must know the numbers in them.
         self.store.dictionary.store(Arc::clone(&self.dictionary));

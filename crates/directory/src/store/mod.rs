@@ -6,7 +6,8 @@
 //! - [`reader`]: everything that can be read, from a [`Snapshot`] or inside a [`Batch`].
 //! - [`batch`]: everything that can be written, in one transaction.
 //! - [`entry`], [`block`], [`names`], [`keys`]: the bytes of values and keys.
-//! - [`posting`], [`idset`]: index rows and sets of ids.
+//! - [`posting`], [`idset`]: index rows and sets of ids. [`nodes`]: many names in order.
+//! - [`versions`]: in which transaction links last changed.
 //! - [`dictionary`]: numbers of attribute descriptions.
 //! - [`bulk`], [`runs`]: filling an empty directory with sorted pages.
 //! - [`mod@check`]: the invariants of the note, as far as bytes tell.
@@ -21,11 +22,13 @@ mod fault;
 pub mod idset;
 mod keys;
 pub mod names;
+pub mod nodes;
 pub mod open;
 pub mod posting;
 pub mod reader;
 mod runs;
 mod tables;
+pub mod versions;
 
 pub use batch::Batch;
 pub use block::{Block, BlockIds};
@@ -34,9 +37,11 @@ pub use check::{Checked, Finding, check};
 pub use dictionary::Dictionary;
 pub use entry::{EntryBuilder, EntryFlags, EntryRecord, Row};
 pub use idset::BlockBits;
+pub use nodes::NodeWalk;
 pub use open::{OpenError, Sizes, Store, StoreOptions};
 pub use posting::{IndexKind, Posting, PostingKey, PostingRow, Survey};
 pub use reader::{Backlink, Counters, Link, Loose, LooseName, Node, Reader, Snapshot};
+pub use versions::{LinkVersions, TransactionNumber};
 
 /// The number of an entry, never used again. 0 is the place above the suffixes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -13,7 +13,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use heed::{CompactionOption, Env, EnvFlags, EnvOpenOptions, WithoutTls};
+use heed::{CompactionOption, Env, EnvFlags, EnvOpenOptions, RoTxn, WithoutTls};
 
 use super::{
     Batch, Dictionary, Snapshot,
@@ -21,6 +21,7 @@ use super::{
     fault,
     reader::{Reader, load_dictionary, meta_u32},
     tables::{TABLES_MAX, Tables},
+    versions::LinkVersions,
 };
 use crate::refusal::Fault;
 
@@ -187,6 +188,7 @@ pub struct Store {
     pub(super) env: Env<WithoutTls>,
     pub(super) tables: Tables,
     pub(super) dictionary: ArcSwap<Dictionary>,
+    pub(super) versions: Arc<LinkVersions>,
     pub(super) folder: PathBuf,
     pub(super) commits: AtomicU64,
     read_only: bool,
@@ -234,7 +236,7 @@ impl Store {
             self.follow_dictionary(&txn)?;
         }
         // Loaded after the transaction began, so it has at least the numbers that are in use.
-        Ok(Snapshot { txn, tables: self.tables, dictionary: self.dictionary.load_full() })
+        Ok(self.snapshot_of(txn))
     }
 
     /// The same for [`crate::keeper`], not bound to this borrow; it keeps the file open.
@@ -243,7 +245,16 @@ impl Store {
         if self.read_only {
             self.follow_dictionary(&txn)?;
         }
-        Ok(Snapshot { txn, tables: self.tables, dictionary: self.dictionary.load_full() })
+        Ok(self.snapshot_of(txn))
+    }
+
+    fn snapshot_of<'t>(&self, txn: RoTxn<'t, WithoutTls>) -> Snapshot<'t> {
+        Snapshot {
+            txn,
+            tables: self.tables,
+            dictionary: self.dictionary.load_full(),
+            versions: Arc::clone(&self.versions),
+        }
     }
 
     /// How many commits this process has made, counted before they are answered.
@@ -502,6 +513,7 @@ impl Place<'_> {
             env,
             tables,
             dictionary: ArcSwap::from_pointee(dictionary),
+            versions: Arc::default(),
             folder: self.folder.to_owned(),
             commits: AtomicU64::new(0),
             read_only: self.options.read_only,
@@ -588,6 +600,12 @@ impl fmt::Debug for Store {
 impl Snapshot<'_> {
     /// Everything that can be read, as it was when the snapshot was taken.
     pub fn reader(&self) -> Reader<'_> {
-        Reader { txn: &self.txn, tables: &self.tables, dictionary: &self.dictionary, pending: None }
+        Reader {
+            txn: &self.txn,
+            tables: &self.tables,
+            dictionary: &self.dictionary,
+            versions: &self.versions,
+            pending: None,
+        }
     }
 }

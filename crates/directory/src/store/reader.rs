@@ -5,7 +5,8 @@ use std::{ops::Bound, sync::Arc};
 use heed::{RoTxn, WithoutTls};
 
 use super::{
-    AttributeId, CommitNumber, Dictionary, EntryId, EntryRecord, IndexKind, Posting, PostingKey,
+    AttributeId, CommitNumber, Dictionary, EntryId, EntryRecord, IndexKind, LinkVersions, Posting,
+    PostingKey, TransactionNumber,
     block::Block,
     fault,
     fault::damaged,
@@ -24,6 +25,7 @@ pub struct Snapshot<'s> {
     pub(super) txn: RoTxn<'s, WithoutTls>,
     pub(super) tables: Tables,
     pub(super) dictionary: Arc<Dictionary>,
+    pub(super) versions: Arc<LinkVersions>,
 }
 
 /// Reads rows. Borrowed from a snapshot or a batch; what it returns points into the map.
@@ -32,6 +34,7 @@ pub struct Reader<'t> {
     pub(super) txn: &'t Transaction<'t>,
     pub(super) tables: &'t Tables,
     pub(super) dictionary: &'t Dictionary,
+    pub(super) versions: &'t LinkVersions,
     /// Inside a batch: counters that are not in their rows yet.
     pub(super) pending: Option<Counters>,
 }
@@ -99,6 +102,18 @@ pub struct LooseName {
 }
 
 impl<'t> Reader<'t> {
+    /// The transaction that led to this snapshot; none inside a batch, whose rows are nobody
+    /// else's yet.
+    pub fn snapshot_number(&self) -> Option<TransactionNumber> {
+        self.pending.is_none().then(|| self.txn.id() as TransactionNumber)
+    }
+
+    /// The last transaction, of this snapshot or after it, that changed the links of `from` or any
+    /// name.
+    pub fn links_changed_in(&self, from: EntryId) -> TransactionNumber {
+        self.versions.changed_in(from)
+    }
+
     pub fn entry(&self, id: EntryId) -> Result<Option<EntryRecord<'t>>, Fault> {
         let bytes = self.row(self.tables.entries, &entry_key(id), "reading an entry")?;
         bytes.map(EntryRecord::parse).transpose()

@@ -12,6 +12,7 @@ mod changes;
 mod crash;
 mod disclosure;
 mod faults;
+mod large_groups;
 mod lens;
 mod model;
 mod renaming;
