@@ -1,6 +1,6 @@
 //! The access rules applied to the tree: what `access` asks, answered from rows.
 
-use crate::access::{AskerRules, EntryAccess, Rights, RuleFilter, Target};
+use crate::access::{AccessRules, AskerRules, EntryAccess, Rights, RuleFilter, Target};
 use crate::catalogue::Described;
 use crate::names::Resolved;
 use crate::permits::IgnoringAccess;
@@ -199,6 +199,11 @@ pub(crate) struct Judge {
 impl Judge {
     pub(crate) fn new(tree: &Tree<'_>, subject: &Subject) -> Result<Judge, Fault> {
         Ok(Judge { asker: tree.rules.for_asker(subject, tree)? })
+    }
+
+    /// Whether it judges by these rules.
+    pub(crate) fn is_by(&self, rules: &Arc<AccessRules>) -> bool {
+        Arc::ptr_eq(self.asker.rules(), rules)
     }
 
     pub(crate) fn of<'a, T: Target>(&'a self, target: &'a T) -> EntryAccess<'a, T> {
