@@ -16,14 +16,14 @@ use ldap::result::ResultCode;
 use crate::catalogue::Catalogue;
 use crate::change::perform::{Performed, Performing};
 use crate::change::prepare::{Prepared, Preparing, Stamp, prepare};
-use crate::change::{ChangeRequest, Outcome, ReadEntry, Reply};
+use crate::change::{Change, ChangeRequest, Outcome, ReadEntry, Reply};
 use crate::directory::Inner;
-use crate::entry::Entry;
 use crate::epoch::EpochCounter;
 use crate::judge::Judge;
 use crate::refusal::{Error, Fault, Refusal};
 use crate::search::projection::{Selection, project};
 use crate::store::{Batch, CommitNumber, EntryId};
+use crate::subject::Subject;
 use crate::tree::{Memo, Tree};
 
 /// Changes in one transaction at most: bounds the delay of the first.
@@ -180,6 +180,7 @@ fn try_batch(
         batch: inner.store.batch()?,
         catalogue: inner.catalogue.load_full(),
         names_are_cached: true,
+        judge: None,
         changed: false,
         renamed: false,
         reshaped: false,
@@ -205,6 +206,9 @@ struct Writing<'w> {
     catalogue: Arc<Catalogue>,
     /// False once this batch has renamed an entry: cached names may be wrong.
     names_are_cached: bool,
+    /// Of whoever asked for the change before. Good until a change that may have moved what the
+    /// rules name, or who is a member of it.
+    judge: Option<(Subject, Arc<Judge>)>,
     changed: bool,
     renamed: bool,
     /// What a lens remembers is no longer true.
@@ -213,11 +217,11 @@ struct Writing<'w> {
 
 impl Writing<'_> {
     fn one(&mut self, request: &ChangeRequest) -> Result<Outcome, Error> {
-        let stamp = self.stamp();
+        let stamp = self.stamp(&request.change);
         let mut outcome = Outcome::default();
-        let (prepared, author) = {
+        let (prepared, author, judge) = {
             let tree = self.tree(&self.batch, self.catalogue.clone());
-            let judge = Judge::new(&tree, &request.subject)?;
+            let judge = self.judge(&tree, &request.subject)?;
             let preparing = Preparing {
                 tree: &tree,
                 judge: &judge,
@@ -230,8 +234,9 @@ impl Writing<'_> {
             {
                 outcome.pre_read = Some(read_entry(&tree, &judge, id, attributes)?);
             }
-            (prepared, preparing.author())
+            (prepared, preparing.author(), judge)
         };
+        self.judge = leaves_judges(&prepared).then(|| (request.subject.clone(), judge));
         if matches!(prepared, Prepared::Nothing) {
             return Ok(outcome);
         }
@@ -243,6 +248,13 @@ impl Writing<'_> {
             outcome.post_read = Some(read_entry(&tree, &judge, id, attributes)?);
         }
         Ok(outcome)
+    }
+
+    fn judge(&self, tree: &Tree<'_>, subject: &Subject) -> Result<Arc<Judge>, Fault> {
+        match &self.judge {
+            Some((who, judge)) if who == subject && judge.is_by(&tree.rules) => Ok(judge.clone()),
+            _ => Ok(Arc::new(Judge::new(tree, subject)?)),
+        }
     }
 
     fn perform(
@@ -275,9 +287,11 @@ impl Writing<'_> {
         tree_over(self.inner, batch, catalogue, self.names_are_cached)
     }
 
-    fn stamp(&self) -> Stamp {
+    fn stamp(&self, change: &Change) -> Stamp {
         let mut uuid = [0u8; 16];
-        self.inner.clock.random(&mut uuid);
+        if matches!(change, Change::Add { .. }) {
+            self.inner.clock.random(&mut uuid);
+        }
         Stamp { time_ms: self.inner.clock.now_ms(), uuid }
     }
 
@@ -341,9 +355,9 @@ fn reshapes(prepared: &Prepared) -> bool {
         Prepared::Nothing => false,
         Prepared::Add(_) | Prepared::Delete(_) | Prepared::Rename(_) => true,
         Prepared::Modify(modify) => {
-            let classes =
-                |entry: &Entry| entry.find("objectclass").map(|found| found.values.clone());
-            !modify.links.is_empty() || classes(&modify.before) != classes(&modify.after)
+            let [before, after] = [&modify.before, &modify.after]
+                .map(|entry| entry.find("objectclass").map(|found| &found.values));
+            !modify.links.is_empty() || before != after
         }
     }
 }
@@ -365,6 +379,15 @@ fn tree_over<'t>(
         rule_filters: OnceCell::new(),
         lens: None,
         memo: Memo::default(),
+    }
+}
+
+/// Whether what the rules make of an asker is the same afterwards: no name and no link has changed.
+fn leaves_judges(prepared: &Prepared) -> bool {
+    match prepared {
+        Prepared::Nothing => true,
+        Prepared::Modify(modify) => modify.links.is_empty(),
+        Prepared::Add(_) | Prepared::Delete(_) | Prepared::Rename(_) => false,
     }
 }
 
