@@ -12,14 +12,12 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use crate::connection::{self, Ending};
 use crate::listener::{Accepted, Socket};
 use crate::session::{LocalUser, Peer, Proof, Session, Shared};
 use crate::settings::Mode;
-use crate::tls;
+use crate::tls::{self, TlsStream};
 
 /// What the connections of all workers need besides the session's part.
 #[derive(Debug)]
@@ -128,12 +126,12 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     stop: &mut watch::Receiver<bool>,
 ) -> io::Result<(TlsStream<S>, Proof)> {
     let config = floor.tls.load_full().ok_or(io::ErrorKind::Unsupported)?;
-    let accept = TlsAcceptor::from(config).accept(stream);
+    let accepted = timeout(floor.shared.limits.handshake, tls::accept(config, stream));
     let stream = tokio::select! {
-        accepted = timeout(floor.shared.limits.handshake, accept) => accepted??,
+        accepted = accepted => accepted??,
         _ = stop.wait_for(|stop| *stop) => return Err(io::ErrorKind::Interrupted.into()),
     };
-    let proof = match tls::client_subject(stream.get_ref().1) {
+    let proof = match tls::client_subject(stream.state()) {
         Some(subject) => Proof::Certificate(subject.into()),
         None => Proof::Nothing,
     };
