@@ -8,13 +8,13 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use directory::Protection;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
 use crate::connection::{self, Ending};
-use crate::listener::{Accepted, Socket};
+use crate::listener::{Accepted, Carried, Socket};
 use crate::session::{LocalUser, Peer, Proof, Session, Shared};
 use crate::settings::Mode;
 use crate::tls::{self, TlsStream};
@@ -96,11 +96,11 @@ async fn serve(floor: Arc<Floor>, accepted: Accepted, stop: watch::Receiver<bool
 
 async fn serve_internet(
     floor: &Floor,
-    stream: std::net::TcpStream,
+    stream: Carried,
     mut peer: Peer,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let stream = TcpStream::from_std(stream)?;
+    let stream = stream.into_stream()?;
     let (sender, mut events) = mpsc::unbounded_channel();
     if !peer.start_tls {
         let (stream, proof) = handshake(floor, stream, &mut stop).await?;
