@@ -19,8 +19,11 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use crate::in_flight::Event;
 use crate::session::{Received, Session, State};
 
-/// What an idle connection keeps for reading.
+/// What a connection keeps for reading while it is not at rest.
 const READ_BUFFER: usize = 8 * 1024;
+
+/// After this long without a byte a connection gives its buffers back.
+const RESTS_AFTER: Duration = Duration::from_secs(1);
 
 /// How long one connection works before the others on its thread get their turn. Only whole steps
 /// are counted, so `Limits::search_step` bounds by how much it may be exceeded.
@@ -54,6 +57,8 @@ struct Connection<'c, S> {
     stopping: Pin<Box<dyn Future<Output = ()>>>,
     is_stopping: bool,
     must_flush: bool,
+    /// The buffers are given back, until the next byte.
+    is_resting: bool,
     /// The last time that a byte went either way; before a bind, that a message was handled.
     moved: Instant,
     alarm: Pin<Box<Sleep>>,
@@ -78,6 +83,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         }),
         is_stopping: false,
         must_flush: false,
+        is_resting: false,
         moved: now,
         alarm: Box::pin(sleep_until(now)),
     };
@@ -241,6 +247,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             Poll::Pending => Ok(false),
             Poll::Ready(count) => {
                 self.input.ended = count? == 0;
+                self.is_resting = false;
                 // Before a bind only whole messages count: a byte now and then must not be enough
                 // to hold a connection.
                 if !self.session.is_anonymous() {
@@ -269,16 +276,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     /// The timer is moved only when it fires too early, which costs less than at every turn.
     fn poll_alarm(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
         let Some(deadline) = self.deadline() else { return Ok(false) };
-        if deadline < self.alarm.deadline() || self.alarm.is_elapsed() {
-            self.alarm.as_mut().reset(deadline);
+        let next = self.next_alarm(deadline);
+        if next < self.alarm.deadline() || self.alarm.is_elapsed() {
+            self.alarm.as_mut().reset(next);
         }
         while self.alarm.as_mut().poll(context).is_ready() {
-            if Instant::now() >= deadline {
+            let now = Instant::now();
+            if now >= deadline {
                 return self.time_out();
             }
-            self.alarm.as_mut().reset(deadline);
+            if now >= self.moved + RESTS_AFTER {
+                self.rest();
+            }
+            let next = self.next_alarm(deadline);
+            self.alarm.as_mut().reset(next);
         }
         Ok(false)
+    }
+
+    fn next_alarm(&self, deadline: Instant) -> Instant {
+        match self.is_resting {
+            true => deadline,
+            false => deadline.min(self.moved + RESTS_AFTER),
+        }
+    }
+
+    /// Many connections are silent most of the time: what is empty is given back.
+    fn rest(&mut self) {
+        self.is_resting = true;
+        self.input.rest();
+        self.session.output.rest();
+        self.session.in_flight.rest();
     }
 
     fn time_out(&mut self) -> io::Result<bool> {
@@ -294,6 +322,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 impl Input {
     fn new() -> Input {
         Input { buffer: vec![0; READ_BUFFER], start: 0, end: 0, waits: false, ended: false }
+    }
+
+    fn rest(&mut self) {
+        if self.start == self.end {
+            (self.buffer, self.start, self.end) = (Vec::new(), 0, 0);
+        }
     }
 
     fn unhandled(&self) -> &[u8] {
@@ -323,7 +357,7 @@ impl Input {
             self.start = 0;
         }
         if self.end == self.buffer.len() {
-            let doubled = self.buffer.len().saturating_mul(2);
+            let doubled = self.buffer.len().saturating_mul(2).max(READ_BUFFER);
             self.buffer.resize(doubled.min(needed.max(READ_BUFFER)), 0);
         }
     }

@@ -58,6 +58,13 @@ impl InFlight {
         self.pending.len()
     }
 
+    /// Keeps nothing where nothing is at work.
+    pub(crate) fn rest(&mut self) {
+        if self.pending.is_empty() {
+            self.pending = Vec::new();
+        }
+    }
+
     pub(crate) fn into_pending(self) -> Vec<Pending> {
         self.pending
     }
@@ -103,7 +110,8 @@ impl InFlight {
 /// News for a connection from another thread.
 pub(crate) struct Event {
     pub(crate) serial: u64,
-    pub(crate) finished: Finished,
+    /// Apart, because the channel of each connection keeps room for many of these.
+    pub(crate) finished: Box<Finished>,
 }
 
 pub(crate) enum Finished {
@@ -134,7 +142,7 @@ impl ReplySlot {
 
     fn post(&self, finished: Finished) {
         // The connection may be gone: then nobody waits for the answer.
-        let _ = self.events.send(Event { serial: self.serial, finished });
+        let _ = self.events.send(Event { serial: self.serial, finished: Box::new(finished) });
     }
 }
 

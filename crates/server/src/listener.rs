@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::net::sockopt::set_tcp_nodelay;
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
 use crate::limits::Limits;
@@ -77,8 +78,26 @@ pub(crate) struct Accepted {
 
 #[derive(Debug)]
 pub(crate) enum Socket {
-    Internet(std::net::TcpStream, SocketAddr),
+    Internet(Carried, SocketAddr),
     Local(std::os::unix::net::UnixStream),
+}
+
+/// An accepted stream between two threads, or on the one that does both.
+#[derive(Debug)]
+pub(crate) enum Carried {
+    Plain(std::net::TcpStream),
+    /// With the runtime in which it will be served.
+    Registered(TcpStream),
+}
+
+impl Carried {
+    /// In the current runtime.
+    pub(crate) fn into_stream(self) -> io::Result<TcpStream> {
+        match self {
+            Carried::Plain(stream) => TcpStream::from_std(stream),
+            Carried::Registered(stream) => Ok(stream),
+        }
+    }
 }
 
 /// Opens every listener or none.
@@ -108,6 +127,8 @@ fn open_internet(endpoint: Endpoint, mode: Mode) -> Result<Open, StartError> {
     };
     let opened = socket.and_then(|socket| {
         socket.set_nonblocking(true)?;
+        // Connections inherit it: said once here instead of for each.
+        set_tcp_nodelay(&socket, true)?;
         let address = ListeningAddress::Internet(socket.local_addr()?);
         let listening = Listening { mode, address };
         Ok(Open { listening, created: None, socket: OpenSocket::Internet(socket) })
@@ -235,6 +256,8 @@ pub(crate) struct Acceptor {
     pub(crate) places: Arc<Places>,
     pub(crate) limits: Limits,
     pub(crate) workers: Arc<[mpsc::UnboundedSender<Accepted>]>,
+    /// Whether this runs on the thread of the only worker.
+    pub(crate) is_worker: bool,
 }
 
 /// Accepts on all listeners until told to stop; then the sockets close.
@@ -259,10 +282,9 @@ async fn accept(acceptor: Acceptor, listener: Open) {
     let failed = match listener.socket {
         OpenSocket::Internet(socket) => match tokio::net::TcpListener::from_std(socket) {
             Ok(socket) => loop {
-                let accepted = socket.accept().await.and_then(|(stream, peer)| {
-                    set_tcp_nodelay(&stream, true)?;
-                    Ok(Socket::Internet(stream.into_std()?, peer))
-                });
+                let accepted = socket.accept().await;
+                let accepted = accepted
+                    .and_then(|(stream, peer)| Ok(Socket::Internet(acceptor.carry(stream)?, peer)));
                 acceptor.deal_out(accepted, mode, &mut next_worker).await;
             },
             Err(error) => error,
@@ -281,6 +303,14 @@ async fn accept(acceptor: Acceptor, listener: Open) {
 }
 
 impl Acceptor {
+    /// What is registered with this thread's runtime stays so only where the worker has the same.
+    fn carry(&self, stream: TcpStream) -> io::Result<Carried> {
+        match self.is_worker {
+            true => Ok(Carried::Registered(stream)),
+            false => stream.into_std().map(Carried::Plain),
+        }
+    }
+
     async fn deal_out(&self, accepted: io::Result<Socket>, mode: Mode, next_worker: &mut usize) {
         let socket = match accepted {
             Ok(socket) => socket,
@@ -345,6 +375,15 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains(&address.to_string()) && text.contains("--listen"), "{text}");
         assert!(!text.contains('\n'));
+    }
+
+    #[test]
+    fn connections_inherit_that_answers_are_not_held_back() {
+        let endpoint = Endpoint::Address(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let open = open(Listen::StartTls(endpoint)).unwrap();
+        let OpenSocket::Internet(listener) = &open.socket else { panic!("an internet socket") };
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(listener.accept().unwrap().0.nodelay().unwrap());
     }
 
     #[test]

@@ -32,6 +32,13 @@ impl Output {
         self.sent == self.bytes.len()
     }
 
+    /// Keeps nothing where there is nothing to send.
+    pub(crate) fn rest(&mut self) {
+        if self.is_empty() {
+            *self = Output::default();
+        }
+    }
+
     /// The client has taken this many more bytes.
     pub(crate) fn mark_sent(&mut self, count: usize) {
         self.sent = self.bytes.len().min(self.sent + count);

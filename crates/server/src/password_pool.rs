@@ -1,6 +1,7 @@
 //! A few threads for slow password hashes, so that none of them ever stalls a connection.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -14,6 +15,18 @@ type Job = Box<dyn FnOnce() + Send>;
 #[derive(Clone, Debug)]
 pub(crate) struct PasswordPool {
     queue: SyncSender<Job>,
+    /// Whether a job that nobody waits for is at work.
+    has_spare_job: Arc<AtomicBool>,
+}
+
+/// The right to the one job that nobody waits for, until dropped.
+#[derive(Debug)]
+pub(crate) struct SpareTurn(Arc<AtomicBool>);
+
+impl Drop for SpareTurn {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 impl PasswordPool {
@@ -27,7 +40,13 @@ impl PasswordPool {
                 .name(format!("password-{number}"))
                 .spawn(move || work_off(&jobs))?;
         }
-        Ok(PasswordPool { queue })
+        Ok(PasswordPool { queue, has_spare_job: Arc::default() })
+    }
+
+    /// None: somebody else has it. One at a time, so that people who wait never wait for many.
+    pub(crate) fn spare_turn(&self) -> Option<SpareTurn> {
+        let is_taken = self.has_spare_job.swap(true, Ordering::Acquire);
+        (!is_taken).then(|| SpareTurn(Arc::clone(&self.has_spare_job)))
     }
 
     pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Refusal> {
@@ -59,6 +78,15 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
+
+    #[test]
+    fn one_job_that_nobody_waits_for_at_a_time() {
+        let pool = PasswordPool::start(1, 1).unwrap();
+        let turn = pool.spare_turn().unwrap();
+        assert!(pool.clone().spare_turn().is_none());
+        drop(turn);
+        assert!(pool.spare_turn().is_some(), "given back");
+    }
 
     #[test]
     fn a_full_queue_is_busy_and_a_panic_costs_one_job() {

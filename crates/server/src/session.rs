@@ -309,7 +309,7 @@ impl Session {
         if self.state == State::Binding && matches!(work, Work::Bind(_)) {
             self.state = State::Open;
         }
-        let result = self.proceed(&call, work, event.finished);
+        let result = self.proceed(&call, work, *event.finished);
         self.conclude(call, result, abandoned);
     }
 

@@ -52,17 +52,28 @@ impl Server {
         let floor = Arc::new(floor(directory, settings)?);
         let mut server =
             Server { floor, places, listening, created, stop, patience, threads: Vec::new() };
-        let mut senders = Vec::new();
-        for number in 0..workers {
-            let (sender, incoming) = mpsc::unbounded_channel();
-            senders.push(sender);
-            let (floor, stopped) = (Arc::clone(&server.floor), stopped.clone());
-            let work = worker::work(floor, incoming, stopped, patient.clone());
+        let (senders, incoming): (Vec<_>, Vec<_>) =
+            (0..workers).map(|_| mpsc::unbounded_channel()).unzip();
+        let places = Arc::clone(&server.places);
+        let acceptor =
+            Acceptor { places, limits, workers: senders.into(), is_worker: workers == 1 };
+        let accept = listener::accept_all(acceptor, listeners, stopped.clone());
+        let work = |server: &Server, incoming| {
+            worker::work(Arc::clone(&server.floor), incoming, stopped.clone(), patient.clone())
+        };
+        let mut incoming = incoming.into_iter();
+        if workers == 1
+            && let Some(incoming) = incoming.next()
+        {
+            // A second thread would only wake the first.
+            let work = work(&server, incoming);
+            server.spawn("ldap-0".to_owned(), async { _ = tokio::join!(accept, work) })?;
+            return Ok(server);
+        }
+        for (number, incoming) in incoming.enumerate() {
+            let work = work(&server, incoming);
             server.spawn(format!("ldap-{number}"), work)?;
         }
-        let places = Arc::clone(&server.places);
-        let acceptor = Acceptor { places, limits, workers: senders.into() };
-        let accept = listener::accept_all(acceptor, listeners, stopped);
         server.spawn("listener".to_owned(), accept)?;
         Ok(server)
     }

@@ -9,18 +9,16 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use directory::{Keeper, Lens, Protection};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use crate::connection::{self, Ending};
-use crate::listener::{Accepted, Socket};
+use crate::listener::{Accepted, Carried, Socket};
 use crate::session::{LocalUser, Peer, Proof, Session, Shared};
 use crate::settings::Mode;
-use crate::tls;
+use crate::tls::{self, TlsStream};
 
 thread_local! {
     /// The snapshot that the connections of this thread share while there is work.
@@ -113,11 +111,11 @@ async fn serve(floor: Arc<Floor>, accepted: Accepted, stop: watch::Receiver<bool
 
 async fn serve_internet(
     floor: &Floor,
-    stream: std::net::TcpStream,
+    stream: Carried,
     mut peer: Peer,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let stream = TcpStream::from_std(stream)?;
+    let stream = stream.into_stream()?;
     let (sender, mut events) = mpsc::unbounded_channel();
     if !peer.start_tls {
         let (stream, proof) = handshake(floor, stream, &mut stop).await?;
@@ -143,12 +141,12 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     stop: &mut watch::Receiver<bool>,
 ) -> io::Result<(TlsStream<S>, Proof)> {
     let config = floor.tls.load_full().ok_or(io::ErrorKind::Unsupported)?;
-    let accept = TlsAcceptor::from(config).accept(stream);
+    let accepted = timeout(floor.shared.limits.handshake, tls::accept(config, stream));
     let stream = tokio::select! {
-        accepted = timeout(floor.shared.limits.handshake, accept) => accepted??,
+        accepted = accepted => accepted??,
         _ = stop.wait_for(|stop| *stop) => return Err(io::ErrorKind::Interrupted.into()),
     };
-    let proof = match tls::client_subject(stream.get_ref().1) {
+    let proof = match tls::client_subject(stream.state()) {
         Some(subject) => Proof::Certificate(subject.into()),
         None => Proof::Nothing,
     };

@@ -200,6 +200,37 @@ async fn an_idle_connection_gets_a_notice() {
         .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_rest_between_any_two_bytes_changes_nothing() {
+    LocalSet::new()
+        .run_until(async {
+            let shared = shared(directory(0), Limits::default());
+            let mut client = Client::connect(shared, peer(Protection::Tls), PIPE);
+            let message = pipelined(&[who_am_i()]);
+            for at in [0, 1, 7, message.len()] {
+                let (first, second) = message.split_at(at);
+                client.send(first).await;
+                tokio::time::sleep(2 * RESTS_AFTER).await;
+                client.send(second).await;
+                assert_eq!(client.line().await.unwrap(), "1 extended success", "{at}");
+            }
+        })
+        .await;
+}
+
+#[test]
+fn only_what_is_empty_is_given_back() {
+    let mut input = Input::new();
+    input.end = 10;
+    input.rest();
+    assert_eq!(input.unhandled().len(), 10);
+    input.consume(10);
+    input.rest();
+    assert_eq!(input.buffer.capacity(), 0);
+    input.make_room(5);
+    assert_eq!(input.buffer.len(), READ_BUFFER);
+}
+
 #[tokio::test]
 async fn stopping_answers_what_is_in_flight_and_says_goodbye() {
     LocalSet::new()

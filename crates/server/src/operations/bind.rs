@@ -136,13 +136,16 @@ fn verify(
     Ok(Progress::InFlight(Work::Bind(binding)))
 }
 
-/// Replaces an outdated hash, unless it was changed meanwhile. Nobody waits for it, and where the
-/// pool or the writer is busy, the next bind does it.
+/// Replaces an outdated hash, unless it was changed meanwhile. Nobody waits for it, and where
+/// another one is at work, the pool or the writer is busy, the next bind does it.
 fn store_again(session: &Session, rehash: Rehash) {
+    let Some(turn) = session.shared.passwords.spare_turn() else { return };
     let directory = session.shared.directory.clone();
     let job = move || {
         let Some(request) = rehash.into_change(&directory.salt()) else { return };
-        let reply = Box::new(|result: Result<_, Error>| {
+        let reply = Box::new(move |result: Result<_, Error>| {
+            // Only now: the same password in the meantime would be hashed for nothing.
+            drop(turn);
             if let Err(error) = result {
                 tracing::debug!(?error, "an outdated password hash was not replaced");
             }

@@ -207,7 +207,7 @@ fn a_reply_that_is_lost_is_answered_and_the_session_goes_on() {
     give(&mut session, &encoded(1, &bind(EVA, PASSWORD), &[]));
     assert_eq!(session.state, State::Binding);
     // What a panic in the pool or the writer does: the right to answer is dropped.
-    session.resume(Event { serial: 1, finished: Finished::Lost });
+    session.resume(Event { serial: 1, finished: Box::new(Finished::Lost) });
     assert_eq!(taken(&mut session), ["1 bind unavailable"]);
     assert_eq!(session.state, State::Open);
     // The late answer finds nobody who waits.

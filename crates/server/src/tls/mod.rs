@@ -7,6 +7,7 @@
 mod files;
 mod peer;
 mod serving;
+mod stream;
 
 #[cfg(test)]
 mod tests;
@@ -14,3 +15,4 @@ mod tests;
 pub use files::{FileRefused, load, read_key_file};
 pub use peer::client_subject;
 pub use serving::{CertificateRefused, ClientCertificates, ServingTls, TlsRefused};
+pub(crate) use stream::{TlsStream, accept};

@@ -1,12 +1,12 @@
 //! Who the other side proved to be during the handshake.
 
-use rustls::ServerConnection;
+use rustls::CommonState;
 
 /// The subject of the client's certificate as RFC 4514 text, leaf first: what SASL EXTERNAL
 /// (RFC 4513 §5.2.3) maps to an entry. `None` without a client certificate, or before the
 /// handshake is done. rustls keeps only certificates that the verifier accepted.
 #[must_use]
-pub fn client_subject(connection: &ServerConnection) -> Option<String> {
+pub fn client_subject(connection: &CommonState) -> Option<String> {
     if connection.is_handshaking() {
         return None;
     }

@@ -11,11 +11,14 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig};
-use tokio_rustls::TlsAcceptor;
+use rustls::{CipherSuite, RootCertStore, ServerConfig, SupportedCipherSuite};
 
 /// Sessions kept for TLS 1.2 clients that resume by identifier; the rest resumes by ticket.
 const SESSION_CACHE: usize = 16 * 1024;
+
+/// Tickets after a TLS 1.3 handshake. One is enough: each is used once, and each connection,
+/// resumed or not, brings the next. Every further one is work and bytes on each connection.
+const TICKETS: usize = 1;
 
 /// Whether clients may sign in by certificate.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +76,11 @@ impl ServingTls {
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
             .with_client_cert_verifier(verifier(clients)?)
             .with_cert_resolver(certificate.clone());
+        // The server's order, see `provider`: nearly every client puts AES-256 with SHA-384 first.
+        config.ignore_client_order = true;
+        // Stateless, under keys that are replaced every six hours.
         config.ticketer = aws_lc_rs::Ticketer::new()?;
+        config.send_tls13_tickets = TICKETS;
         config.session_storage = ServerSessionMemoryCache::new(SESSION_CACHE);
         Ok(ServingTls { config: Arc::new(config), certificate })
     }
@@ -87,11 +94,6 @@ impl ServingTls {
     #[must_use]
     pub fn config(&self) -> Arc<ServerConfig> {
         self.config.clone()
-    }
-
-    #[must_use]
-    pub fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.config())
     }
 
     /// What the certificate that is served now says.
@@ -123,8 +125,19 @@ impl fmt::Debug for Certificate {
     }
 }
 
+/// Within each version AES-128 with SHA-256 comes first: processors compute SHA-256 in hardware and
+/// SHA-384 not, and a handshake is a long chain of hashes. The others stay for who insists on them.
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
+    let mut provider = aws_lc_rs::default_provider();
+    let rank = |suite: &SupportedCipherSuite| match suite.suite() {
+        CipherSuite::TLS13_AES_128_GCM_SHA256
+        | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+        | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => 0,
+        _ => 1,
+    };
+    // Stable: what is not moved keeps the library's order.
+    provider.cipher_suites.sort_by_key(rank);
+    Arc::new(provider)
 }
 
 /// The rules a certificate must pass before clients see it.
