@@ -111,11 +111,13 @@ impl Lens {
         true
     }
 
-    fn clear(&self) {
+    /// Gives back what it remembers, and the memory for it.
+    pub fn clear(&self) {
+        self.under.replace(None);
         self.resolved.replace(None);
         self.overview.set(None);
         self.names.replace(Names::default());
-        self.pairs.borrow_mut().clear();
+        self.pairs.replace(Vec::new());
         self.asker.replace(None);
     }
 

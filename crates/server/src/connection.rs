@@ -307,6 +307,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         self.input.rest();
         self.session.output.rest();
         self.session.in_flight.rest();
+        self.session.lens.clear();
     }
 
     fn time_out(&mut self) -> io::Result<bool> {

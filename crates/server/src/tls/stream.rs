@@ -133,10 +133,10 @@ impl<S> TlsStream<S> {
     }
 
     /// The alert that tells the client what was wrong. `rest` is what rustls still has in mind of
-    /// the received bytes: it must see the same again.
+    /// the received bytes: it must see the same again. Asked once only: there is nothing else to
+    /// say, and asked again rustls would read the wrong bytes again.
     fn take_alert(&mut self, rest: &mut [u8]) {
-        while let Ok(ConnectionState::EncodeTlsData(alert)) =
-            self.tls.process_tls_records(rest).state
+        if let Ok(ConnectionState::EncodeTlsData(alert)) = self.tls.process_tls_records(rest).state
         {
             let at = self.unsent.len();
             let Ok(length) = encode(alert, &mut self.unsent, at) else { return };
