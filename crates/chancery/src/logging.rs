@@ -34,6 +34,8 @@ pub(crate) fn start(log: &Log) -> Result<()> {
     let mut layers: Vec<Boxed> = vec![to_standard_error(log.format).with_filter(messages).boxed()];
     let audits = filter_fn(|metadata| metadata.target() == AUDIT);
     match &log.audit {
+        // Without a layer that takes them, audit events are not even composed.
+        Audit::Off => {}
         Audit::StandardError => {
             layers.push(to_standard_error(log.format).with_filter(audits).boxed())
         }

@@ -105,6 +105,8 @@ pub(crate) struct Catalogue {
     pub schema: Arc<Schema>,
     by_id: Vec<Option<Arc<Described>>>,
     ids: HashMap<String, AttributeId>,
+    /// By attribute type: the descriptions of it and of its subtypes, whatever their options.
+    of_type: HashMap<u32, Vec<AttributeId>>,
 }
 
 impl Catalogue {
@@ -112,7 +114,8 @@ impl Catalogue {
         schema: Arc<Schema>,
         dictionary: impl Iterator<Item = (AttributeId, &'t str)>,
     ) -> Catalogue {
-        let mut catalogue = Catalogue { schema, by_id: Vec::new(), ids: HashMap::new() };
+        let mut catalogue =
+            Catalogue { schema, by_id: Vec::new(), ids: HashMap::new(), of_type: HashMap::new() };
         for (id, text) in dictionary {
             catalogue.insert(id, text);
         }
@@ -129,6 +132,14 @@ impl Catalogue {
             self.by_id.resize(position + 1, None);
         }
         self.ids.insert(described.key.clone(), id);
+        let mut kind = described.attribute_type(&self.schema);
+        while let Some(at) = kind {
+            let below = self.of_type.entry(at.index).or_default();
+            if !below.contains(&id) {
+                below.push(id);
+            }
+            kind = at.superior.and_then(|index| self.schema.attribute_type_at(index));
+        }
         if let Some(slot) = self.by_id.get_mut(position) {
             *slot = Some(Arc::new(described));
         }
@@ -140,6 +151,7 @@ impl Catalogue {
             schema: self.schema.clone(),
             by_id: self.by_id.clone(),
             ids: self.ids.clone(),
+            of_type: self.of_type.clone(),
         };
         for (id, text) in new {
             catalogue.insert(*id, text);
@@ -181,21 +193,17 @@ impl Catalogue {
     /// The numbers of all descriptions that are subtypes of `wanted` (RFC 4512 §2.5.1), itself
     /// included.
     pub(crate) fn subtypes(&self, wanted: &AttributeDescription<'_>) -> Vec<AttributeId> {
-        self.iter()
-            .filter(|(_, described)| self.is_subtype(described, wanted))
-            .map(|(id, _)| id)
-            .collect()
-    }
-
-    fn is_subtype(&self, described: &Described, wanted: &AttributeDescription<'_>) -> bool {
-        let Some(kind) = described.attribute_type(&self.schema) else { return false };
-        if kind.index != wanted.attribute_type.index
-            && !self.schema.is_subtype(kind, wanted.attribute_type)
-        {
-            return false;
+        let below = self.of_type.get(&wanted.attribute_type.index);
+        let mut ids = below.cloned().unwrap_or_default();
+        if !wanted.options.is_empty() {
+            ids.retain(|id| self.described(*id).is_some_and(|found| offers_all(found, wanted)));
         }
-        wanted.options.iter().all(|option| offers(&described.options, option))
+        ids
     }
+}
+
+fn offers_all(described: &Described, wanted: &AttributeDescription<'_>) -> bool {
+    wanted.options.iter().all(|option| offers(&described.options, option))
 }
 
 /// RFC 3866 §2.1: `lang-de-` as an option wanted stands for every language tag it begins.

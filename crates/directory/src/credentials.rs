@@ -110,7 +110,7 @@ fn may_sign_in(
         return Ok(true);
     }
     let own = own_subject(subject, candidate.id);
-    let judge = Judge::new(tree, &own)?;
+    let judge = Judge::in_passing(tree, &own)?;
     Ok(judge.of(candidate).attribute("userpassword")?.allows(Rights::AUTH))
 }
 

@@ -15,14 +15,15 @@ use crate::catalogue::Catalogue;
 use crate::change::writer::{Answer, Job, run};
 use crate::change::{ChangeRequest, Outcome, Reply, secrets};
 use crate::clock::{Clock, SystemClock};
+use crate::epoch::EpochCounter;
 use crate::index::{IndexSettings, Indexes};
-use crate::names::{Epoch, NameCache, Suffixes};
+use crate::lens::Lens;
+use crate::names::{NameCache, Suffixes};
 use crate::password::{Hasher, SALT_LENGTH};
 use crate::refusal::{Error, Fault, Refusal};
 use crate::schema::{Schema, SchemaError};
-use crate::store::{Reader, Store, StoreOptions};
+use crate::store::{Store, StoreOptions};
 use crate::subject::Subject;
-use crate::tree::{Memo, Tree};
 use crate::view::View;
 
 /// Changes that wait for the writer; more are answered with `busy`.
@@ -109,6 +110,8 @@ pub(crate) struct Inner {
     pub rules: ArcSwap<AccessRules>,
     indexes: ArcSwap<Indexes>,
     pub names: NameCache,
+    /// Of commits that change which entries there are, where they stand, or links between them.
+    pub shape: EpochCounter,
     pub clock: Arc<dyn Clock>,
     pub poisoned: AtomicBool,
 }
@@ -120,20 +123,6 @@ impl Inner {
 
     pub(crate) fn hasher(&self) -> (Hasher, bool) {
         (self.settings.hasher, self.settings.rehash)
-    }
-
-    pub(crate) fn tree<'t>(&'t self, reader: Reader<'t>, epoch: Epoch) -> Tree<'t> {
-        Tree {
-            reader,
-            // After the snapshot was taken: every number in it has its name in here.
-            catalogue: self.catalogue.load_full(),
-            suffixes: self.suffixes.load_full(),
-            names: &self.names,
-            epoch,
-            rules: self.rules.load_full(),
-            rule_filters: std::cell::OnceCell::new(),
-            memo: Memo::default(),
-        }
     }
 }
 
@@ -151,7 +140,17 @@ impl Directory {
 
     /// A snapshot as `subject` sees it.
     pub fn view<'d>(&'d self, subject: &'d Subject) -> Result<View<'d>, Fault> {
-        View::new(&self.0.inner, subject)
+        View::new(&self.0.inner, subject, None)
+    }
+
+    /// The same, quicker for whoever asks again: what `lens` holds is not worked out anew. One
+    /// lens belongs to one directory.
+    pub fn view_through<'d>(
+        &'d self,
+        subject: &'d Subject,
+        lens: &'d Lens,
+    ) -> Result<View<'d>, Fault> {
+        View::new(&self.0.inner, subject, Some(lens))
     }
 
     pub fn schema(&self) -> Arc<Schema> {
@@ -317,6 +316,7 @@ pub(crate) fn inner_over(store: Store, settings: Settings) -> Result<Inner, Open
         rules: ArcSwap::from_pointee(rules),
         indexes: ArcSwap::from_pointee(indexes),
         names: NameCache::default(),
+        shape: EpochCounter::default(),
         poisoned: AtomicBool::new(false),
     })
 }

@@ -6,20 +6,23 @@ use std::sync::Arc;
 use crate::catalogue::{Catalogue, Described};
 use crate::refusal::Fault;
 use crate::schema::{MatchingRule, Schema};
-use crate::store::{EntryId, EntryRecord};
+use crate::store::{EntryFlags, EntryId, EntryRecord};
 
 /// One entry without its links: those are rows of their own.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub parent: EntryId,
     pub rdn: String,
+    /// As its record said: whether to look for rows in the link tables.
+    pub flags: EntryFlags,
     pub attributes: Vec<EntryAttribute>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct EntryAttribute {
     pub described: Arc<Described>,
-    pub values: Vec<Vec<u8>>,
+    /// Shared between an entry as it was and as it will be.
+    pub values: Arc<Vec<Vec<u8>>>,
 }
 
 impl Entry {
@@ -29,10 +32,11 @@ impl Entry {
             let described = catalogue.described(row.attribute).cloned().ok_or_else(|| {
                 Fault::Damaged { what: format!("attribute number {} has no name", row.attribute.0) }
             })?;
-            let values = row.values().map(<[u8]>::to_vec).collect();
+            let values = Arc::new(row.values().map(<[u8]>::to_vec).collect());
             attributes.push(EntryAttribute { described, values });
         }
-        Ok(Entry { parent: record.parent(), rdn: record.rdn().to_owned(), attributes })
+        let (parent, rdn) = (record.parent(), record.rdn().to_owned());
+        Ok(Entry { parent, rdn, flags: record.flags(), attributes })
     }
 
     pub(crate) fn find(&self, key: &str) -> Option<&EntryAttribute> {
@@ -48,14 +52,29 @@ impl Entry {
         std::str::from_utf8(self.find(key)?.values.first()?).ok()
     }
 
+    /// The attributes that `other` does not have with the same values.
+    pub(crate) fn differing<'e>(&'e self, other: &Entry) -> Vec<&'e EntryAttribute> {
+        let same = |(position, mine): &(usize, &EntryAttribute)| {
+            // Most changes leave the order as it is.
+            let beside = other.attributes.get(*position);
+            let beside = beside.filter(|held| Arc::ptr_eq(&held.described, &mine.described));
+            let theirs = beside.or_else(|| other.find(&mine.described.key));
+            theirs.is_some_and(|held| {
+                Arc::ptr_eq(&held.values, &mine.values) || held.values == mine.values
+            })
+        };
+        let all = self.attributes.iter().enumerate();
+        all.filter(|attribute| !same(attribute)).map(|(_, mine)| mine).collect()
+    }
+
     /// Puts the attribute's values in place of whatever is there; none removes it.
     pub(crate) fn set(&mut self, described: Arc<Described>, values: Vec<Vec<u8>>) {
         if values.is_empty() {
             self.attributes.retain(|attribute| attribute.described.key != described.key);
         } else if let Some(attribute) = self.find_mut(&described.key) {
-            attribute.values = values;
+            attribute.values = Arc::new(values);
         } else {
-            self.attributes.push(EntryAttribute { described, values });
+            self.attributes.push(EntryAttribute { described, values: Arc::new(values) });
         }
     }
 

@@ -1,7 +1,8 @@
 //! The access rules applied to the tree: what `access` asks, answered from rows.
 
-use crate::access::{AskerRules, EntryAccess, Rights, RuleFilter, Target};
+use crate::access::{AccessRules, AskerRules, EntryAccess, Rights, RuleFilter, Target};
 use crate::catalogue::Described;
+use crate::lens::Lens;
 use crate::names::Resolved;
 use crate::permits::IgnoringAccess;
 use crate::referral::Asked;
@@ -14,6 +15,7 @@ use crate::search::given::evaluate_given;
 use crate::store::EntryId;
 use crate::subject::Subject;
 use crate::tree::{Candidate, MEMBERSHIP, Tree};
+use ldap::message::Scope;
 use std::sync::Arc;
 
 /// Longest chain of groups in groups that is followed when a rule names a group.
@@ -166,6 +168,18 @@ impl Target for Newcomer<'_, '_> {
 }
 
 impl Tree<'_> {
+    /// What the names in the access rules lead to.
+    fn resolved_rule_names(&self) -> Result<Arc<[Option<EntryId>]>, Fault> {
+        if let Some(resolved) = self.lens.and_then(Lens::resolved) {
+            return Ok(resolved);
+        }
+        let resolved = self.rules.resolve_names(self)?;
+        if let Some(lens) = self.lens {
+            lens.remember_resolved(&resolved);
+        }
+        Ok(resolved)
+    }
+
     /// A rule's `where`, compiled against this snapshot.
     pub(crate) fn rule_filter(&self, filter: &RuleFilter) -> Result<Option<&Node>, Fault> {
         if self.rule_filters.get().is_none() {
@@ -193,12 +207,30 @@ impl Tree<'_> {
 
 /// The rules for one asker in one snapshot.
 pub(crate) struct Judge {
-    asker: AskerRules,
+    asker: Arc<AskerRules>,
 }
 
 impl Judge {
     pub(crate) fn new(tree: &Tree<'_>, subject: &Subject) -> Result<Judge, Fault> {
-        Ok(Judge { asker: tree.rules.for_asker(subject, tree)? })
+        if let Some(asker) = tree.lens.and_then(|lens| lens.asker(subject)) {
+            return Ok(Judge { asker });
+        }
+        let judge = Judge::in_passing(tree, subject)?;
+        if let Some(lens) = tree.lens {
+            lens.remember_asker(subject, &judge.asker);
+        }
+        Ok(judge)
+    }
+
+    /// For somebody who is not the one that the view belongs to.
+    pub(crate) fn in_passing(tree: &Tree<'_>, subject: &Subject) -> Result<Judge, Fault> {
+        let resolved = tree.resolved_rule_names()?;
+        Ok(Judge { asker: Arc::new(tree.rules.for_asker(subject, tree, resolved)?) })
+    }
+
+    /// Whether it judges by these rules.
+    pub(crate) fn is_by(&self, rules: &Arc<AccessRules>) -> bool {
+        Arc::ptr_eq(self.asker.rules(), rules)
     }
 
     pub(crate) fn of<'a, T: Target>(&'a self, target: &'a T) -> EntryAccess<'a, T> {
@@ -256,6 +288,30 @@ impl Judge {
         self.locate_for(tree, Asked::without_scope(dn), manage_dsa_it)
     }
 
+    /// Where a search begins. Asking again where nothing but the shape of the tree decides costs
+    /// nothing.
+    pub(crate) fn locate_base(
+        &self,
+        tree: &Tree<'_>,
+        asked: Asked<'_>,
+        manage_dsa_it: bool,
+    ) -> Result<EntryId, Error> {
+        let Some(lens) = tree.lens else {
+            return Ok(self.locate_for(tree, asked, manage_dsa_it)?.id);
+        };
+        if let Some(id) = lens.open_to(&self.asker, asked.dn) {
+            return Ok(id);
+        }
+        let id = self.locate_for(tree, asked, manage_dsa_it)?.id;
+        if asked.scope != Some(Scope::Base) {
+            lens.remember_name(asked.dn, id);
+            if !self.asker.looks_into_entries() && !tree.overview()?.has_referrals {
+                lens.remember_open(&self.asker, asked.dn);
+            }
+        }
+        Ok(id)
+    }
+
     /// The same for a search, whose scope goes into referrals.
     pub(crate) fn locate_for<'a, 't>(
         &self,
@@ -263,8 +319,7 @@ impl Judge {
         asked: Asked<'_>,
         manage_dsa_it: bool,
     ) -> Result<Candidate<'a, 't>, Error> {
-        let name = tree.normalize(asked.dn)?;
-        match tree.resolve(&name)? {
+        match tree.resolve_text(asked.dn)? {
             Resolved::Missing { nearest, .. } => {
                 match self.referral_seen(tree, nearest, asked, manage_dsa_it)? {
                     Some(refusal) => Err(refusal.into()),

@@ -12,6 +12,8 @@
 //! - `tree`, `names`, `catalogue`, `entry`, `index`: what the rows mean.
 //! - [`store`]: rows and bytes; `docs/design/storage.md` is its specification.
 //! - [`transfer`]: import, export, backup and the check of what lies on disk.
+//! - [`lens`]: what stays true for one asker between two views; `epoch`: how that is known;
+//!   [`keeper`]: a snapshot kept from one view to the next.
 //! - `referral`: where else to ask.
 //! - [`refusal`]: a correct "no" ([`Refusal`]) and a fault of ours ([`Fault`]).
 
@@ -22,8 +24,11 @@ pub mod clock;
 pub mod credentials;
 pub mod directory;
 mod entry;
+mod epoch;
 mod index;
 mod judge;
+pub mod keeper;
+pub mod lens;
 mod names;
 pub mod password;
 mod permits;
@@ -45,6 +50,8 @@ pub use change::{
 pub use credentials::{BindTarget, Rehash, Verdict};
 pub use directory::{Directory, OpenError, Settings};
 pub use index::IndexSettings;
+pub use keeper::Keeper;
+pub use lens::Lens;
 pub use refusal::{Error, Fault, Refusal};
 pub use search::{EntrySink, GivenEntry, Page, Search, SearchDone, SearchQuery, Step};
 pub use subject::{Protection, Subject, Who};

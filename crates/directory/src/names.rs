@@ -1,12 +1,12 @@
 //! From names to entries and back: the tree of names, read in both directions.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use ldap::dn::Dn;
 use ldap::result::ResultCode;
 
+use crate::epoch::{Epoch, EpochCounter};
 use crate::refusal::{Fault, Refusal};
 use crate::schema::Schema;
 use crate::schema::names::{NormalizedDn, normalize_dn};
@@ -124,39 +124,16 @@ pub(crate) fn parse(text: &str) -> Result<Dn, Refusal> {
 /// The names of parents, shared by all readers: an entry's name is its own RDN and its parent's
 /// name.
 ///
-/// A rename makes cached names wrong, so the cache belongs to an *epoch*. The writer makes the
-/// epoch odd before it commits a rename and even again afterwards; a reader uses the cache only if
-/// it saw the same even epoch before and after it took its snapshot.
+/// A rename makes cached names wrong, so the cache belongs to an epoch of renames.
 #[derive(Default)]
 pub(crate) struct NameCache {
-    epoch: AtomicU64,
+    pub renames: EpochCounter,
     names: RwLock<(u64, HashMap<EntryId, Arc<str>>)>,
     /// Many names at once: the values of large groups.
     pub(crate) printed: PrintedLinks,
 }
 
-/// The epoch a snapshot belongs to; none while a rename is being committed.
-pub(crate) type Epoch = Option<u64>;
-
 impl NameCache {
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::SeqCst)
-    }
-
-    /// The epoch of a snapshot taken between `before` and now.
-    pub(crate) fn epoch_since(&self, before: u64) -> Epoch {
-        (before.is_multiple_of(2) && self.epoch() == before).then_some(before)
-    }
-
-    pub(crate) fn begin_rename(&self) {
-        self.epoch.fetch_or(1, Ordering::SeqCst);
-    }
-
-    pub(crate) fn end_rename(&self) {
-        let odd = self.epoch.load(Ordering::SeqCst) | 1;
-        self.epoch.store(odd + 1, Ordering::SeqCst);
-    }
-
     fn cached(&self, epoch: Epoch, id: EntryId) -> Option<Arc<str>> {
         let names = self.names.read().ok()?;
         if Some(names.0) != epoch {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::store::EntryId;
 
 /// The asker of one operation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     pub who: Who,
     /// The client's address; none for the local socket and for the server itself.

@@ -4,16 +4,20 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
+use ldap::dn::Rdn;
 use ldap::result::ResultCode;
 use smallvec::SmallVec;
 
 use crate::access::AccessRules;
 use crate::catalogue::{Catalogue, Described};
-use crate::names::{Epoch, NameCache, Resolved, Suffixes, join, parse_and_normalize};
+use crate::epoch::Epoch;
+use crate::lens::{Lens, Overview};
+use crate::names::{NameCache, Resolved, Suffixes, join, parse_and_normalize};
 use crate::referral::{self, Asked};
 use crate::refusal::{Error, Fault, Refusal};
 use crate::schema::Schema;
-use crate::schema::names::NormalizedDn;
+use crate::schema::names::{NormalizedDn, normalize_rdn};
+use crate::search::base::of_class;
 use crate::search::filter::Node;
 use crate::store::{AttributeId, EntryId, EntryRecord, Reader};
 
@@ -32,6 +36,8 @@ pub(crate) struct Tree<'t> {
     pub rules: Arc<AccessRules>,
     /// The rules' own filters, compiled when the first is needed.
     pub rule_filters: OnceCell<Vec<Node>>,
+    /// What is remembered of this shape of the tree; never while writing.
+    pub lens: Option<&'t Lens>,
     pub memo: Memo,
 }
 
@@ -46,6 +52,23 @@ pub(crate) struct Memo {
 
 /// How many answers about ancestors are remembered.
 const WITHIN_MAX: usize = 8;
+
+impl Memo {
+    fn is_within(&self, id: EntryId, ancestor: EntryId) -> Option<bool> {
+        let rows = self.within.borrow();
+        rows.iter().find(|row| (row.0, row.1) == (id, ancestor)).map(|row| row.2)
+    }
+
+    fn remember_within(&self, id: EntryId, ancestor: EntryId, within: bool) {
+        let mut rows = self.within.borrow_mut();
+        let oldest = self.oldest_within.get() % WITHIN_MAX;
+        match rows.get_mut(oldest) {
+            Some(row) => *row = (id, ancestor, within),
+            None => rows.push((id, ancestor, within)),
+        }
+        self.oldest_within.set(oldest + 1);
+    }
+}
 
 impl<'t> Tree<'t> {
     pub(crate) fn schema(&self) -> &Arc<Schema> {
@@ -62,11 +85,54 @@ impl<'t> Tree<'t> {
 
     /// The entry of that name, if there is one; a name that cannot be read is no entry's.
     pub(crate) fn find(&self, dn: &str) -> Result<Option<EntryId>, Fault> {
-        let Ok(name) = self.normalize(dn) else { return Ok(None) };
-        match self.resolve(&name)? {
-            Resolved::Found(id) => Ok(Some(id)),
-            Resolved::Missing { .. } => Ok(None),
+        match self.resolve_text(dn) {
+            Ok(Resolved::Found(id)) => Ok(Some(id)),
+            Ok(Resolved::Missing { .. }) | Err(Error::Refused(_)) => Ok(None),
+            Err(Error::Fault(fault)) => Err(fault),
         }
+    }
+
+    /// What a name leads to. Names below a remembered one cost a single look.
+    pub(crate) fn resolve_text(&self, dn: &str) -> Result<Resolved, Error> {
+        let Some(lens) = self.lens else { return Ok(self.resolve(&self.normalize(dn)?)?) };
+        if let Some(id) = lens.named(dn) {
+            return Ok(Resolved::Found(id));
+        }
+        let split = ldap::dn::split_plain(dn);
+        if let Some((rdn, above)) = split
+            && let Some(parent) = lens.named(above)
+            && let Ok(rdn) = Rdn::parse(rdn)
+            && let Ok(key) = normalize_rdn(self.schema(), &rdn)
+        {
+            return Ok(match self.reader.child(parent, &key)? {
+                Some(child) => Resolved::Found(child),
+                None => Resolved::Missing { nearest: Some(parent), missing: 1 },
+            });
+        }
+        let resolved = self.resolve(&self.normalize(dn)?)?;
+        if let (Resolved::Found(id), Some((_, above))) = (resolved, split) {
+            let parent = self.parent(id)?;
+            if parent != EntryId::ROOT {
+                lens.remember_name(above, parent);
+            }
+        }
+        Ok(resolved)
+    }
+
+    /// Remembered as long as the shape of the tree stays.
+    pub(crate) fn overview(&self) -> Result<Overview, Fault> {
+        if let Some(overview) = self.lens.and_then(Lens::overview) {
+            return Ok(overview);
+        }
+        let overview = Overview {
+            entry_count: self.reader.entry_count()?,
+            has_referrals: !of_class(self, "referral")?.is_empty(),
+            has_aliases: !of_class(self, "alias")?.is_empty(),
+        };
+        if let Some(lens) = self.lens {
+            lens.remember_overview(overview);
+        }
+        Ok(overview)
     }
 
     pub(crate) fn entry(&self, id: EntryId) -> Result<Option<Candidate<'_, 't>>, Fault> {
@@ -104,21 +170,20 @@ impl<'t> Tree<'t> {
     /// Whether `id` is `ancestor` or below it.
     pub(crate) fn is_within(&self, id: EntryId, ancestor: EntryId) -> Result<bool, Fault> {
         if id == ancestor {
-            return Ok(id != EntryId(0));
+            return Ok(id != EntryId::ROOT);
         }
-        let known =
-            self.memo.within.borrow().iter().find(|row| (row.0, row.1) == (id, ancestor)).copied();
-        if let Some((_, _, within)) = known {
+        let known = match self.lens {
+            Some(lens) => lens.is_within(id, ancestor),
+            None => self.memo.is_within(id, ancestor),
+        };
+        if let Some(within) = known {
             return Ok(within);
         }
         let within = self.climbs_to(id, ancestor)?;
-        let mut rows = self.memo.within.borrow_mut();
-        let oldest = self.memo.oldest_within.get() % WITHIN_MAX;
-        match rows.get_mut(oldest) {
-            Some(row) => *row = (id, ancestor, within),
-            None => rows.push((id, ancestor, within)),
+        match self.lens {
+            Some(lens) => lens.remember_within(id, ancestor, within),
+            None => self.memo.remember_within(id, ancestor, within),
         }
-        self.memo.oldest_within.set(oldest + 1);
         Ok(within)
     }
 

@@ -1,42 +1,76 @@
 //! A snapshot as seen by somebody: the only door through which the directory is read.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use ldap::filter::Filter;
 use ldap::result::ResultCode;
 
-use crate::access::Rights;
+use crate::access::{AccessRules, Rights};
+use crate::catalogue::Catalogue;
 use crate::credentials::BindTarget;
 use crate::directory::Inner;
+use crate::epoch::Epoch;
 use crate::judge::Judge;
+use crate::keeper::HeldSnapshot;
+use crate::lens::Lens;
+use crate::names::Suffixes;
 use crate::refusal::{Error, Fault, Refusal};
 use crate::search::evaluate::{Truth, evaluate};
 use crate::search::filter::{Node, compile};
 use crate::search::given::{GivenEntry, evaluate_given, explain, search_given};
 use crate::search::{EntrySink, Search, SearchQuery, Step};
-use crate::store::Snapshot;
 use crate::subject::{Subject, Who};
-use crate::tree::Tree;
+use crate::tree::{Memo, Tree};
 
 /// One asker's view of one snapshot. Short-lived: while it lives, the disk cannot reuse pages.
 pub struct View<'d> {
     inner: &'d Inner,
-    snapshot: Snapshot<'d>,
+    snapshot: HeldSnapshot<'d>,
     subject: &'d Subject,
-    epoch: crate::names::Epoch,
+    renames: Epoch,
+    catalogue: Arc<Catalogue>,
+    suffixes: Arc<Suffixes>,
+    rules: Arc<AccessRules>,
+    lens: Option<&'d Lens>,
 }
 
 impl<'d> View<'d> {
-    pub(crate) fn new(inner: &'d Inner, subject: &'d Subject) -> Result<View<'d>, Fault> {
-        let before = inner.names.epoch();
-        let snapshot = inner.store.snapshot()?;
-        let epoch = inner.names.epoch_since(before);
-        Ok(View { inner, snapshot, subject, epoch })
+    pub(crate) fn new(
+        inner: &'d Inner,
+        subject: &'d Subject,
+        lens: Option<&'d Lens>,
+    ) -> Result<View<'d>, Fault> {
+        let before = (inner.names.renames.now(), inner.shape.now());
+        // A keeper is of no use where another process writes: nothing tells it of commits.
+        let keeper = lens.and_then(Lens::keeper).filter(|_| !inner.settings.store.read_only);
+        let snapshot = match keeper {
+            Some(keeper) => HeldSnapshot::Kept(keeper.newest(&inner.store)?),
+            None => HeldSnapshot::Own(Box::new(inner.store.snapshot()?)),
+        };
+        // After the snapshot was taken: every number in it has its name in here.
+        let catalogue = inner.catalogue.load_full();
+        let (suffixes, rules) = (inner.suffixes.load_full(), inner.rules.load_full());
+        // Where another process writes, nothing tells when the shape changes.
+        let shape = inner.shape.since(before.1).filter(|_| !inner.settings.store.read_only);
+        let lens = lens.filter(|lens| lens.focus(shape, &catalogue.schema, &suffixes, &rules));
+        let renames = inner.names.renames.since(before.0);
+        Ok(View { inner, snapshot, subject, renames, catalogue, suffixes, rules, lens })
     }
 
     /// The tree without anybody's eyes: callers inside this crate judge access themselves.
     pub(crate) fn tree(&self) -> Tree<'_> {
-        self.inner.tree(self.snapshot.reader(), self.epoch)
+        Tree {
+            reader: self.snapshot.reader(),
+            catalogue: Arc::clone(&self.catalogue),
+            suffixes: Arc::clone(&self.suffixes),
+            names: &self.inner.names,
+            epoch: self.renames,
+            rules: Arc::clone(&self.rules),
+            rule_filters: OnceCell::new(),
+            lens: self.lens,
+            memo: Memo::default(),
+        }
     }
 
     pub fn subject(&self) -> &Subject {

@@ -73,6 +73,17 @@ impl Dn {
     }
 }
 
+/// The first RDN and the rest of a name that is written plainly: without escapes, quotes, hex or
+/// anything else whose commas are not separators. None where that is not sure at a glance.
+pub fn split_plain(text: &str) -> Option<(&str, &str)> {
+    if text.len() > MAX_DN_BYTES {
+        return None;
+    }
+    let end = text.bytes().position(|byte| matches!(byte, b',' | b'\\' | b'"' | b';' | b'#'))?;
+    let (rdn, rest) = text.split_at(end);
+    Some((rdn, rest.strip_prefix(',')?))
+}
+
 impl Rdn {
     /// Reads exactly one RDN, as `newrdn` carries it.
     pub fn parse(text: &str) -> Result<Rdn, DnSyntaxError> {

@@ -1,13 +1,12 @@
 //! One event per operation on the `audit` target: who, from where, what, result, cost. No secrets.
 
-use std::borrow::Cow;
-use std::time::Instant;
-
 use directory::access::SECRETS;
 use directory::{Subject, Who};
 use ldap::filter::{Assertion, Extensible, Filter, Substrings};
 use ldap::message::{MessageId, Request, Scope};
 use ldap::result::ResultCode;
+use std::borrow::Cow;
+use tokio::time::Instant;
 
 /// `userPassword` and `authPassword` by number: what is secret under a name is so under any.
 const BY_NUMBER: [&str; 2] = ["2.5.4.35", "1.3.6.1.4.1.4203.1.3.4"];
@@ -38,13 +37,13 @@ fn is_listened_to() -> bool {
 }
 
 impl Record {
-    pub(crate) fn start(request: &Request<'_>, text_max: usize) -> Record {
+    pub(crate) fn start(request: &Request<'_>, now: Instant, text_max: usize) -> Record {
         let (operation, name) = operation_and_name(request);
         let (name, detail) = match is_listened_to() {
             true => (cut(name, text_max), cut(&detail(request), text_max)),
             false => (String::new(), String::new()),
         };
-        Record { started: Instant::now(), operation, name, detail, entries: 0, bytes: 0 }
+        Record { started: now, operation, name, detail, entries: 0, bytes: 0 }
     }
 
     pub(crate) fn end(&self, origin: Origin<'_>, code: ResultCode, message: &str) {

@@ -127,7 +127,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     /// Handles whole messages until there are none, no room for their answers, or no time left.
     fn handle_input(&mut self, turn_ends: Instant) {
         self.input.waits = false;
-        while self.session.has_room() && Instant::now() < turn_ends {
+        while self.session.has_room() {
+            self.session.now = Instant::now();
+            if self.session.now >= turn_ends {
+                return;
+            }
             let max = self.session.message_bytes_max();
             match frame(self.input.unhandled(), max) {
                 Ok(Frame::Complete { length }) => {
@@ -136,7 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                     match self.session.receive(bytes) {
                         Received::Consumed => {
                             self.input.consume(length);
-                            self.moved = Instant::now();
+                            self.moved = self.session.now;
                         }
                         Received::NotYet => {
                             self.input.waits = true;

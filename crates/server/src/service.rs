@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use directory::{Directory, Protection};
+use directory::{Directory, Lens, Protection};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 
@@ -44,7 +44,7 @@ impl Service {
         let peer =
             Peer { connection, address, protection, proof: Proof::Nothing, start_tls: false };
         let (sender, mut events) = mpsc::unbounded_channel();
-        let mut session = Session::new(Arc::clone(&self.shared), peer, sender);
+        let mut session = Session::new(Arc::clone(&self.shared), Lens::default(), peer, sender);
         connection::run(stream, &mut session, &mut events, self.stop.subscribe()).await?;
         Ok(())
     }

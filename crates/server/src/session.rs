@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use directory::{Directory, Error, Protection, Refusal, Subject, Who};
+use directory::{Directory, Error, Lens, Protection, Refusal, Subject, Who};
 use ldap::message::{DecodeFailure, DecodeLimits, Message, MessageId, Request};
 use ldap::response::{ResponseOperation, write_notice_of_disconnection};
 use ldap::result::ResultCode;
@@ -94,11 +94,15 @@ pub(crate) enum Received {
 pub(crate) struct Session {
     pub(crate) shared: Arc<Shared>,
     pub(crate) subject: Subject,
+    /// What the directory remembers for this session between two operations.
+    pub(crate) lens: Lens,
     pub(crate) offers: Offers,
     pub(crate) proof: Proof,
     pub(crate) state: State,
     pub(crate) output: Output,
     pub(crate) in_flight: InFlight,
+    /// When the message or event at hand came up: one look at the clock serves all that ask.
+    pub(crate) now: Instant,
     /// Whether more bytes stand behind the message that is being handled.
     pub(crate) has_more_input: bool,
     connection: u64,
@@ -107,7 +111,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(shared: Arc<Shared>, peer: Peer, events: UnboundedSender<Event>) -> Session {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        lens: Lens,
+        peer: Peer,
+        events: UnboundedSender<Event>,
+    ) -> Session {
         let subject =
             Subject { who: Who::Anonymous, address: peer.address, protection: peer.protection };
         let offers = Offers {
@@ -118,11 +127,13 @@ impl Session {
         Session {
             shared,
             subject,
+            lens,
             offers,
             proof: peer.proof,
             state: State::Open,
             output: Output::default(),
             in_flight: InFlight::default(),
+            now: Instant::now(),
             has_more_input: false,
             connection: peer.connection,
             serials: 0,
@@ -194,7 +205,7 @@ impl Session {
             return self.disconnect(ResultCode::PROTOCOL_ERROR, text);
         }
         self.serials += 1;
-        let record = Record::start(&message.request, self.shared.limits.audit_text);
+        let record = Record::start(&message.request, self.now, self.shared.limits.audit_text);
         let mut call = Call { id: message.id, serial: self.serials, operation, record };
         let result = self.dispatch(message, &mut call);
         self.conclude(call, result, false);
@@ -260,7 +271,7 @@ impl Session {
 
     /// The audit event of an operation that has no response.
     fn note(&self, message: &Message<'_>) {
-        let record = Record::start(&message.request, self.shared.limits.audit_text);
+        let record = Record::start(&message.request, self.now, self.shared.limits.audit_text);
         record.end(self.origin(message.id), ResultCode::SUCCESS, "");
     }
 
@@ -292,6 +303,7 @@ impl Session {
 
     /// News from the writer or the password pool.
     pub(crate) fn resume(&mut self, event: Event) {
+        self.now = Instant::now();
         let Some(pending) = self.in_flight.take_serial(event.serial) else { return };
         let Pending { call, work, abandoned } = pending;
         if self.state == State::Binding && matches!(work, Work::Bind(_)) {
@@ -326,7 +338,8 @@ impl Session {
     /// Gives each search one step, as long as the client keeps up and the turn lasts.
     pub(crate) fn step_searches(&mut self, turn_ends: Instant) {
         for _ in 0..self.in_flight.searches() {
-            if !self.can_step() || Instant::now() >= turn_ends {
+            self.now = Instant::now();
+            if !self.can_step() || self.now >= turn_ends {
                 return;
             }
             let Some(pending) = self.in_flight.take_next_search() else { return };

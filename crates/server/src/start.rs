@@ -73,7 +73,8 @@ impl Server {
         name: String,
         work: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().on_thread_park(worker::release_snapshot).build();
         let runtime = runtime.map_err(StartError::Thread)?;
         let run = move || tokio::task::LocalSet::new().block_on(&runtime, work);
         let thread = thread::Builder::new().name(name).spawn(run).map_err(StartError::Thread)?;

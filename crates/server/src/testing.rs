@@ -5,8 +5,8 @@ use std::sync::Arc;
 use directory::access::RuleText;
 use directory::password::Hasher;
 use directory::{
-    Change, ChangeControls, ChangeRequest, Directory, NewAttribute, Protection, Settings, Subject,
-    Who,
+    Change, ChangeControls, ChangeRequest, Directory, Lens, NewAttribute, Protection, Settings,
+    Subject, Who,
 };
 use ldap::ber::{Frame, frame};
 use ldap::filter::Filter;
@@ -120,7 +120,8 @@ pub(crate) fn peer(protection: Protection) -> Peer {
 /// A session without a connection around it.
 pub(crate) fn session(directory: Directory, limits: Limits) -> (Session, UnboundedReceiver<Event>) {
     let (sender, events) = unbounded_channel();
-    let session = Session::new(shared(directory, limits), peer(Protection::Tls), sender);
+    let session =
+        Session::new(shared(directory, limits), Lens::default(), peer(Protection::Tls), sender);
     (session, events)
 }
 
@@ -234,7 +235,7 @@ impl Client {
         let (stop, stopped) = watch::channel(false);
         let (sender, mut events) = unbounded_channel();
         let served = tokio::task::spawn_local(async move {
-            let mut session = Session::new(shared, peer, sender);
+            let mut session = Session::new(shared, Lens::default(), peer, sender);
             connection::run(other, &mut session, &mut events, stopped).await
         });
         Client { stream, received: Vec::new(), stop, served }

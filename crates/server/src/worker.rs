@@ -1,12 +1,13 @@
 //! One worker: a thread with its own runtime, on which its connections live and die.
 
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use directory::Protection;
+use directory::{Keeper, Lens, Protection};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{mpsc, watch};
@@ -20,6 +21,20 @@ use crate::listener::{Accepted, Socket};
 use crate::session::{LocalUser, Peer, Proof, Session, Shared};
 use crate::settings::Mode;
 use crate::tls;
+
+thread_local! {
+    /// The snapshot that the connections of this thread share while there is work.
+    static KEEPER: Rc<Keeper> = Rc::default();
+}
+
+/// Nothing is left to do until a client or the writer says something: no snapshot is held so long.
+pub(crate) fn release_snapshot() {
+    KEEPER.with(|keeper| keeper.release());
+}
+
+fn lens() -> Lens {
+    Lens::keeping(KEEPER.with(Rc::clone))
+}
 
 /// What the connections of all workers need besides the session's part.
 #[derive(Debug)]
@@ -107,11 +122,11 @@ async fn serve_internet(
     if !peer.start_tls {
         let (stream, proof) = handshake(floor, stream, &mut stop).await?;
         (peer.protection, peer.proof) = (Protection::Tls, proof);
-        let mut session = Session::new(Arc::clone(&floor.shared), peer, sender);
+        let mut session = Session::new(Arc::clone(&floor.shared), lens(), peer, sender);
         connection::run(stream, &mut session, &mut events, stop).await?;
         return Ok(());
     }
-    let mut session = Session::new(Arc::clone(&floor.shared), peer, sender);
+    let mut session = Session::new(Arc::clone(&floor.shared), lens(), peer, sender);
     let ending = connection::run(stream, &mut session, &mut events, stop.clone()).await?;
     if let Ending::StartTls(stream) = ending {
         let (stream, proof) = handshake(floor, stream, &mut stop).await?;
@@ -158,7 +173,7 @@ async fn serve_local(
     };
     tracing::debug!(connection, ?user, "connected on the local socket");
     let (sender, mut events) = mpsc::unbounded_channel();
-    let mut session = Session::new(Arc::clone(&floor.shared), peer, sender);
+    let mut session = Session::new(Arc::clone(&floor.shared), lens(), peer, sender);
     connection::run(stream, &mut session, &mut events, stop).await?;
     Ok(())
 }

@@ -73,6 +73,7 @@ pub(crate) struct Log {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Audit {
+    Off,
     StandardError,
     File(PathBuf),
 }
@@ -330,6 +331,7 @@ impl Resolver<'_, '_> {
             }
         }
         let audit = match raw.log.audit.as_str() {
+            "off" => Audit::Off,
             "stderr" => Audit::StandardError,
             path => Audit::File(self.folder.join(path)),
         };

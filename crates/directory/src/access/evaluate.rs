@@ -63,7 +63,7 @@ pub struct AskerRules {
     /// Both of them together: all that need a look.
     possible: RuleMask,
     /// What each of the rules' names stands for.
-    resolved: Box<[Option<EntryId>]>,
+    resolved: Arc<[Option<EntryId>]>,
 }
 
 impl AccessRules {
@@ -76,16 +76,22 @@ impl AccessRules {
         attribute: Option<&str>,
     ) -> Result<Decision, Fault> {
         let class = attribute.map_or(AttributeClass::ENTRY, |key| self.class_of(key));
-        self.for_asker(subject, tree)?.for_entry(target).decide(class)
+        let resolved = self.resolve_names(tree)?;
+        self.for_asker(subject, tree, resolved)?.for_entry(target).decide(class)
     }
 
-    /// The rules that can apply to this asker.
+    /// What each of the rules' names stands for in this snapshot.
+    pub fn resolve_names(&self, tree: &impl Tree) -> Result<Arc<[Option<EntryId>]>, Fault> {
+        self.names.iter().map(|dn| tree.resolve(dn)).collect()
+    }
+
+    /// The rules that can apply to this asker, given what `resolve_names` found.
     pub fn for_asker(
         self: &Arc<Self>,
         subject: &Subject,
         tree: &impl Tree,
+        resolved: Arc<[Option<EntryId>]>,
     ) -> Result<AskerRules, Fault> {
-        let resolved: Result<Box<[_]>, _> = self.names.iter().map(|dn| tree.resolve(dn)).collect();
         let mut asker = AskerRules {
             rules: Arc::clone(self),
             is_operator: subject.who == Who::Operator,
@@ -93,7 +99,7 @@ impl AccessRules {
             always: RuleMask::default(),
             perhaps: RuleMask::default(),
             possible: RuleMask::default(),
-            resolved: resolved?,
+            resolved,
         };
         for (index, rule) in self.rules.iter().enumerate() {
             if !asker.is_operator && speaks_from(rule, subject) {
@@ -172,6 +178,16 @@ impl AskerRules {
 
     pub fn rules(&self) -> &Arc<AccessRules> {
         &self.rules
+    }
+
+    /// Whether any of the rules that can apply depends on what an entry holds, not only on which
+    /// entry it is and where it stands.
+    pub fn looks_into_entries(&self) -> bool {
+        let by_value = |term: &WhoTerm| matches!(term, WhoTerm::ValueOf(_));
+        self.possible
+            .iter()
+            .filter_map(|index| self.rules.rules.get(index))
+            .any(|rule| rule.filter.is_some() || rule.who.iter().any(by_value))
     }
 
     /// The rules for this asker and this entry.

@@ -50,7 +50,7 @@ impl AccessRules {
         attribute: Option<&str>,
     ) -> Result<Explanation, Fault> {
         let class = attribute.map_or(AttributeClass::ENTRY, |key| self.class_of(key));
-        let asker = self.for_asker(subject, tree)?;
+        let asker = self.for_asker(subject, tree, self.resolve_names(tree)?)?;
         let access = asker.for_entry(target);
         let decision = access.decide(class)?;
         let by_operator = subject.who == Who::Operator;

@@ -460,7 +460,7 @@ fn a_rule_is_tried_at_most_once_per_entry() {
         RuleText::new("anyone", &["read"]).filter("(objectClass=device)"),
         RuleText::new("anyone", &["search"]),
     ]);
-    let asker = rules.for_asker(&subject(ANNA), &Small).expect("no fault");
+    let asker = for_asker(&rules, ANNA);
     let target = entry(BEN);
     let access = asker.for_entry(&target);
     for attribute in ["cn", "sn", "mail", "entryuuid"] {
@@ -469,9 +469,14 @@ fn a_rule_is_tried_at_most_once_per_entry() {
     assert_eq!(target.filters.get(), 1);
 }
 
+fn for_asker(rules: &Arc<AccessRules>, asker: &str) -> AskerRules {
+    let resolved = rules.resolve_names(&Small).expect("no fault");
+    rules.for_asker(&subject(asker), &Small, resolved).expect("no fault")
+}
+
 fn readable(rules: &[RuleText], asker: &str, dn: &'static str) -> (bool, Vec<String>) {
     let rules = parse(rules);
-    let asker = rules.for_asker(&subject(asker), &Small).expect("no fault");
+    let asker = for_asker(&rules, asker);
     let target = entry(dn);
     let access = asker.for_entry(&target);
     match access.readable_user_attributes().expect("no fault") {
@@ -499,7 +504,7 @@ fn projection_learns_what_it_may_copy_whole() {
 #[test]
 fn classes_answer_like_names() {
     let rules = parse(&AccessRules::defaults("dc=x", ADMIN));
-    let asker = rules.for_asker(&subject(ANNA), &Small).expect("no fault");
+    let asker = for_asker(&rules, ANNA);
     let target = entry(ANNA);
     let access = asker.for_entry(&target);
     let readable = access.allowed(Rights::READ).expect("no fault");

@@ -54,7 +54,8 @@ fn add(
         return Err(needs_value(described));
     }
     let equality = rule(schema, described);
-    let mut values = entry.find(&described.key).map(|held| held.values.clone()).unwrap_or_default();
+    let mut values =
+        entry.find(&described.key).map(|held| held.values.to_vec()).unwrap_or_default();
     let mut present = keys(schema, described, &values);
     for value in &modification.values {
         if present.insert(equality_key(schema, equality, value)) {
@@ -93,7 +94,7 @@ fn delete(
         return Err(repeated(described));
     }
     let equality = rule(schema, described);
-    let mut values = held.values.clone();
+    let mut values = held.values.to_vec();
     values.retain(|value| !unwanted.remove(&equality_key(schema, equality, value)));
     if !unwanted.is_empty() {
         missing(format!("'{}' does not have one of the values to delete", described.text))?;
@@ -155,7 +156,7 @@ fn increment(entry: &mut Entry, schema: &Schema, modification: &Explained) -> Re
             format!("the entry has no '{}' to increment", described.text),
         )
     })?;
-    for value in &mut held.values {
+    for value in Arc::make_mut(&mut held.values) {
         let sum = number(value).and_then(|old| old.checked_add(step));
         *value = sum.ok_or_else(|| out_of_range(described))?.to_string().into_bytes();
     }

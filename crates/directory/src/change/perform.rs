@@ -8,7 +8,7 @@ use crate::catalogue::{Catalogue, Described};
 use crate::change::prepare::links::{LinkChange, Target};
 use crate::change::prepare::{Prepared, PreparedAdd, PreparedModify, PreparedRename, Removed};
 use crate::change::record;
-use crate::entry::Entry;
+use crate::entry::{Entry, EntryAttribute};
 use crate::index::{Indexes, OwnedKey};
 use crate::names::Resolved;
 use crate::refusal::Fault;
@@ -100,8 +100,10 @@ impl Performing<'_, '_> {
         let id = self.batch.next_entry_id()?;
         self.batch.insert_node(id, add.parent, &add.name_key, &add.entry.rdn)?;
         self.change_links(id, &add.links)?;
-        self.put(id, &add.entry)?;
-        for key in self.index_keys(&add.entry) {
+        let flags = self.flags_after(id, &add.entry, &add.links)?;
+        let record = self.record(&add.entry, flags)?;
+        self.batch.insert_entry(id, &record)?;
+        for key in self.index_keys(&add.entry.attributes) {
             self.post(&key, id, true)?;
         }
         self.batch.posting_add(&PostingKey::ALL, id)?;
@@ -110,20 +112,22 @@ impl Performing<'_, '_> {
 
     fn update(&mut self, modify: &PreparedModify) -> Result<(), Fault> {
         self.change_links(modify.id, &modify.links)?;
-        self.put(modify.id, &modify.after)?;
+        let flags = self.flags_after(modify.id, &modify.before, &modify.links)?;
+        self.put(modify.id, &modify.after, flags)?;
         self.repost(modify.id, &modify.before, &modify.after)
     }
 
     fn rename(&mut self, rename: &PreparedRename) -> Result<(), Fault> {
         self.batch.move_node(rename.id, rename.new_parent, &rename.name_key, &rename.after.rdn)?;
         self.change_links(rename.id, &rename.links)?;
-        self.put(rename.id, &rename.after)?;
+        let flags = self.flags_after(rename.id, &rename.before, &rename.links)?;
+        self.put(rename.id, &rename.after, flags)?;
         self.repost(rename.id, &rename.before, &rename.after)
     }
 
     fn remove(&mut self, removed: &Removed) -> Result<(), Fault> {
         let id = removed.id;
-        for key in self.index_keys(&removed.entry) {
+        for key in self.index_keys(&removed.entry.attributes) {
             self.post(&key, id, false)?;
         }
         self.batch.posting_remove(&PostingKey::ALL, id)?;
@@ -226,7 +230,29 @@ impl Performing<'_, '_> {
             let Some(record) = reader.entry(id)? else { return Ok(()) };
             Entry::decode(&record, &self.catalogue)?
         };
-        self.put(id, &entry)
+        let flags = EntryFlags {
+            has_links: self.batch.reader().links(id)?.next().is_some(),
+            has_loose: self.batch.reader().loose(id)?.next().is_some(),
+        };
+        self.put(id, &entry, flags)
+    }
+
+    /// What the link tables hold of an entry after these changes; looked up only where they went.
+    fn flags_after(
+        &self,
+        id: EntryId,
+        before: &Entry,
+        changes: &[LinkChange],
+    ) -> Result<EntryFlags, Fault> {
+        let mut flags = before.flags;
+        let is_loose = |change: &LinkChange| matches!(change.target, Target::Loose(_));
+        if changes.iter().any(|change| !is_loose(change)) {
+            flags.has_links = self.batch.reader().links(id)?.next().is_some();
+        }
+        if changes.iter().any(is_loose) {
+            flags.has_loose = self.batch.reader().loose(id)?.next().is_some();
+        }
+        Ok(flags)
     }
 
     /// The number of a description, new if it must be.
@@ -243,42 +269,66 @@ impl Performing<'_, '_> {
         Ok(id)
     }
 
-    /// Writes the entry's record; its flags say what the link tables hold.
-    fn put(&mut self, id: EntryId, entry: &Entry) -> Result<(), Fault> {
+    /// Writes the entry's record over the one there is.
+    fn put(&mut self, id: EntryId, entry: &Entry, flags: EntryFlags) -> Result<(), Fault> {
+        let record = self.record(entry, flags)?;
+        self.batch.replace_entry(id, &record)
+    }
+
+    fn record(&mut self, entry: &Entry, flags: EntryFlags) -> Result<Vec<u8>, Fault> {
         let mut numbers = Vec::with_capacity(entry.attributes.len());
         for attribute in &entry.attributes {
             numbers.push(self.attribute(&attribute.described)?);
         }
-        let reader = self.batch.reader();
-        let flags = EntryFlags {
-            has_links: reader.links(id)?.next().is_some(),
-            has_loose: reader.loose(id)?.next().is_some(),
-        };
-        let record = encode(entry, &numbers, flags)?;
-        self.batch.put_entry(id, &record)
+        encode(entry, &numbers, flags)
     }
 
-    fn index_keys(&self, entry: &Entry) -> Vec<OwnedKey> {
+    fn index_keys<'e>(
+        &self,
+        attributes: impl IntoIterator<Item = &'e EntryAttribute>,
+    ) -> Vec<OwnedKey> {
         let mut keys = Vec::new();
-        for attribute in &entry.attributes {
+        for attribute in attributes {
             let values = attribute.values.iter().map(Vec::as_slice);
             self.indexes.keys(&self.catalogue.schema, &attribute.described, values, &mut keys);
         }
-        keys.sort();
+        keys.sort_unstable();
         keys.dedup();
         keys
     }
 
+    /// Only the attributes that differ have other keys, so only theirs are made.
     fn repost(&mut self, id: EntryId, before: &Entry, after: &Entry) -> Result<(), Fault> {
-        let old: HashSet<OwnedKey> = self.index_keys(before).into_iter().collect();
-        let new: HashSet<OwnedKey> = self.index_keys(after).into_iter().collect();
-        for key in old.difference(&new) {
+        let (old, new) = (before.differing(after), after.differing(before));
+        let mut gone = self.index_keys(old.iter().copied());
+        let mut came = self.index_keys(new.iter().copied());
+        let stay: Vec<_> =
+            gone.iter().filter(|key| came.binary_search(key).is_ok()).cloned().collect();
+        gone.retain(|key| stay.binary_search(key).is_err());
+        came.retain(|key| stay.binary_search(key).is_err());
+        self.keep_shared(&mut gone, after);
+        for key in &gone {
             self.post(key, id, false)?;
         }
-        for key in new.difference(&old) {
+        for key in &came {
             self.post(key, id, true)?;
         }
         Ok(())
+    }
+
+    /// Takes out of `gone` what the entry still has under another description: `cn` and `cn;lang-de`
+    /// are entered under the same type, and so are the subtypes of one supertype.
+    fn keep_shared(&self, gone: &mut Vec<OwnedKey>, after: &Entry) {
+        if gone.is_empty() {
+            return;
+        }
+        let types: HashSet<u32> = gone.iter().map(|(_, type_index, _)| *type_index).collect();
+        let shares = |attribute: &&EntryAttribute| {
+            let under = self.indexes.entered_under(&attribute.described);
+            under.iter().any(|type_index| types.contains(type_index))
+        };
+        let held = self.index_keys(after.attributes.iter().filter(shares));
+        gone.retain(|key| held.binary_search(key).is_err());
     }
 
     fn post(&mut self, key: &OwnedKey, id: EntryId, add: bool) -> Result<(), Fault> {

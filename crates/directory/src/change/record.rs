@@ -1,8 +1,6 @@
 //! What the change log keeps of a change: a head, and an LDIF change record's body after all stamps
 //! and hashes (docs/design/storage.md, "Change record").
 
-use std::collections::BTreeMap;
-
 use ldap::ldif::write_attribute;
 
 use crate::change::prepare::links::LinkChange;
@@ -55,7 +53,7 @@ pub(crate) fn time_ms(record: &[u8]) -> u64 {
 pub(crate) fn added(entry: &Entry, links: &[LinkChange]) -> Vec<u8> {
     let mut out = Vec::new();
     for attribute in &entry.attributes {
-        for value in &attribute.values {
+        for value in attribute.values.iter() {
             write_attribute(&mut out, &attribute.described.text, value);
         }
     }
@@ -68,19 +66,14 @@ pub(crate) fn added(entry: &Entry, links: &[LinkChange]) -> Vec<u8> {
 /// The attributes that differ, each replaced by what it is now; links by what came and went.
 pub(crate) fn modified(before: &Entry, after: &Entry, links: &[LinkChange]) -> Vec<u8> {
     let mut out = Vec::new();
-    let old: BTreeMap<_, _> =
-        before.attributes.iter().map(|held| (held.described.key.as_str(), &held.values)).collect();
-    for attribute in &after.attributes {
-        if old.get(attribute.described.key.as_str()) == Some(&&attribute.values) {
-            continue;
-        }
+    for attribute in after.differing(before) {
         write_attribute(&mut out, "replace", attribute.described.text.as_bytes());
-        for value in &attribute.values {
+        for value in attribute.values.iter() {
             write_attribute(&mut out, &attribute.described.text, value);
         }
         out.extend_from_slice(b"-\n");
     }
-    for attribute in &before.attributes {
+    for attribute in before.differing(after) {
         if after.find(&attribute.described.key).is_none() {
             write_attribute(&mut out, "replace", attribute.described.text.as_bytes());
             out.extend_from_slice(b"-\n");

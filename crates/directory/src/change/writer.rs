@@ -16,12 +16,14 @@ use ldap::result::ResultCode;
 use crate::catalogue::Catalogue;
 use crate::change::perform::{Performed, Performing};
 use crate::change::prepare::{Prepared, Preparing, Stamp, prepare};
-use crate::change::{ChangeRequest, Outcome, ReadEntry, Reply};
+use crate::change::{Change, ChangeRequest, Outcome, ReadEntry, Reply};
 use crate::directory::Inner;
+use crate::epoch::EpochCounter;
 use crate::judge::Judge;
 use crate::refusal::{Error, Fault, Refusal};
 use crate::search::projection::{Selection, project};
 use crate::store::{Batch, CommitNumber, EntryId};
+use crate::subject::Subject;
 use crate::tree::{Memo, Tree};
 
 /// Changes in one transaction at most: bounds the delay of the first.
@@ -163,8 +165,8 @@ fn write_batch(
     let written = try_batch(inner, requests);
     if written.is_err() {
         // The next batch gives the same numbers to other entries, whose names are not those cached.
-        inner.names.begin_rename();
-        inner.names.end_rename();
+        inner.names.renames.begin_change();
+        inner.names.renames.end_change();
     }
     written
 }
@@ -178,8 +180,10 @@ fn try_batch(
         batch: inner.store.batch()?,
         catalogue: inner.catalogue.load_full(),
         names_are_cached: true,
+        judge: None,
         changed: false,
         renamed: false,
+        reshaped: false,
     };
     let mut results = Vec::with_capacity(requests.len());
     for request in requests {
@@ -202,17 +206,22 @@ struct Writing<'w> {
     catalogue: Arc<Catalogue>,
     /// False once this batch has renamed an entry: cached names may be wrong.
     names_are_cached: bool,
+    /// Of whoever asked for the change before. Good until a change that may have moved what the
+    /// rules name, or who is a member of it.
+    judge: Option<(Subject, Arc<Judge>)>,
     changed: bool,
     renamed: bool,
+    /// What a lens remembers is no longer true.
+    reshaped: bool,
 }
 
 impl Writing<'_> {
     fn one(&mut self, request: &ChangeRequest) -> Result<Outcome, Error> {
-        let stamp = self.stamp();
+        let stamp = self.stamp(&request.change);
         let mut outcome = Outcome::default();
-        let (prepared, author) = {
+        let (prepared, author, judge) = {
             let tree = self.tree(&self.batch, self.catalogue.clone());
-            let judge = Judge::new(&tree, &request.subject)?;
+            let judge = self.judge(&tree, &request.subject)?;
             let preparing = Preparing {
                 tree: &tree,
                 judge: &judge,
@@ -225,8 +234,9 @@ impl Writing<'_> {
             {
                 outcome.pre_read = Some(read_entry(&tree, &judge, id, attributes)?);
             }
-            (prepared, preparing.author())
+            (prepared, preparing.author(), judge)
         };
+        self.judge = leaves_judges(&prepared).then(|| (request.subject.clone(), judge));
         if matches!(prepared, Prepared::Nothing) {
             return Ok(outcome);
         }
@@ -240,6 +250,13 @@ impl Writing<'_> {
         Ok(outcome)
     }
 
+    fn judge(&self, tree: &Tree<'_>, subject: &Subject) -> Result<Arc<Judge>, Fault> {
+        match &self.judge {
+            Some((who, judge)) if who == subject && judge.is_by(&tree.rules) => Ok(judge.clone()),
+            _ => Ok(Arc::new(Judge::new(tree, subject)?)),
+        }
+    }
+
     fn perform(
         &mut self,
         prepared: &Prepared,
@@ -247,6 +264,7 @@ impl Writing<'_> {
         time_ms: u64,
     ) -> Result<Performed, Fault> {
         self.changed = true;
+        self.reshaped |= reshapes(prepared);
         let renames = matches!(prepared, Prepared::Rename(_));
         self.names_are_cached &= !renames;
         let (inner, cached) = (self.inner, self.names_are_cached);
@@ -269,9 +287,11 @@ impl Writing<'_> {
         tree_over(self.inner, batch, catalogue, self.names_are_cached)
     }
 
-    fn stamp(&self) -> Stamp {
+    fn stamp(&self, change: &Change) -> Stamp {
         let mut uuid = [0u8; 16];
-        self.inner.clock.random(&mut uuid);
+        if matches!(change, Change::Add { .. }) {
+            self.inner.clock.random(&mut uuid);
+        }
         Stamp { time_ms: self.inner.clock.now_ms(), uuid }
     }
 
@@ -281,13 +301,12 @@ impl Writing<'_> {
         let known = self.inner.catalogue.load_full();
         // Published first: whoever sees the new rows must know the numbers in them.
         self.inner.catalogue.store(self.catalogue.clone());
-        if self.renamed {
-            self.inner.names.begin_rename();
-        }
+        let changing =
+            [(self.renamed, &self.inner.names.renames), (self.reshaped, &self.inner.shape)];
+        let changing = changing.into_iter().filter_map(|(does, epoch)| does.then_some(epoch));
+        changing.clone().for_each(EpochCounter::begin_change);
         let committed = self.batch.commit();
-        if self.renamed {
-            self.inner.names.end_rename();
-        }
+        changing.for_each(EpochCounter::end_change);
         if committed.is_err() {
             self.inner.catalogue.store(known);
         }
@@ -329,13 +348,27 @@ impl Writing<'_> {
     }
 }
 
+/// Whether the change makes something untrue that a lens may remember: which entries there are,
+/// where they stand, links between them, what is a referral or an alias.
+fn reshapes(prepared: &Prepared) -> bool {
+    match prepared {
+        Prepared::Nothing => false,
+        Prepared::Add(_) | Prepared::Delete(_) | Prepared::Rename(_) => true,
+        Prepared::Modify(modify) => {
+            let [before, after] = [&modify.before, &modify.after]
+                .map(|entry| entry.find("objectclass").map(|found| &found.values));
+            !modify.links.is_empty() || before != after
+        }
+    }
+}
+
 fn tree_over<'t>(
     inner: &'t Inner,
     batch: &'t Batch<'_>,
     catalogue: Arc<Catalogue>,
     names_are_cached: bool,
 ) -> Tree<'t> {
-    let epoch = names_are_cached.then(|| inner.names.epoch()).filter(|epoch| epoch % 2 == 0);
+    let epoch = names_are_cached.then(|| inner.names.renames.now()).filter(|epoch| epoch % 2 == 0);
     Tree {
         reader: batch.reader(),
         catalogue,
@@ -344,7 +377,17 @@ fn tree_over<'t>(
         epoch,
         rules: inner.rules.load_full(),
         rule_filters: OnceCell::new(),
+        lens: None,
         memo: Memo::default(),
+    }
+}
+
+/// Whether what the rules make of an asker is the same afterwards: no name and no link has changed.
+fn leaves_judges(prepared: &Prepared) -> bool {
+    match prepared {
+        Prepared::Nothing => true,
+        Prepared::Modify(modify) => modify.links.is_empty(),
+        Prepared::Add(_) | Prepared::Delete(_) | Prepared::Rename(_) => false,
     }
 }
 

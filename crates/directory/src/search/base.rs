@@ -42,7 +42,7 @@ pub(crate) fn find_base(
 ) -> Result<EntryId, Error> {
     let asked = |dn| Asked { dn, scope: Some(query.scope) };
     if !follows_at_base(query.deref) {
-        return Ok(judge.locate_for(tree, asked(query.base), query.manage_dsa_it)?.id);
+        return judge.locate_base(tree, asked(query.base), query.manage_dsa_it);
     }
     let mut dn = query.base.to_owned();
     for _ in 0..ALIAS_HOPS_MAX {

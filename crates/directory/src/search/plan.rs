@@ -6,20 +6,25 @@
 
 use std::ops::Bound;
 
+use smallvec::SmallVec;
+
 use crate::index::Indexes;
 use crate::refusal::Fault;
 use crate::schema::MatchingRule;
 use crate::search::filter::{Leaf, Node, Test, ValueSource};
 use crate::store::block::block_of;
 use crate::store::names::grams_of_piece;
-use crate::store::{AttributeId, EntryId, IndexKind, Members, PostingKey};
+use crate::store::{AttributeId, EntryId, IndexKind, Members, PostingKey, Survey};
 use crate::tree::Tree;
 
 /// Index rows read for one range or substring before the clause is given up as too wide.
 const RANGE_ROWS_MAX: u64 = 500_000;
 
-/// Below this many candidates, intersecting further costs more than testing them.
-const FEW: u64 = 12;
+/// Up to this many candidates are listed while planning.
+pub(crate) const FEW: u64 = 48;
+
+/// So few that nothing narrower is looked for.
+const ENOUGH: u64 = 12;
 
 /// A clause this many times wider than the best one may still be worth intersecting.
 const WIDER_MAX: u64 = 64;
@@ -36,6 +41,8 @@ pub(crate) enum Plan {
     /// Every entry, in id order.
     All,
     One(EntryId),
+    /// So few that they are listed.
+    Few(SmallVec<[EntryId; 8]>),
     /// One index row, read block by block.
     Posting(Key),
     /// A set made while planning, at most one bit per entry of the directory.
@@ -122,7 +129,7 @@ impl Plan {
         match self {
             Plan::All => "scan",
             Plan::One(_) => "name",
-            Plan::Posting(_) => "index",
+            Plan::Few(_) | Plan::Posting(_) => "index",
             Plan::Set(_) => "set",
             Plan::Both(_) => "intersection",
         }
@@ -158,7 +165,7 @@ impl Planner<'_, '_> {
         for estimated in [true, false] {
             let wider = if estimated { WIDER_MAX } else { WIDER_SET_MAX };
             for part in parts.iter().filter(|part| is_estimated(part) == estimated) {
-                if best <= FEW {
+                if best <= ENOUGH {
                     break;
                 }
                 if let Some((plan, count)) = self.plan(part, best.saturating_mul(wider))? {
@@ -188,13 +195,13 @@ impl Planner<'_, '_> {
         let Some((_, best)) = plans.first().filter(|_| plans.len() > 1) else {
             return Ok(plans.len());
         };
-        if *best <= FEW {
+        if *best <= ENOUGH {
             return Ok(1);
         }
-        let half = self.tree.reader.entry_count()? / 2;
+        let half = self.tree.overview()?.entry_count / 2;
         let mut left = *best;
         let further = plans.iter().skip(1).take_while(|(_, count)| {
-            let worth = left > FEW && *count <= half;
+            let worth = left > ENOUGH && *count <= half;
             left /= 8;
             worth
         });
@@ -203,7 +210,7 @@ impl Planner<'_, '_> {
 
     fn plan_or(&self, parts: &[Node], limit: u64) -> Result<Estimated, Fault> {
         if parts.is_empty() {
-            return Ok(Some((Plan::Set(Blocks::default()), 0)));
+            return Ok(Some((Plan::Few(SmallVec::new()), 0)));
         }
         let mut union = Blocks::default();
         let mut total = 0u64;
@@ -234,7 +241,7 @@ impl Planner<'_, '_> {
         match (&leaf.source, &leaf.test) {
             (_, Test::Chain(reached)) => Ok(ids(reached.iter().copied())),
             (ValueSource::EntryDn, Test::Names { target, .. }) => {
-                Ok(Some(target.map_or((Plan::Set(Blocks::default()), 0), |id| (Plan::One(id), 1))))
+                Ok(Some(target.map_or((Plan::Few(SmallVec::new()), 0), |id| (Plan::One(id), 1))))
             }
             (ValueSource::MemberOf, Test::Names { target, .. }) => self.members(*target, limit),
             (ValueSource::Links, Test::Names { target, reversed }) => {
@@ -301,7 +308,7 @@ impl Planner<'_, '_> {
         // Postings stand under the bare type; options only narrow further, on the entry.
         let Some(attribute) = self.tree.catalogue.id(&wanted.type_key) else {
             // The type has no number: no entry has a value of it, unless under a subtype.
-            return Ok(leaf.ids.is_empty().then(|| (Plan::Set(Blocks::default()), 0)));
+            return Ok(leaf.ids.is_empty().then(|| (Plan::Few(SmallVec::new()), 0)));
         };
         let equality = self.tree.schema().attribute_type_at(wanted.type_index);
         let equality = equality.and_then(|kind| kind.equality.or(kind.ordering));
@@ -350,8 +357,14 @@ impl Planner<'_, '_> {
         limit: u64,
     ) -> Result<Estimated, Fault> {
         let key = Key { kind, attribute, value };
-        let count = self.tree.reader.posting(&key.borrowed())?.estimate()?;
-        Ok((count <= limit).then_some((Plan::Posting(key), count)))
+        Ok(match self.tree.reader.posting(&key.borrowed())?.survey(FEW as usize)? {
+            Survey::Few(ids) => Some(few(ids)),
+            Survey::Many(count) => {
+                // An estimate may say more than there are.
+                let count = count.min(self.tree.overview()?.entry_count);
+                (count <= limit).then_some((Plan::Posting(key), count))
+            }
+        })
     }
 
     fn range(
@@ -386,7 +399,7 @@ impl Planner<'_, '_> {
             let posting = self.posting(IndexKind::Substring, attribute, gram, u64::MAX)?;
             let Some((plan, count)) = posting else { continue };
             plans.push((plan, count));
-            if count <= FEW || plans.len() == GRAMS_MAX {
+            if count <= ENOUGH || plans.len() == GRAMS_MAX {
                 break;
             }
         }
@@ -427,7 +440,18 @@ fn is_estimated(node: &Node) -> bool {
         && matches!(leaf.test, Present | Equal { .. } | OneOf { .. } | Substring { .. })
 }
 
+fn few(ids: SmallVec<[EntryId; 8]>) -> (Plan, u64) {
+    let count = ids.len() as u64;
+    (Plan::Few(ids), count)
+}
+
 fn ids(ids: impl Iterator<Item = EntryId>) -> Estimated {
+    let mut ids: SmallVec<[EntryId; 8]> = ids.collect();
+    if ids.len() as u64 <= FEW {
+        ids.sort_unstable();
+        ids.dedup();
+        return Some(few(ids));
+    }
     let blocks = Blocks::from_ids(ids);
     let count = blocks.count();
     Some((Plan::Set(blocks), count))

@@ -14,7 +14,7 @@ use crate::refusal::{Error, Fault, Refusal};
 use crate::search::base::{Root, find_base, follows_below, in_scope, of_class, roots};
 use crate::search::evaluate::evaluate;
 use crate::search::filter::{Node, compile};
-use crate::search::plan::{Blocks, Plan, Planner};
+use crate::search::plan::{Blocks, FEW, Plan, Planner};
 use crate::search::projection::{Selection, project};
 use crate::search::walk::Walk;
 use crate::search::{EntrySink, SearchDone, SearchQuery, Step};
@@ -96,14 +96,15 @@ impl Search {
         judge: &Judge,
         query: &SearchQuery<'_>,
     ) -> Result<(), Fault> {
-        if !query.manage_dsa_it {
+        let overview = tree.overview()?;
+        if !query.manage_dsa_it && overview.has_referrals {
             let referrals = of_class(tree, "referral")?;
             for id in referrals.ids() {
                 self.refer(tree, judge, id)?;
             }
             self.skipped = referrals;
         }
-        if follows_below(query.deref) && query.scope != Scope::Base {
+        if follows_below(query.deref) && query.scope != Scope::Base && overview.has_aliases {
             for id in of_class(tree, "alias")?.ids() {
                 self.skipped.insert(id);
             }
@@ -169,6 +170,8 @@ impl Search {
         }
         match &self.plan {
             Plan::All => self.step_all(&mut stepping, sink),
+            Plan::One(id) => self.step_few(&[*id], &mut stepping, sink),
+            Plan::Few(ids) => self.step_few(&ids.clone(), &mut stepping, sink),
             _ => self.step_plan(&mut stepping, sink),
         }
     }
@@ -189,6 +192,40 @@ impl Search {
             }
         }
         Ok(self.done(None))
+    }
+
+    fn step_few(
+        &mut self,
+        ids: &[EntryId],
+        stepping: &mut Stepping<'_, '_>,
+        sink: &mut impl EntrySink,
+    ) -> Result<Step, Error> {
+        for id in ids {
+            if let Some(step) = self.visit(*id, stepping, sink)? {
+                return Ok(step);
+            }
+        }
+        Ok(self.done(None))
+    }
+
+    /// One candidate of a plan.
+    fn visit(
+        &mut self,
+        id: EntryId,
+        stepping: &mut Stepping<'_, '_>,
+        sink: &mut impl EntrySink,
+    ) -> Result<Option<Step>, Error> {
+        if id < self.next {
+            return Ok(None);
+        }
+        if sink.is_full() || !stepping.has_work() {
+            return Ok(Some(Step::More));
+        }
+        let Some(candidate) = stepping.tree.entry(id)? else {
+            self.next = EntryId(id.0 + 1); // deleted since the plan was made
+            return Ok(None);
+        };
+        self.consider(&candidate, stepping, sink)
     }
 
     fn step_plan(
@@ -215,17 +252,7 @@ impl Search {
         let mut block = block_of(self.next).0;
         while let Some((number, bits)) = walk.next_from(block)? {
             for id in bits.iter(number) {
-                if id < self.next {
-                    continue;
-                }
-                if sink.is_full() || !stepping.has_work() {
-                    return Ok(Step::More);
-                }
-                let Some(candidate) = stepping.tree.entry(id)? else {
-                    self.next = EntryId(id.0 + 1); // deleted since the plan was made
-                    continue;
-                };
-                if let Some(step) = self.consider(&candidate, stepping, sink)? {
+                if let Some(step) = self.visit(id, stepping, sink)? {
                     return Ok(step);
                 }
             }
@@ -345,10 +372,15 @@ fn choose_plan(
     if let [Root { base, scope: Scope::Base }] = roots {
         return Ok(Plan::One(*base));
     }
-    let total = tree.reader.entry_count()?;
+    let total = tree.overview()?.entry_count;
     let planner = Planner { tree, indexes };
     let by_index = planner.plan(filter, total)?;
     let bound = by_index.as_ref().map_or(total / 2, |(_, count)| *count);
+    if bound <= FEW
+        && let Some((plan, _)) = by_index
+    {
+        return Ok(plan); // listing the scope could not make it much narrower
+    }
     if let [root] = roots {
         let listed_max = usize::try_from(bound).unwrap_or(usize::MAX).min(WALKED_MAX);
         if let Some(listed) = list_scope(tree, root, listed_max)? {

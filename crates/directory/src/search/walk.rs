@@ -8,7 +8,7 @@ use crate::store::{EntryId, Members, Posting, Reader};
 
 /// A position in a plan (any but `Plan::All`, which is a walk over the entries themselves).
 pub(crate) enum Walk<'w, 't> {
-    One(EntryId),
+    Few(&'w [EntryId]),
     Posting(Box<Posting<'t>>),
     Set(&'w Blocks),
     Both(Vec<Walk<'w, 't>>),
@@ -21,7 +21,7 @@ pub(crate) type Found = Option<(u32, Members)>;
 enum Narrowed {
     /// The members are those of both.
     Kept,
-    /// It has nothing before this block, or nothing more at all.
+    /// It has nothing here; what it has next is in this block, if there is more.
     Absent(Option<u32>),
 }
 
@@ -29,7 +29,8 @@ impl<'w, 't> Walk<'w, 't> {
     pub(crate) fn open(reader: &Reader<'t>, plan: &'w Plan) -> Result<Walk<'w, 't>, Fault> {
         Ok(match plan {
             Plan::All => Walk::Both(Vec::new()),
-            Plan::One(id) => Walk::One(*id),
+            Plan::One(id) => Walk::Few(std::slice::from_ref(id)),
+            Plan::Few(ids) => Walk::Few(ids),
             Plan::Posting(key) => Walk::Posting(Box::new(reader.posting(&key.borrowed())?)),
             Plan::Set(blocks) => Walk::Set(blocks),
             Plan::Both(plans) => Walk::Both(
@@ -41,9 +42,9 @@ impl<'w, 't> Walk<'w, 't> {
     /// The first block at or after `block` that holds candidates.
     pub(crate) fn next_from(&mut self, block: u32) -> Result<Found, Fault> {
         match self {
-            Walk::One(id) => {
-                let (number, low) = block_of(*id);
-                Ok((number >= block).then(|| (number, Members::one(low))))
+            Walk::Few(ids) => {
+                let first = ids.iter().map(|id| block_of(*id).0).find(|number| *number >= block);
+                Ok(first.map(|number| (number, few_in(ids, number))))
             }
             Walk::Posting(posting) => {
                 let found = posting.at_or_after(block)?;
@@ -59,12 +60,13 @@ impl<'w, 't> Walk<'w, 't> {
     /// Leaves of `members`, which are of block `number`, those that are in this walk as well.
     fn narrow(&mut self, number: u32, members: &mut Members) -> Result<Narrowed, Fault> {
         match self {
-            Walk::One(id) => {
-                let (own, low) = block_of(*id);
-                if own != number {
-                    return Ok(Narrowed::Absent((own > number).then_some(own)));
+            Walk::Few(ids) => {
+                let here = few_in(ids, number);
+                if here.is_empty() {
+                    let next = ids.iter().map(|id| block_of(*id).0).find(|own| *own > number);
+                    return Ok(Narrowed::Absent(next));
                 }
-                members.and(&Members::one(low));
+                members.and(&here);
             }
             Walk::Posting(posting) => match posting.at_or_after(number)? {
                 Some(block) if block.number == number => members.and_block(&block),
@@ -84,6 +86,14 @@ impl<'w, 't> Walk<'w, 't> {
         }
         Ok(Narrowed::Kept)
     }
+}
+
+/// Those of a few ids that are in one block.
+fn few_in(ids: &[EntryId], number: u32) -> Members {
+    let mut members = Members::default();
+    let here = ids.iter().map(|id| block_of(*id)).filter(|(own, _)| *own == number);
+    here.for_each(|(_, low)| members.insert(low));
+    members
 }
 
 /// The first block at or after `block` with members in all of them; the first walk is the narrowest

@@ -1,6 +1,7 @@
 //! Everything that can be written, in one transaction that commits wholly or not at all.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use heed::{Env, PutFlags, RwTxn, WithoutTls};
 
@@ -69,6 +70,18 @@ impl<'s> Batch<'s> {
             self.counters.entry_count += 1;
         }
         self.put(table, &entry_key(id), record, "writing an entry")
+    }
+
+    /// Writes the record of a new entry, behind all others.
+    pub fn insert_entry(&mut self, id: EntryId, record: &[u8]) -> Result<(), Fault> {
+        self.append(self.tables().entries, &entry_key(id), record, "writing an entry")?;
+        self.counters.entry_count += 1;
+        Ok(())
+    }
+
+    /// Writes the record of an entry that is known to have one.
+    pub fn replace_entry(&mut self, id: EntryId, record: &[u8]) -> Result<(), Fault> {
+        self.put(self.tables().entries, &entry_key(id), record, "writing an entry")
     }
 
     /// Removes an entry record. Its names, links and postings are removed by their own functions.
@@ -263,7 +276,7 @@ impl<'s> Batch<'s> {
     /// Writes the next change record.
     pub fn append_change(&mut self, record: &[u8]) -> Result<CommitNumber, Fault> {
         let number = self.counters.next_commit;
-        self.put(self.tables().changes, &commit_key(number), record, "writing a change")?;
+        self.append(self.tables().changes, &commit_key(number), record, "writing a change")?;
         self.counters.next_commit = CommitNumber(number.0 + 1);
         Ok(number)
     }
@@ -302,6 +315,8 @@ impl<'s> Batch<'s> {
         if committed.is_err() {
             self.store.dictionary.store(known);
         }
+        // Failed or not: whoever reads next looks for itself.
+        self.store.commits.fetch_add(1, Ordering::SeqCst);
         committed
     }
 

@@ -39,7 +39,7 @@ pub use entry::{EntryBuilder, EntryFlags, EntryRecord, Row};
 pub use idset::{BlockBits, Members};
 pub use nodes::NodeWalk;
 pub use open::{OpenError, Sizes, Store, StoreOptions};
-pub use posting::{IndexKind, Posting, PostingKey, PostingRow};
+pub use posting::{IndexKind, Posting, PostingKey, PostingRow, Survey};
 pub use reader::{Backlink, Counters, Link, Loose, LooseName, Node, Reader, Snapshot};
 pub use versions::{LinkVersions, TransactionNumber};
 

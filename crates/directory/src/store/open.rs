@@ -6,11 +6,14 @@ use std::{
     io::{self, ErrorKind, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
-use heed::{CompactionOption, Env, EnvFlags, EnvOpenOptions, WithoutTls};
+use heed::{CompactionOption, Env, EnvFlags, EnvOpenOptions, RoTxn, WithoutTls};
 
 use super::{
     Batch, Dictionary, Snapshot,
@@ -185,8 +188,9 @@ pub struct Store {
     pub(super) env: Env<WithoutTls>,
     pub(super) tables: Tables,
     pub(super) dictionary: ArcSwap<Dictionary>,
-    pub(super) versions: LinkVersions,
+    pub(super) versions: Arc<LinkVersions>,
     pub(super) folder: PathBuf,
+    pub(super) commits: AtomicU64,
     read_only: bool,
     /// Held for the life of the store; the lock goes with the file. Only where it may be written.
     _lock: Option<File>,
@@ -232,12 +236,30 @@ impl Store {
             self.follow_dictionary(&txn)?;
         }
         // Loaded after the transaction began, so it has at least the numbers that are in use.
-        Ok(Snapshot {
+        Ok(self.snapshot_of(txn))
+    }
+
+    /// The same for [`crate::keeper`], not bound to this borrow; it keeps the file open.
+    pub(crate) fn lasting_snapshot(&self) -> Result<Snapshot<'static>, Fault> {
+        let txn = self.env.clone().static_read_txn().map_err(fault::store("beginning to read"))?;
+        if self.read_only {
+            self.follow_dictionary(&txn)?;
+        }
+        Ok(self.snapshot_of(txn))
+    }
+
+    fn snapshot_of<'t>(&self, txn: RoTxn<'t, WithoutTls>) -> Snapshot<'t> {
+        Snapshot {
             txn,
-            tables: &self.tables,
+            tables: self.tables,
             dictionary: self.dictionary.load_full(),
-            versions: &self.versions,
-        })
+            versions: Arc::clone(&self.versions),
+        }
+    }
+
+    /// How many commits this process has made, counted before they are answered.
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
     }
 
     /// The write transaction. Waits for the one before it: never begin two on one thread.
@@ -491,8 +513,9 @@ impl Place<'_> {
             env,
             tables,
             dictionary: ArcSwap::from_pointee(dictionary),
-            versions: LinkVersions::default(),
+            versions: Arc::default(),
             folder: self.folder.to_owned(),
+            commits: AtomicU64::new(0),
             read_only: self.options.read_only,
             _lock: lock,
         })
@@ -579,9 +602,9 @@ impl Snapshot<'_> {
     pub fn reader(&self) -> Reader<'_> {
         Reader {
             txn: &self.txn,
-            tables: self.tables,
+            tables: &self.tables,
             dictionary: &self.dictionary,
-            versions: self.versions,
+            versions: &self.versions,
             pending: None,
         }
     }

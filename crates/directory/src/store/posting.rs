@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use heed::{RoRange, types::Bytes};
+use smallvec::SmallVec;
 
 use super::{
     AttributeId, EntryId,
@@ -118,6 +119,15 @@ pub(super) fn split_row_key(key: &[u8]) -> Result<(&[u8], u32), Fault> {
     Ok((prefix, u32::from_be_bytes(*block)))
 }
 
+/// What a posting holds, as far as planning wants to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Survey {
+    /// All ids, in order.
+    Few(SmallVec<[EntryId; 8]>),
+    /// About how many.
+    Many(u64),
+}
+
 /// The blocks of one posting, in order of their numbers.
 pub struct Posting<'t> {
     txn: &'t Transaction<'t>,
@@ -195,10 +205,11 @@ impl<'t> Posting<'t> {
         value.map(|value| Block::parse(number, value)).transpose()
     }
 
-    /// About how many ids there are: the first blocks are counted, and what lies between them and
-    /// the last one is taken to be like them.
-    pub fn estimate(&self) -> Result<u64, Fault> {
-        let (mut count, mut first, mut behind, mut blocks) = (0u64, None, 0, 0);
+    /// All ids where there are no more than `few`, otherwise about how many: the first blocks are
+    /// counted, and what lies between them and the last one is taken to be like them.
+    pub fn survey(&self, few: usize) -> Result<Survey, Fault> {
+        let (mut ids, mut count) = (SmallVec::new(), 0u64);
+        let (mut first, mut behind, mut blocks) = (None, 0, 0);
         for row in range(self.txn, self.table, &self.prefix, 0)? {
             let (key, value) = row.map_err(fault::store(DOING))?;
             let number = split_row_key(key)?.1;
@@ -206,14 +217,18 @@ impl<'t> Posting<'t> {
                 let last = self.last_number()?.unwrap_or(number);
                 let covered = u64::from(behind - *first.get_or_insert(number)).max(1);
                 let left = u64::from(last.saturating_sub(behind)) + 1;
-                return Ok(count + (count * left / covered).max(1));
+                return Ok(Survey::Many(count + (count * left / covered).max(1)));
             }
-            count += Block::parse(number, value)?.count();
+            let block = Block::parse(number, value)?;
+            count += block.count();
+            if count <= few as u64 {
+                ids.extend(block.iter());
+            }
             first.get_or_insert(number);
             behind = number.saturating_add(1);
             blocks += 1;
         }
-        Ok(count)
+        Ok(if count <= few as u64 { Survey::Few(ids) } else { Survey::Many(count) })
     }
 
     /// The number of the last block.

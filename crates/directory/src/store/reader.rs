@@ -23,9 +23,9 @@ const DEPTH_MAX: usize = 10_000;
 /// The state at one moment. [`Snapshot::reader`] reads from it.
 pub struct Snapshot<'s> {
     pub(super) txn: RoTxn<'s, WithoutTls>,
-    pub(super) tables: &'s Tables,
+    pub(super) tables: Tables,
     pub(super) dictionary: Arc<Dictionary>,
-    pub(super) versions: &'s LinkVersions,
+    pub(super) versions: Arc<LinkVersions>,
 }
 
 /// Reads rows. Borrowed from a snapshot or a batch; what it returns points into the map.

@@ -256,7 +256,8 @@ fn a_posting_is_walked_sought_and_counted() {
     batch.posting_add(&PostingKey::equality(A, b"v\0\0\0\0"), EntryId(77)).unwrap();
     let reader = batch.reader();
     let mut posting = reader.posting(&key).unwrap();
-    assert_eq!(posting.estimate().unwrap(), 5);
+    assert_eq!(posting.survey(4).unwrap(), Survey::Many(5));
+    assert_eq!(posting.survey(5).unwrap(), Survey::Few(ids.into_iter().collect()));
     posting.seek(1);
     assert_eq!(posting.next_block().unwrap().unwrap().number, 1);
     posting.seek(5);
@@ -271,7 +272,10 @@ fn a_posting_is_walked_sought_and_counted() {
     assert!(batch.reader().posting_block(&key, 1).unwrap().is_none());
     assert!(!batch.drop_postings(IndexKind::Equality, A, 1).unwrap());
     assert!(batch.drop_postings(IndexKind::Equality, A, 100).unwrap());
-    assert_eq!(batch.reader().posting(&key).unwrap().estimate().unwrap(), 0);
+    assert_eq!(
+        batch.reader().posting(&key).unwrap().survey(9).unwrap(),
+        Survey::Few(Default::default())
+    );
 }
 
 #[test]
@@ -296,7 +300,8 @@ fn long_postings_are_walked_and_estimated() {
         assert_eq!(found, first(from), "from {from}");
     }
     // Eight ids in the first ten numbers, so about as many in every ten of the 502.
-    assert_eq!(reader.posting(&key).unwrap().estimate().unwrap(), 8 + 8 * 492 / 10);
+    let survey = reader.posting(&key).unwrap().survey(8).unwrap();
+    assert_eq!(survey, Survey::Many(8 + 8 * 492 / 10));
 }
 
 #[test]

@@ -119,13 +119,13 @@ fn what_was_answered_survives_sigkill() {
     }
     let mut answered: BTreeMap<usize, Answered> = BTreeMap::new();
     for round in 1..=rounds.unwrap_or(ROUNDS) {
-        let Sample { directory, folder } = sample;
-        drop(directory);
+        let Sample { directory, folder, lens } = sample;
+        drop((lens, directory));
         run_victim(folder.path(), round * ROUND, rng.below(250), &mut answered);
         check_log(folder.path());
         check_store(folder.path());
         let directory = Directory::open(folder.path(), Settings::default()).unwrap();
-        sample = Sample { directory, folder };
+        sample = Sample::of(directory, folder);
         for (thread, answered) in &mut answered {
             check(&sample, *thread, answered);
         }

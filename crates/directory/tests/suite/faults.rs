@@ -179,8 +179,8 @@ fn a_full_queue_is_busy_and_a_closed_one_answers_all() {
         }
     }
     drop(sender);
-    let Sample { directory, folder } = sample;
-    drop(directory);
+    let Sample { directory, folder, lens } = sample;
+    drop((lens, directory));
     assert_eq!(receiver.iter().filter(|done| *done).count(), accepted, "{busy} were refused");
     drop(folder);
 }

@@ -13,6 +13,7 @@ mod crash;
 mod disclosure;
 mod faults;
 mod large_groups;
+mod lens;
 mod model;
 mod renaming;
 mod sample;

@@ -1,9 +1,10 @@
 //! Readers while an entry with children is renamed: every name in an answer is of one and the same
 //! moment.
 
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use directory::{Change, SearchQuery, Step};
+use directory::{Change, Directory, Lens, SearchQuery, Step};
 use ldap::filter::Filter;
 use ldap::message::{DecodeLimits, DerefAliases, Scope};
 
@@ -15,13 +16,15 @@ const RENAMES: usize = 300;
 #[test]
 fn names_in_one_answer_are_of_one_moment() {
     let sample = Sample::with_people();
+    let directory = &sample.directory;
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..2)
             .map(|_| {
                 scope.spawn(|| {
+                    let lens = Lens::keeping(Rc::default());
                     while !stop.load(Ordering::SeqCst) {
-                        read(&sample)
+                        read(directory, &lens)
                     }
                 })
             })
@@ -35,7 +38,7 @@ fn names_in_one_answer_are_of_one_moment() {
                 delete_old_rdn: true,
                 new_superior: None,
             };
-            sample.change(change).unwrap();
+            Sample::submit_to(directory, operator(), change).unwrap();
         }
         stop.store(true, Ordering::SeqCst);
         readers.into_iter().for_each(|reader| reader.join().unwrap());
@@ -43,7 +46,7 @@ fn names_in_one_answer_are_of_one_moment() {
 }
 
 /// One search in one view: people, and the group that names one of them.
-fn read(sample: &Sample) {
+fn read(directory: &Directory, lens: &Lens) {
     let subject = operator();
     let filter = Filter::parse("(objectClass=*)", &DecodeLimits::default()).unwrap();
     let query = SearchQuery {
@@ -58,7 +61,7 @@ fn read(sample: &Sample) {
         page: None,
         assertion: None,
     };
-    let view = sample.directory.view(&subject).unwrap();
+    let view = directory.view_through(&subject, lens).unwrap();
     let mut sink = Collected::default();
     let mut search = view.search(&query).unwrap();
     assert!(matches!(view.step(&mut search, &mut sink, 1000).unwrap(), Step::Done(_)));

@@ -2,8 +2,8 @@
 
 use directory::store::{Store, StoreOptions, check::check};
 use directory::{
-    Change, ChangeControls, ChangeRequest, Directory, EntrySink, Error, Modification, NewAttribute,
-    Outcome, Page, Protection, SearchQuery, Settings, Step, Subject, Who,
+    Change, ChangeControls, ChangeRequest, Directory, EntrySink, Error, Lens, Modification,
+    NewAttribute, Outcome, Page, Protection, SearchQuery, Settings, Step, Subject, Who,
 };
 use ldap::ldif::{LdifValue, Reader, RecordKind};
 use ldap::message::{DecodeLimits, DerefAliases, Scope};
@@ -12,6 +12,9 @@ use ldap::response::Attributes;
 pub struct Sample {
     pub directory: Directory,
     pub folder: tempfile::TempDir,
+    /// Searches go through one lens, as those of a session do: whatever it remembers wrongly
+    /// shows as a wrong answer.
+    pub lens: Lens,
 }
 
 pub fn operator() -> Subject {
@@ -22,26 +25,30 @@ pub fn operator() -> Subject {
 pub const PEOPLE: &str = include_str!("people.ldif");
 
 impl Sample {
+    pub fn of(directory: Directory, folder: tempfile::TempDir) -> Sample {
+        Sample { directory, folder, lens: Lens::default() }
+    }
+
     pub fn empty() -> Sample {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::open(folder.path(), Settings::default()).unwrap();
-        Sample { directory, folder }
+        Sample::of(directory, folder)
     }
 
     pub fn with_settings(settings: Settings) -> Sample {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::open(folder.path(), settings).unwrap();
-        Sample { directory, folder }
+        Sample::of(directory, folder)
     }
 
     /// Closes the directory and opens it again, as a restart does; every invariant holds in
     /// between.
     pub fn reopen(&mut self) {
-        let Sample { directory, folder } = std::mem::replace(self, Sample::empty());
-        drop(directory);
+        let Sample { directory, folder, lens } = std::mem::replace(self, Sample::empty());
+        drop((lens, directory));
         check_store(folder.path());
         let directory = Directory::open(folder.path(), Settings::default()).unwrap();
-        *self = Sample { directory, folder };
+        *self = Sample::of(directory, folder);
     }
 
     pub fn with_people() -> Sample {
@@ -115,9 +122,14 @@ impl Sample {
             assertion: None,
         };
         let mut sink = Collected::default();
-        let mut search = self.directory.view(subject).unwrap().search(&query)?;
-        while self.directory.view(subject).unwrap().step(&mut search, &mut sink, 1)? == Step::More {
-        }
+        let mut search =
+            self.directory.view_through(subject, &self.lens).unwrap().search(&query)?;
+        while self.directory.view_through(subject, &self.lens).unwrap().step(
+            &mut search,
+            &mut sink,
+            1,
+        )? == Step::More
+        {}
         Ok(sink.entries)
     }
 
@@ -141,9 +153,10 @@ impl Sample {
                 assertion: None,
             };
             let before = sink.entries.len();
-            let mut search = self.directory.view(&subject).unwrap().search(&query).unwrap();
+            let mut search =
+                self.directory.view_through(&subject, &self.lens).unwrap().search(&query).unwrap();
             let done = loop {
-                let view = self.directory.view(&subject).unwrap();
+                let view = self.directory.view_through(&subject, &self.lens).unwrap();
                 if let Step::Done(done) = view.step(&mut search, &mut sink, 7).unwrap() {
                     break done;
                 }

@@ -94,11 +94,11 @@ fn a_late_member_is_bound_and_follows_renames() {
 fn everything_is_there_after_reopening() {
     let sample = Sample::with_people();
     let before = sample.read("uid=anna,ou=people,dc=example,dc=com", &["*", "+"]);
-    let Sample { directory, folder } = sample;
-    drop(directory);
+    let Sample { directory, folder, lens } = sample;
+    drop((lens, directory));
     let directory =
         directory::Directory::open(folder.path(), directory::Settings::default()).unwrap();
-    let sample = Sample { directory, folder };
+    let sample = Sample::of(directory, folder);
     assert_eq!(sample.read("uid=anna,ou=people,dc=example,dc=com", &["*", "+"]), before);
     assert!(before.contains("entryUUID: "), "{before}");
     assert!(before.contains("hasSubordinates: FALSE"), "{before}");

@@ -96,9 +96,9 @@ fn ask_as(sample: &Sample, subject: &Subject, asked: &Ask<'_>) -> Answer {
     };
     let mut sink = Sink::default();
     let mut run = || -> Result<SearchDone, Error> {
-        let mut search = sample.directory.view(subject)?.search(&query)?;
+        let mut search = sample.directory.view_through(subject, &sample.lens)?.search(&query)?;
         for _ in 0..100_000 {
-            let view = sample.directory.view(subject)?;
+            let view = sample.directory.view_through(subject, &sample.lens)?;
             if let Step::Done(done) = view.step(&mut search, &mut sink, asked.work)? {
                 return Ok(done);
             }

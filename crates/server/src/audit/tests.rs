@@ -3,7 +3,7 @@
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 
-use directory::Protection;
+use directory::{Lens, Protection};
 use ldap::extended::PasswordModifyRequest;
 use ldap::message::{CompareRequest, SearchRequest};
 use tracing::field::{Field, Visit};
@@ -57,7 +57,8 @@ fn one_event_for_each_operation_and_no_secret_in_any() {
     tracing::subscriber::set_global_default(listener.clone()).unwrap();
     let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
     let peer = Peer { connection: CONNECTION, ..peer(Protection::Tls) };
-    let mut session = Session::new(shared(directory(0), Limits::default()), peer, sender);
+    let mut session =
+        Session::new(shared(directory(0), Limits::default()), Lens::default(), peer, sender);
     let mut change = Vec::new();
     let secret = Some(PASSWORD);
     PasswordModifyRequest { user_identity: None, old_password: secret, new_password: secret }

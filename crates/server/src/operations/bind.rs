@@ -120,7 +120,11 @@ fn verify(
     if password.len() > session.shared.limits.password_bytes {
         return Err(Refusal::new(ResultCode::INVALID_CREDENTIALS, WRONG).into());
     }
-    let target = session.shared.directory.view(&session.subject)?.bind_target(name)?;
+    let target = session
+        .shared
+        .directory
+        .view_through(&session.subject, &session.lens)?
+        .bind_target(name)?;
     if let Some(verdict) = target.verify_quickly(password) {
         return finish(session, verdict, &binding);
     }

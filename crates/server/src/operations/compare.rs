@@ -15,7 +15,7 @@ pub(crate) fn run(
     request: &CompareRequest<'_>,
     controls: &Controls<'_>,
 ) -> Result<Progress, Error> {
-    let view = session.shared.directory.view(&session.subject)?;
+    let view = session.shared.directory.view_through(&session.subject, &session.lens)?;
     let assertion = controls.assertion.as_ref();
     let equal = if request.dn.is_empty() && assertion.is_none() {
         let entry = root_dse::entry(&session.shared.directory.suffixes(), session.offers);

@@ -53,7 +53,8 @@ pub(crate) fn run(
         return Ok(Progress::Done(with_cookie(Answer::success(), Some(Vec::new()))));
     }
     let query = query(session, request, controls);
-    let view = session.shared.directory.view(&session.subject)?;
+    let deadline = deadline(session, request);
+    let view = session.shared.directory.view_through(&session.subject, &session.lens)?;
     let mut sink = Sink {
         id: call.id,
         full_at: session.shared.limits.output_bytes,
@@ -70,13 +71,12 @@ pub(crate) fn run(
         return Ok(Progress::Done(with_cookie(Answer::success(), cookie)));
     }
     let search = view.search(&query)?;
-    let deadline = deadline(session.shared.limits.search_seconds, request, &session.subject.who);
     let lookthrough = match session.subject.who {
         Who::Operator => 0,
         _ => session.shared.limits.search_lookthrough,
     };
     let mut running = RunningSearch { search, deadline, lookthrough };
-    match running.step(&view, &mut sink, session.shared.limits.search_step)? {
+    match running.step(&view, &mut sink, session.now, session.shared.limits.search_step)? {
         Some(answer) => Ok(Progress::Done(answer)),
         None => Ok(Progress::InFlight(Work::Search(Box::new(running)))),
     }
@@ -88,14 +88,14 @@ pub(crate) fn advance(
     call: &mut Call,
     mut running: Box<RunningSearch>,
 ) -> Result<Progress, Error> {
-    let view = session.shared.directory.view(&session.subject)?;
+    let view = session.shared.directory.view_through(&session.subject, &session.lens)?;
     let mut sink = Sink {
         id: call.id,
         full_at: session.shared.limits.output_bytes,
         output: session.output.buffer(),
         record: &mut call.record,
     };
-    match running.step(&view, &mut sink, session.shared.limits.search_step)? {
+    match running.step(&view, &mut sink, session.now, session.shared.limits.search_step)? {
         Some(answer) => Ok(Progress::Done(answer)),
         None => Ok(Progress::InFlight(Work::Search(running))),
     }
@@ -106,9 +106,10 @@ impl RunningSearch {
         &mut self,
         view: &View<'_>,
         sink: &mut Sink<'_>,
+        now: Instant,
         work_max: u32,
     ) -> Result<Option<Answer>, Error> {
-        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
             let message =
                 "the search took longer than its time limit; narrow the filter or page it";
             return Err(Refusal::new(ResultCode::TIME_LIMIT_EXCEEDED, message).into());
@@ -167,11 +168,14 @@ fn page(paged: PagedResults<'_>, size_limit: u32, page_max: u32) -> Option<Page<
     (!one_page).then_some(Page { size, cookie: paged.cookie })
 }
 
-fn deadline(allowed: u32, request: &SearchRequest<'_>, who: &Who) -> Option<Instant> {
-    let allowed = if *who == Who::Operator { 0 } else { allowed };
+fn deadline(session: &Session, request: &SearchRequest<'_>) -> Option<Instant> {
+    let allowed = match session.subject.who {
+        Who::Operator => 0,
+        _ => session.shared.limits.search_seconds,
+    };
     match tighter(request.time_limit_seconds, allowed) {
         0 => None,
-        seconds => Some(Instant::now() + Duration::from_secs(u64::from(seconds))),
+        seconds => Some(session.now + Duration::from_secs(u64::from(seconds))),
     }
 }
 

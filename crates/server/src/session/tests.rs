@@ -9,6 +9,8 @@ use ldap::message::{
 use ldap::oid;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use directory::Lens;
+
 use super::*;
 use crate::testing::{
     EVA, PASSWORD, STORED_CHEAP, SUFFIX, add_person, bind, directory, encoded, eva, extended, give,
@@ -232,7 +234,7 @@ fn external_is_who_the_layer_below_has_proved() {
         let peer = Peer { proof, ..peer(Protection::Tls) };
         let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
         let shared = shared(directory.clone(), Limits::default());
-        let mut session = Session::new(shared, peer.clone(), sender);
+        let mut session = Session::new(shared, Lens::default(), peer.clone(), sender);
         let request = sasl("EXTERNAL", authorization.map(str::as_bytes));
         ask(&mut session, &mut events, &request);
         let who = ask(&mut session, &mut events, &extended(oid::extended::WHO_AM_I, None));

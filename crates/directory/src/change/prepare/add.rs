@@ -21,7 +21,7 @@ use crate::refusal::{Error, Refusal};
 use crate::schema::names::NormalizedDn;
 use crate::search::filter::compile;
 use crate::search::given::evaluate_given;
-use crate::store::EntryId;
+use crate::store::{EntryFlags, EntryId};
 
 pub(crate) fn prepare(
     preparing: &Preparing<'_, '_>,
@@ -41,7 +41,8 @@ pub(crate) fn prepare(
     };
     let rdn = ldap::dn::Dn { rdns: rdns.clone() }.to_string();
     assert(preparing, &explained)?;
-    let mut entry = Entry { parent: place.parent, rdn, attributes: Vec::new() };
+    let (parent, flags) = (place.parent, EntryFlags::default());
+    let mut entry = Entry { parent, rdn, flags, attributes: Vec::new() };
     let mut links = Links::of_new(preparing.tree, &name);
     for attribute in &explained {
         preparing.check_changeable(&attribute.described, rights)?;
@@ -220,17 +221,17 @@ fn stamp(
     let author = preparing.author().into_bytes();
     let uuid = uuid::Builder::from_random_bytes(preparing.stamp.uuid).into_uuid();
     let kept: [(&str, Vec<u8>); 6] = [
-        ("structuralObjectClass", structural.into_bytes()),
-        ("entryUUID", uuid.to_string().into_bytes()),
-        ("creatorsName", author.clone()),
-        ("createTimestamp", time.clone()),
-        ("modifiersName", author),
-        ("modifyTimestamp", time),
+        ("structuralobjectclass", structural.into_bytes()),
+        ("entryuuid", uuid.to_string().into_bytes()),
+        ("creatorsname", author.clone()),
+        ("createtimestamp", time.clone()),
+        ("modifiersname", author),
+        ("modifytimestamp", time),
     ];
-    for (name, value) in kept {
-        let brought = entry.find(&name.to_lowercase()).is_some();
-        if !brought || name == "structuralObjectClass" {
-            preparing.stamp(entry, name, value)?;
+    for (key, value) in kept {
+        let brought = entry.find(key).is_some();
+        if !brought || key == "structuralobjectclass" {
+            preparing.stamp(entry, key, value)?;
         }
     }
     Ok(())

@@ -43,7 +43,7 @@ pub(crate) fn prepare(
     let relaxes = preparing.relaxes(preparing.judge.of(&candidate).entry()?);
     let structural = preparing.check_schema(Some(&before), &after, &links, relaxes)?;
     check_structural(&before, &structural, relaxes)?;
-    preparing.stamp(&mut after, "structuralObjectClass", structural.into_bytes())?;
+    preparing.stamp(&mut after, "structuralobjectclass", structural.into_bytes())?;
     if !explained.iter().any(|one| one.described.key == "modifytimestamp") {
         preparing.stamp_modified(&mut after)?;
     }
@@ -98,7 +98,7 @@ pub(crate) fn prepare_password(
     }
     let before = Entry::decode(&candidate.record, &tree.catalogue)?;
     let mut after = before.clone();
-    let held = before.find("userpassword").map(|held| held.values.clone()).unwrap_or_default();
+    let held = before.find("userpassword").map(|held| held.values.to_vec()).unwrap_or_default();
     let values = match only_if {
         None => vec![hash.to_vec()],
         Some(old) if held.iter().any(|value| value == old) => {

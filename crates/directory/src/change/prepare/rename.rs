@@ -127,7 +127,7 @@ fn check_rights(
     }
     let held = before.attributes.iter();
     let attributes: Vec<_> =
-        held.map(|held| (held.described.clone(), held.values.clone())).collect();
+        held.map(|held| (held.described.clone(), held.values.to_vec())).collect();
     let newcomer =
         Newcomer { tree: preparing.tree, parent: new_parent, name, attributes: &attributes };
     if !preparing.judge.of(&newcomer).entry()?.allows(Rights::ADD) {
@@ -177,7 +177,7 @@ fn remove_naming_values(
         let Some(held) = entry.find(&old.0) else { continue };
         let described = held.described.clone();
         let rule = described.attribute_type(schema).and_then(|kind| kind.equality);
-        let mut values = held.values.clone();
+        let mut values = held.values.to_vec();
         match kept.iter().find(|(new, _)| *new == old) {
             Some((_, spelled)) => values
                 .iter_mut()

@@ -135,7 +135,7 @@ impl Preparing<'_, '_> {
         present: &mut Vec<(&'s AttributeType, usize)>,
     ) -> Result<(), Error> {
         let schema = self.schema();
-        let classes = |entry: &Entry| entry.find("objectclass").map(|held| held.values.clone());
+        let classes = |entry: &Entry| entry.find("objectclass").map(|held| held.values.to_vec());
         let held = classes(entry).unwrap_or_default();
         if classes(before).as_ref() != Some(&held) {
             return Ok(());
@@ -162,7 +162,7 @@ impl Preparing<'_, '_> {
         };
         let Some(attribute) = self.tree.catalogue.id("entryuuid") else { return Ok(()) };
         let rule = held.described.attribute_type(self.schema()).and_then(|kind| kind.equality);
-        for value in &held.values {
+        for value in held.values.iter() {
             let key = equality_key(self.schema(), rule, value);
             let mut posting = self.tree.reader.posting(&PostingKey::equality(attribute, &key))?;
             while let Some(block) = posting.next_block()? {
@@ -175,22 +175,22 @@ impl Preparing<'_, '_> {
         Ok(())
     }
 
-    /// Sets an attribute that the server itself keeps.
+    /// Sets an attribute that the server itself keeps, given the key of its type.
     pub(crate) fn stamp(
         &self,
         entry: &mut Entry,
-        name: &str,
+        key: &str,
         value: Vec<u8>,
     ) -> Result<(), Refusal> {
-        let described = self.tree.catalogue.describe(name)?;
+        let described = self.tree.catalogue.describe(key)?;
         entry.set(described, vec![value]);
         Ok(())
     }
 
     pub(crate) fn stamp_modified(&self, entry: &mut Entry) -> Result<(), Refusal> {
         let time = crate::clock::generalized_time(self.stamp.time_ms);
-        self.stamp(entry, "modifiersName", self.author().into_bytes())?;
-        self.stamp(entry, "modifyTimestamp", time.into_bytes())
+        self.stamp(entry, "modifiersname", self.author().into_bytes())?;
+        self.stamp(entry, "modifytimestamp", time.into_bytes())
     }
 }
 
@@ -238,7 +238,7 @@ pub(crate) fn add_naming_values(
         let rule = kind.and_then(|kind| kind.equality);
         let key = equality_key(schema, rule, &part.value);
         let mut values =
-            entry.find(&described.key).map(|held| held.values.clone()).unwrap_or_default();
+            entry.find(&described.key).map(|held| held.values.to_vec()).unwrap_or_default();
         if !values.iter().any(|value| equality_key(schema, rule, value) == key) {
             values.push(part.value.clone());
             entry.set(described, values);

@@ -190,8 +190,12 @@ impl<'r> Reading<'r> {
         let mut rdns = written.rdns;
         rdns.truncate(if place.is_suffix { rdns.len() } else { 1 });
         let rdns = ldap::dn::Dn { rdns };
-        let mut entry =
-            Entry { parent: EntryId::ROOT, rdn: rdns.to_string(), attributes: Vec::new() };
+        let mut entry = Entry {
+            parent: EntryId::ROOT,
+            rdn: rdns.to_string(),
+            flags: EntryFlags::default(),
+            attributes: Vec::new(),
+        };
         let mut links = Vec::new();
         let mut present = Vec::with_capacity(lines.len());
         for attribute in self.gather(lines, known)? {
@@ -323,7 +327,7 @@ impl<'r> Reading<'r> {
                 return Err(Wrong { line: Some(line), what });
             }
         }
-        entry.attributes.push(EntryAttribute { described, values });
+        entry.attributes.push(EntryAttribute { described, values: Arc::new(values) });
         Ok(())
     }
 
@@ -401,7 +405,7 @@ impl<'r> Reading<'r> {
             match entry.find_mut(&described.key) {
                 Some(held) => {
                     if !held.values.iter().any(|value| equality_key(schema, rule, value) == key) {
-                        held.values.push(part.value.clone());
+                        Arc::make_mut(&mut held.values).push(part.value.clone());
                     }
                 }
                 None => entry.set(described, vec![part.value.clone()]),
@@ -444,7 +448,7 @@ impl<'r> Reading<'r> {
                 entry.set(described, vec![value.into_bytes()]); // found anew, in its old place
             } else if entry.find(&described.key).is_none() {
                 let values = vec![value.into_bytes()];
-                entry.attributes.push(EntryAttribute { described, values });
+                entry.attributes.push(EntryAttribute { described, values: Arc::new(values) });
             }
         }
         Ok(uuid)
