@@ -107,7 +107,7 @@ pub(crate) fn roots(
     let mut next = 0;
     while let Some(root) = roots.get(next).copied() {
         next += 1;
-        for alias in ids_of(&aliases) {
+        for alias in aliases.ids() {
             if roots.len() >= ALIAS_ROOTS_MAX || !in_scope(tree, alias, &root)? {
                 continue;
             }
@@ -136,10 +136,6 @@ pub(crate) fn of_class(tree: &Tree<'_>, class: &str) -> Result<Blocks, Fault> {
         block.iter().for_each(|id| found.insert(id));
     }
     Ok(found)
-}
-
-pub(crate) fn ids_of(blocks: &Blocks) -> impl Iterator<Item = EntryId> + '_ {
-    blocks.blocks.iter().flat_map(|(number, bits)| bits.iter(*number))
 }
 
 pub(crate) fn in_scope(tree: &Tree<'_>, id: EntryId, root: &Root) -> Result<bool, Fault> {

@@ -1,10 +1,9 @@
 //! Where a search looks: the cheapest set of entries that is sure to hold every match.
 //!
-//! Estimates are counted from the postings themselves and counting stops at the best so far, so
-//! planning never costs more than the plan saves. What a plan yields is always verified on the
+//! Estimates come from the first blocks of the postings themselves, so planning costs the same
+//! however large the directory is. What a plan yields is always verified on the
 //! entry, so a plan may be too wide but never too narrow.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use smallvec::SmallVec;
@@ -15,14 +14,26 @@ use crate::schema::MatchingRule;
 use crate::search::filter::{Leaf, Node, Test, ValueSource};
 use crate::store::block::block_of;
 use crate::store::names::grams_of_piece;
-use crate::store::{AttributeId, BlockBits, EntryId, IndexKind, PostingKey, Survey};
+use crate::store::{AttributeId, EntryId, IndexKind, Members, PostingKey, Survey};
 use crate::tree::Tree;
 
 /// Index rows read for one range or substring before the clause is given up as too wide.
 const RANGE_ROWS_MAX: u64 = 500_000;
 
-/// Below this many candidates, intersecting further costs more than testing them.
+/// Up to this many candidates are listed while planning.
 pub(crate) const FEW: u64 = 48;
+
+/// So few that nothing narrower is looked for.
+const ENOUGH: u64 = 12;
+
+/// A clause this many times wider than the best one may still be worth intersecting.
+const WIDER_MAX: u64 = 64;
+
+/// The same for a clause whose candidates are all read to know them.
+const WIDER_SET_MAX: u64 = 8;
+
+/// Grams of one substring assertion that are looked at.
+const GRAMS_MAX: usize = 12;
 
 /// Ascending candidates.
 #[derive(Debug)]
@@ -54,20 +65,43 @@ impl Key {
     }
 }
 
-/// Entry ids as bits, by block number.
+/// Entry ids by block, in order of the blocks' numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
-    pub blocks: BTreeMap<u32, Box<BlockBits>>,
-}
-
-fn empty() -> Box<BlockBits> {
-    Box::new(BlockBits::empty())
+    blocks: Vec<(u32, Members)>,
 }
 
 impl Blocks {
     pub(crate) fn insert(&mut self, id: EntryId) {
         let (block, low) = block_of(id);
-        self.blocks.entry(block).or_insert_with(empty).insert(low);
+        self.block(block).insert(low);
+    }
+
+    /// The block of this number, empty if it is new. Mostly it is the last one or behind it.
+    fn block(&mut self, number: u32) -> &mut Members {
+        let at = match self.blocks.last() {
+            Some((last, _)) if *last == number => self.blocks.len() - 1,
+            Some((last, _)) if *last > number => {
+                self.blocks.partition_point(|(held, _)| *held < number)
+            }
+            _ => self.blocks.len(),
+        };
+        if self.blocks.get(at).is_none_or(|(held, _)| *held != number) {
+            self.blocks.insert(at, (number, Members::default()));
+        }
+        #[allow(clippy::indexing_slicing, reason = "it is there since the lines above")]
+        &mut self.blocks[at].1
+    }
+
+    /// The first block that is not before `number`.
+    pub(crate) fn at_or_after(&self, number: u32) -> Option<&(u32, Members)> {
+        self.blocks.get(self.blocks.partition_point(|(held, _)| *held < number))
+    }
+
+    pub(crate) fn contains(&self, id: EntryId) -> bool {
+        let (number, low) = block_of(id);
+        let found = self.at_or_after(number);
+        found.is_some_and(|(held, members)| *held == number && members.contains(low))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -75,7 +109,11 @@ impl Blocks {
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.blocks.values().map(|bits| u64::from(bits.count())).sum()
+        self.blocks.iter().map(|(_, members)| members.count()).sum()
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = EntryId> {
+        self.blocks.iter().flat_map(|(number, members)| members.iter(*number))
     }
 
     pub(crate) fn from_ids(ids: impl IntoIterator<Item = EntryId>) -> Blocks {
@@ -123,25 +161,51 @@ impl Planner<'_, '_> {
     fn plan_and(&self, parts: &[Node], limit: u64) -> Result<Estimated, Fault> {
         let mut plans = Vec::new();
         let mut best = limit;
-        for part in parts {
-            if let Some((plan, count)) = self.plan(part, best.saturating_mul(8))? {
-                best = best.min(count);
-                plans.push((plan, count));
-                if best <= 1 {
+        // What is only estimated first: it may spare making the set of another clause.
+        for estimated in [true, false] {
+            let wider = if estimated { WIDER_MAX } else { WIDER_SET_MAX };
+            for part in parts.iter().filter(|part| is_estimated(part) == estimated) {
+                if best <= ENOUGH {
                     break;
+                }
+                if let Some((plan, count)) = self.plan(part, best.saturating_mul(wider))? {
+                    best = best.min(count);
+                    plans.push((plan, count));
                 }
             }
         }
+        self.both(plans)
+    }
+
+    /// What is in all of these, reading no more of them than pays.
+    fn both(&self, mut plans: Vec<(Plan, u64)>) -> Result<Estimated, Fault> {
         plans.sort_by_key(|(_, count)| *count);
-        // A clause much wider than the narrowest would be read for little.
-        let worth = if best <= FEW { best } else { best.saturating_mul(8) };
-        let narrow = plans.iter().filter(|(_, count)| *count <= worth).count();
-        plans.truncate(narrow.clamp(1, 4));
+        plans.truncate(self.worth_reading(&plans)?);
+        let best = plans.first().map_or(0, |(_, count)| *count);
         Ok(match plans.len() {
             0 => None,
             1 => plans.pop(),
             _ => Some((Plan::Both(plans.into_iter().map(|(plan, _)| plan).collect()), best)),
         })
+    }
+
+    /// How many of the plans, the narrowest first, to read. A further one is taken to leave an
+    /// eighth of the candidates: clauses, and grams of one word still more, depend on each other.
+    fn worth_reading(&self, plans: &[(Plan, u64)]) -> Result<usize, Fault> {
+        let Some((_, best)) = plans.first().filter(|_| plans.len() > 1) else {
+            return Ok(plans.len());
+        };
+        if *best <= ENOUGH {
+            return Ok(1);
+        }
+        let half = self.tree.overview()?.entry_count / 2;
+        let mut left = *best;
+        let further = plans.iter().skip(1).take_while(|(_, count)| {
+            let worth = left > ENOUGH && *count <= half;
+            left /= 8;
+            worth
+        });
+        Ok(1 + further.count())
     }
 
     fn plan_or(&self, parts: &[Node], limit: u64) -> Result<Estimated, Fault> {
@@ -166,8 +230,8 @@ impl Planner<'_, '_> {
     fn pour(&self, plan: &Plan, into: &mut Blocks) -> Result<(), Fault> {
         let mut walk = super::walk::Walk::open(&self.tree.reader, plan)?;
         let mut block = 0;
-        while let Some((number, bits)) = walk.next_from(block)? {
-            into.blocks.entry(number).or_insert_with(empty).or(&bits);
+        while let Some((number, members)) = walk.next_from(block)? {
+            into.block(number).or(&members);
             block = number.saturating_add(1);
         }
         Ok(())
@@ -293,10 +357,13 @@ impl Planner<'_, '_> {
         limit: u64,
     ) -> Result<Estimated, Fault> {
         let key = Key { kind, attribute, value };
-        Ok(match self.tree.reader.posting(&key.borrowed())?.survey(FEW as usize, limit)? {
+        Ok(match self.tree.reader.posting(&key.borrowed())?.survey(FEW as usize)? {
             Survey::Few(ids) => Some(few(ids)),
-            Survey::Many(count) if count <= limit => Some((Plan::Posting(key), count)),
-            Survey::Many(_) => None,
+            Survey::Many(count) => {
+                // An estimate may say more than there are.
+                let count = count.min(self.tree.overview()?.entry_count);
+                (count <= limit).then_some((Plan::Posting(key), count))
+            }
         })
     }
 
@@ -316,7 +383,7 @@ impl Planner<'_, '_> {
             if count > limit || read as u64 > RANGE_ROWS_MAX {
                 return Ok(None);
             }
-            blocks.blocks.entry(block.number).or_insert_with(empty).or_block(&block);
+            blocks.block(block.number).or_block(&block);
         }
         Ok(Some((Plan::Set(blocks), count)))
     }
@@ -328,25 +395,18 @@ impl Planner<'_, '_> {
         limit: u64,
     ) -> Result<Estimated, Fault> {
         let mut plans = Vec::new();
-        let mut best = limit;
         for gram in pieces.grams() {
-            if let Some((plan, count)) =
-                self.posting(IndexKind::Substring, attribute, gram, best)?
-            {
-                best = best.min(count);
-                plans.push((plan, count));
-                if best == 0 {
-                    break;
-                }
+            let posting = self.posting(IndexKind::Substring, attribute, gram, u64::MAX)?;
+            let Some((plan, count)) = posting else { continue };
+            plans.push((plan, count));
+            if count <= ENOUGH || plans.len() == GRAMS_MAX {
+                break;
             }
         }
-        plans.sort_by_key(|(_, count)| *count);
-        plans.truncate(if best <= FEW { 1 } else { 4 });
-        let estimated = match plans.len() {
-            0 => return Ok(None),
-            1 => plans.pop(),
-            _ => Some((Plan::Both(plans.into_iter().map(|(plan, _)| plan).collect()), best)),
-        };
+        let estimated = self.both(plans)?.filter(|(_, count)| *count <= limit);
+        if estimated.is_none() {
+            return Ok(None);
+        }
         self.with_long_values(attribute, estimated, limit)
     }
 
@@ -370,6 +430,14 @@ impl Planner<'_, '_> {
             _ => Ok(None),
         }
     }
+}
+
+/// Whether a clause is planned from a few rows of an index, however many entries match.
+fn is_estimated(node: &Node) -> bool {
+    use Test::{Equal, OneOf, Present, Substring};
+    let Node::Leaf(leaf) = node else { return false };
+    leaf.source == ValueSource::Stored
+        && matches!(leaf.test, Present | Equal { .. } | OneOf { .. } | Substring { .. })
 }
 
 fn few(ids: SmallVec<[EntryId; 8]>) -> (Plan, u64) {

@@ -11,7 +11,7 @@ use crate::index::Indexes;
 use crate::judge::Judge;
 use crate::referral::continued;
 use crate::refusal::{Error, Fault, Refusal};
-use crate::search::base::{Root, find_base, follows_below, ids_of, in_scope, of_class, roots};
+use crate::search::base::{Root, find_base, follows_below, in_scope, of_class, roots};
 use crate::search::evaluate::evaluate;
 use crate::search::filter::{Node, compile};
 use crate::search::plan::{Blocks, FEW, Plan, Planner};
@@ -99,17 +99,17 @@ impl Search {
         let overview = tree.overview()?;
         if !query.manage_dsa_it && overview.has_referrals {
             let referrals = of_class(tree, "referral")?;
-            for id in ids_of(&referrals) {
+            for id in referrals.ids() {
                 self.refer(tree, judge, id)?;
             }
             self.skipped = referrals;
         }
         if follows_below(query.deref) && query.scope != Scope::Base && overview.has_aliases {
-            for id in ids_of(&of_class(tree, "alias")?) {
+            for id in of_class(tree, "alias")?.ids() {
                 self.skipped.insert(id);
             }
         }
-        self.has_skipped = !self.skipped.blocks.is_empty();
+        self.has_skipped = !self.skipped.is_empty();
         Ok(())
     }
 
@@ -299,11 +299,7 @@ impl Search {
     }
 
     fn is_set_aside(&self, id: EntryId) -> bool {
-        if !self.has_skipped {
-            return false;
-        }
-        let (number, low) = block_of(id);
-        self.skipped.blocks.get(&number).is_some_and(|bits| bits.contains(low))
+        self.has_skipped && self.skipped.contains(id)
     }
 
     fn is_in_scope(&self, candidate: &Candidate<'_, '_>, tree: &Tree<'_>) -> Result<bool, Fault> {

@@ -1,4 +1,7 @@
-//! Sets of ids within one block, for the search engine: 8192 bits that combine word by word.
+//! Sets of ids within one block, for the search engine: 8192 bits that combine word by word, or a
+//! short list while there are few.
+
+use smallvec::SmallVec;
 
 use super::{
     EntryId,
@@ -147,6 +150,129 @@ impl BlockBits {
     }
 }
 
+/// The members of one block in the cheaper of two forms: a search for one entry should not carry a
+/// kilobyte around.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Members {
+    /// In order; at most [`LIST_IDS_MAX`].
+    List(SmallVec<[u16; 8]>),
+    Bits(BlockBits),
+}
+
+impl Default for Members {
+    fn default() -> Members {
+        Members::List(SmallVec::new())
+    }
+}
+
+impl Members {
+    pub fn one(low: u16) -> Members {
+        Members::List(smallvec::smallvec![low])
+    }
+
+    pub fn from_block(block: &Block<'_>) -> Members {
+        match block.ids {
+            BlockIds::List(list) => Members::List(lows(list).collect()),
+            BlockIds::Bitmap(_) => Members::Bits(BlockBits::from_block(block)),
+        }
+    }
+
+    pub fn insert(&mut self, low: u16) {
+        match self {
+            Members::Bits(bits) => bits.insert(low),
+            Members::List(list) => match list.binary_search(&low) {
+                Ok(_) => {}
+                Err(at) if list.len() < LIST_IDS_MAX => list.insert(at, low),
+                Err(_) => {
+                    let mut bits = BlockBits::empty();
+                    list.iter().for_each(|&held| bits.insert(held));
+                    bits.insert(low);
+                    *self = Members::Bits(bits);
+                }
+            },
+        }
+    }
+
+    pub fn contains(&self, low: u16) -> bool {
+        match self {
+            Members::List(list) => list.binary_search(&low).is_ok(),
+            Members::Bits(bits) => bits.contains(low),
+        }
+    }
+
+    /// Adds all of another set.
+    pub fn or(&mut self, other: &Members) {
+        match (&mut *self, other) {
+            (Members::Bits(mine), Members::Bits(theirs)) => mine.or(theirs),
+            (Members::List(_), Members::Bits(theirs)) => {
+                let mut all = theirs.clone();
+                self.lows().for_each(|low| all.insert(low));
+                *self = Members::Bits(all);
+            }
+            (_, Members::List(theirs)) => theirs.iter().for_each(|&low| self.insert(low)),
+        }
+    }
+
+    /// Adds a stored block's members.
+    pub fn or_block(&mut self, block: &Block<'_>) {
+        match block.ids {
+            BlockIds::List(list) => lows(list).for_each(|low| self.insert(low)),
+            BlockIds::Bitmap(_) => self.or(&Members::from_block(block)),
+        }
+    }
+
+    /// Keeps only what is in the other set as well.
+    pub fn and(&mut self, other: &Members) {
+        match (&mut *self, other) {
+            (Members::Bits(mine), Members::Bits(theirs)) => mine.and(theirs),
+            (Members::List(mine), _) => mine.retain(|low| other.contains(*low)),
+            (Members::Bits(mine), Members::List(theirs)) => {
+                let both = theirs.iter().copied().filter(|low| mine.contains(*low));
+                *self = Members::List(both.collect());
+            }
+        }
+    }
+
+    /// Keeps only a stored block's members.
+    pub fn and_block(&mut self, block: &Block<'_>) {
+        match (&mut *self, block.ids) {
+            (Members::List(mine), _) => mine.retain(|low| block.contains(*low)),
+            (Members::Bits(mine), BlockIds::Bitmap(_)) => mine.and_block(block),
+            (Members::Bits(mine), BlockIds::List(list)) => {
+                let both = lows(list).filter(|low| mine.contains(*low));
+                *self = Members::List(both.collect());
+            }
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Members::List(list) => list.is_empty(),
+            Members::Bits(bits) => bits.is_empty(),
+        }
+    }
+
+    pub fn count(&self) -> u64 {
+        match self {
+            Members::List(list) => list.len() as u64,
+            Members::Bits(bits) => u64::from(bits.count()),
+        }
+    }
+
+    fn lows(&self) -> impl Iterator<Item = u16> {
+        let (list, bits) = match self {
+            Members::List(list) => (Some(list.iter().copied()), None),
+            Members::Bits(bits) => (None, Some(bits.lows())),
+        };
+        list.into_iter().flatten().chain(bits.into_iter().flatten())
+    }
+
+    /// The members in order, as ids of block `number`.
+    pub fn iter(&self, number: u32) -> impl Iterator<Item = EntryId> {
+        self.lows().map(move |low| id_in(number, low))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -168,7 +294,40 @@ mod tests {
         ]
     }
 
+    fn members(set: &BTreeSet<u16>) -> Members {
+        let mut members = Members::default();
+        set.iter().for_each(|&low| members.insert(low));
+        members
+    }
+
     proptest! {
+        #[test]
+        fn members_are_those_of_sets_in_either_form(a in set(), b in set()) {
+            let mut value = Vec::new();
+            block::encode(&b.iter().copied().collect::<Vec<_>>(), &mut value);
+            let stored = Block::parse(3, &value).unwrap();
+            let mine = members(&a);
+            prop_assert_eq!(&Members::from_block(&stored), &members(&b));
+            prop_assert_eq!(mine.count(), a.len() as u64);
+            prop_assert!(mine.lows().eq(a.iter().copied()));
+            let all: Vec<u16> = a.union(&b).copied().collect();
+            let common: Vec<u16> = a.intersection(&b).copied().collect();
+            type Operation = fn(&mut Members, &Members, &Block<'_>);
+            let operations: [(&[u16], Operation); 4] = [
+                (&all, |mine, theirs, _| mine.or(theirs)),
+                (&all, |mine, _, stored| mine.or_block(stored)),
+                (&common, |mine, theirs, _| mine.and(theirs)),
+                (&common, |mine, _, stored| mine.and_block(stored)),
+            ];
+            for (expected, operation) in operations {
+                let mut found = mine.clone();
+                operation(&mut found, &members(&b), &stored);
+                prop_assert_eq!(found.lows().collect::<Vec<_>>(), expected);
+                prop_assert_eq!(found.is_empty(), expected.is_empty());
+                prop_assert!(expected.iter().all(|low| found.contains(*low)));
+            }
+        }
+
         #[test]
         fn operations_are_those_of_sets(a in set(), b in set()) {
             let mut value = Vec::new();

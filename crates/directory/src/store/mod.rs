@@ -36,7 +36,7 @@ pub use bulk::{BulkNode, BulkTotals, BulkWriter};
 pub use check::{Checked, Finding, check};
 pub use dictionary::Dictionary;
 pub use entry::{EntryBuilder, EntryFlags, EntryRecord, Row};
-pub use idset::BlockBits;
+pub use idset::{BlockBits, Members};
 pub use nodes::NodeWalk;
 pub use open::{OpenError, Sizes, Store, StoreOptions};
 pub use posting::{IndexKind, Posting, PostingKey, PostingRow, Survey};

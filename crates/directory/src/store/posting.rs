@@ -124,6 +124,7 @@ pub(super) fn split_row_key(key: &[u8]) -> Result<(&[u8], u32), Fault> {
 pub enum Survey {
     /// All ids, in order.
     Few(SmallVec<[EntryId; 8]>),
+    /// About how many.
     Many(u64),
 }
 
@@ -134,11 +135,19 @@ pub struct Posting<'t> {
     prefix: Vec<u8>,
     rows: Option<RoRange<'t, Bytes, Bytes>>,
     from: u32,
+    /// The block returned last by `at_or_after`, and from which number on it is the answer.
+    found: Option<(u32, Option<Block<'t>>)>,
 }
+
+/// A block this few rows ahead is reached by going forward.
+const NEAR_ROWS: u32 = 8;
+
+/// Blocks that are counted; how many ids the others hold is estimated from these.
+const COUNTED_BLOCKS: u32 = 4;
 
 impl<'t> Posting<'t> {
     pub(super) fn new(txn: &'t Transaction<'t>, table: Table, key: &PostingKey<'_>) -> Posting<'t> {
-        Posting { txn, table, prefix: key.prefix(), rows: None, from: 0 }
+        Posting { txn, table, prefix: key.prefix(), rows: None, from: 0, found: None }
     }
 
     /// The next block, or `None` behind the last one.
@@ -162,6 +171,33 @@ impl<'t> Posting<'t> {
         }
     }
 
+    /// The first block that is not before `number`. Cheap when numbers ascend.
+    pub fn at_or_after(&mut self, number: u32) -> Result<Option<Block<'t>>, Fault> {
+        if let Some((asked, found)) = self.found
+            && asked <= number
+            && found.is_none_or(|block| block.number >= number)
+        {
+            return Ok(found);
+        }
+        let ahead = self.found.take().is_some_and(|(asked, _)| asked <= number);
+        if !ahead {
+            self.seek(number);
+        }
+        let mut found = self.next_block()?;
+        for _ in 0..NEAR_ROWS {
+            match found {
+                Some(block) if block.number < number => found = self.next_block()?,
+                _ => break,
+            }
+        }
+        if found.is_some_and(|block| block.number < number) {
+            self.seek(number);
+            found = self.next_block()?;
+        }
+        self.found = Some((number, found));
+        Ok(found)
+    }
+
     /// The block of exactly this number; the walk goes on behind it.
     pub fn block(&self, number: u32) -> Result<Option<Block<'t>>, Fault> {
         let key = row_key(&self.prefix, number);
@@ -169,36 +205,42 @@ impl<'t> Posting<'t> {
         value.map(|value| Block::parse(number, value)).transpose()
     }
 
-    /// The number of ids, counted from the beginning until `limit` is reached.
-    pub fn count_up_to(&self, limit: u64) -> Result<u64, Fault> {
-        let mut count = 0;
+    /// All ids where there are no more than `few`, otherwise about how many: the first blocks are
+    /// counted, and what lies between them and the last one is taken to be like them.
+    pub fn survey(&self, few: usize) -> Result<Survey, Fault> {
+        let (mut ids, mut count) = (SmallVec::new(), 0u64);
+        let (mut first, mut behind, mut blocks) = (None, 0, 0);
         for row in range(self.txn, self.table, &self.prefix, 0)? {
             let (key, value) = row.map_err(fault::store(DOING))?;
-            count += Block::parse(split_row_key(key)?.1, value)?.count();
-            if count >= limit {
-                break;
+            let number = split_row_key(key)?.1;
+            if blocks == COUNTED_BLOCKS {
+                let last = self.last_number()?.unwrap_or(number);
+                let covered = u64::from(behind - *first.get_or_insert(number)).max(1);
+                let left = u64::from(last.saturating_sub(behind)) + 1;
+                return Ok(Survey::Many(count + (count * left / covered).max(1)));
             }
-        }
-        Ok(count)
-    }
-
-    /// All ids where there are no more than `few`; otherwise their number, counted until `limit`
-    /// is passed.
-    pub fn survey(&self, few: usize, limit: u64) -> Result<Survey, Fault> {
-        let mut ids = SmallVec::new();
-        let mut count = 0;
-        for row in range(self.txn, self.table, &self.prefix, 0)? {
-            let (key, value) = row.map_err(fault::store(DOING))?;
-            let block = Block::parse(split_row_key(key)?.1, value)?;
+            let block = Block::parse(number, value)?;
             count += block.count();
-            if count > limit {
-                break;
-            }
             if count <= few as u64 {
                 ids.extend(block.iter());
             }
+            first.get_or_insert(number);
+            behind = number.saturating_add(1);
+            blocks += 1;
         }
-        Ok(if count <= limit.min(few as u64) { Survey::Few(ids) } else { Survey::Many(count) })
+        Ok(if count <= few as u64 { Survey::Few(ids) } else { Survey::Many(count) })
+    }
+
+    /// The number of the last block.
+    fn last_number(&self) -> Result<Option<u32>, Fault> {
+        let end = row_key(&self.prefix, u32::MAX);
+        let row = self.table.get_lower_than_or_equal_to(self.txn, &end);
+        match row.map_err(fault::store(DOING))? {
+            Some((key, _)) if key.starts_with(&self.prefix) => {
+                split_row_key(key).map(|(_, number)| Some(number))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// All ids from the next block on, in order.

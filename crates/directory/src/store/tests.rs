@@ -256,8 +256,8 @@ fn a_posting_is_walked_sought_and_counted() {
     batch.posting_add(&PostingKey::equality(A, b"v\0\0\0\0"), EntryId(77)).unwrap();
     let reader = batch.reader();
     let mut posting = reader.posting(&key).unwrap();
-    assert_eq!(posting.count_up_to(u64::MAX).unwrap(), 5);
-    assert_eq!(posting.count_up_to(2).unwrap(), 3);
+    assert_eq!(posting.survey(4).unwrap(), Survey::Many(5));
+    assert_eq!(posting.survey(5).unwrap(), Survey::Few(ids.into_iter().collect()));
     posting.seek(1);
     assert_eq!(posting.next_block().unwrap().unwrap().number, 1);
     posting.seek(5);
@@ -272,7 +272,36 @@ fn a_posting_is_walked_sought_and_counted() {
     assert!(batch.reader().posting_block(&key, 1).unwrap().is_none());
     assert!(!batch.drop_postings(IndexKind::Equality, A, 1).unwrap());
     assert!(batch.drop_postings(IndexKind::Equality, A, 100).unwrap());
-    assert_eq!(batch.reader().posting(&key).unwrap().count_up_to(9).unwrap(), 0);
+    assert_eq!(
+        batch.reader().posting(&key).unwrap().survey(9).unwrap(),
+        Survey::Few(Default::default())
+    );
+}
+
+#[test]
+fn long_postings_are_walked_and_estimated() {
+    let (_folder, store) = created();
+    let mut batch = store.batch().unwrap();
+    let numbers: Vec<u32> = (0..40).map(|number| number * 3).chain([500, 501]).collect();
+    let key = PostingKey::equality(A, b"v");
+    for number in &numbers {
+        for low in [0, 9] {
+            batch.posting_add(&key, block::id_in(*number, low)).unwrap();
+        }
+    }
+    batch.posting_add(&PostingKey::equality(A, b"w"), EntryId(1)).unwrap();
+    let reader = batch.reader();
+    let first = |from: u32| numbers.iter().copied().find(|number| *number >= from);
+    // Forward in small and large steps, the same again, backward, and behind the end.
+    let asked = [0, 0, 1, 2, 3, 60, 60, 61, 117, 118, 400, 500, 501, 502, 502, 9, 8, 4, 600, 0];
+    let mut posting = reader.posting(&key).unwrap();
+    for from in asked {
+        let found = posting.at_or_after(from).unwrap().map(|block| block.number);
+        assert_eq!(found, first(from), "from {from}");
+    }
+    // Eight ids in the first ten numbers, so about as many in every ten of the 502.
+    let survey = reader.posting(&key).unwrap().survey(8).unwrap();
+    assert_eq!(survey, Survey::Many(8 + 8 * 492 / 10));
 }
 
 #[test]
