@@ -6,7 +6,7 @@
 //! - [`reader`]: everything that can be read, from a [`Snapshot`] or inside a [`Batch`].
 //! - [`batch`]: everything that can be written, in one transaction.
 //! - [`entry`], [`block`], [`names`], [`keys`]: the bytes of values and keys.
-//! - [`posting`], [`idset`]: index rows and sets of ids.
+//! - [`posting`], [`idset`]: index rows and sets of ids; `pending`: those that a batch changes.
 //! - [`dictionary`]: numbers of attribute descriptions.
 //! - [`bulk`], [`runs`]: filling an empty directory with sorted pages.
 //! - [`mod@check`]: the invariants of the note, as far as bytes tell.
@@ -22,6 +22,7 @@ pub mod idset;
 mod keys;
 pub mod names;
 pub mod open;
+mod pending;
 pub mod posting;
 pub mod reader;
 mod runs;
