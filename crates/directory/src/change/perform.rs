@@ -103,10 +103,8 @@ impl Performing<'_, '_> {
         let flags = self.flags_after(id, &add.entry, &add.links)?;
         let record = self.record(&add.entry, flags)?;
         self.batch.insert_entry(id, &record)?;
-        for key in self.index_keys(&add.entry.attributes) {
-            self.post(&key, id, true)?;
-        }
-        self.batch.posting_add(&PostingKey::ALL, id)?;
+        self.post(&self.index_keys(&add.entry.attributes), id, true)?;
+        self.batch.posting_add_later(&PostingKey::ALL, id)?;
         Ok(id)
     }
 
@@ -127,10 +125,8 @@ impl Performing<'_, '_> {
 
     fn remove(&mut self, removed: &Removed) -> Result<(), Fault> {
         let id = removed.id;
-        for key in self.index_keys(&removed.entry.attributes) {
-            self.post(&key, id, false)?;
-        }
-        self.batch.posting_remove(&PostingKey::ALL, id)?;
+        self.post(&self.index_keys(&removed.entry.attributes), id, false)?;
+        self.batch.posting_remove_later(&PostingKey::ALL, id)?;
         self.remove_links(id)?;
         self.batch.remove_node(id)?;
         self.batch.delete_entry(id)?;
@@ -307,13 +303,8 @@ impl Performing<'_, '_> {
         gone.retain(|key| stay.binary_search(key).is_err());
         came.retain(|key| stay.binary_search(key).is_err());
         self.keep_shared(&mut gone, after);
-        for key in &gone {
-            self.post(key, id, false)?;
-        }
-        for key in &came {
-            self.post(key, id, true)?;
-        }
-        Ok(())
+        self.post(&gone, id, false)?;
+        self.post(&came, id, true)
     }
 
     /// Takes out of `gone` what the entry still has under another description: `cn` and `cn;lang-de`
@@ -331,16 +322,24 @@ impl Performing<'_, '_> {
         gone.retain(|key| held.binary_search(key).is_err());
     }
 
-    fn post(&mut self, key: &OwnedKey, id: EntryId, add: bool) -> Result<(), Fault> {
-        let (kind, type_index, value) = key;
+    /// Enters the entry under these keys, or takes it out; keys of one type stand together.
+    fn post(&mut self, keys: &[OwnedKey], id: EntryId, add: bool) -> Result<(), Fault> {
         let schema = self.catalogue.schema.clone();
-        let Some(attribute_type) = schema.attribute_type_at(*type_index) else { return Ok(()) };
-        let attribute = self.number(&attribute_type.key, &attribute_type.name)?;
-        let key = PostingKey { kind: *kind, attribute, key: value };
-        if add {
-            self.batch.posting_add(&key, id)?;
-        } else {
-            self.batch.posting_remove(&key, id)?;
+        for keys in keys.chunk_by(|one, next| one.1 == next.1) {
+            let kind = keys.first().and_then(|(_, index, _)| schema.attribute_type_at(*index));
+            let Some(kind) = kind else { continue };
+            let attribute = self.number(&kind.key, &kind.name)?;
+            // Preparing the next change of this batch looks for an entryUUID, which no two share.
+            let now = kind.key == "entryuuid";
+            for (kind, _, value) in keys {
+                let key = PostingKey { kind: *kind, attribute, key: value };
+                match (now, add) {
+                    (true, true) => self.batch.posting_add(&key, id).map(drop)?,
+                    (true, false) => self.batch.posting_remove(&key, id).map(drop)?,
+                    (false, true) => self.batch.posting_add_later(&key, id)?,
+                    (false, false) => self.batch.posting_remove_later(&key, id)?,
+                }
+            }
         }
         Ok(())
     }

@@ -7,12 +7,13 @@ use heed::{Env, PutFlags, RwTxn, WithoutTls};
 
 use super::{
     AttributeId, CommitNumber, Counters, Dictionary, EntryId, PostingKey, Reader, Store,
-    block::{self, Without, block_of},
+    block::{self, Changed, Without, block_of},
     fault,
     fault::damaged,
     keys::{attribute_key, commit_key, entry_key, link_key, loose_key},
     names,
     open::FORMAT,
+    pending::PendingPostings,
     posting::row_key,
     reader::names_key,
     tables::{Table, Tables, present},
@@ -31,6 +32,7 @@ pub struct Batch<'s> {
     before: Counters,
     counters: Counters,
     touched: Touched,
+    pending: PendingPostings,
 }
 
 impl<'s> Batch<'s> {
@@ -38,8 +40,8 @@ impl<'s> Batch<'s> {
         let txn = store.env.write_txn().map_err(fault::store("beginning to write"))?;
         let counters = Counters::read(&txn, &store.tables)?;
         let dictionary = store.dictionary.load_full();
-        let touched = Touched::default();
-        Ok(Batch { txn, store, dictionary, before: counters, counters, touched })
+        let (touched, pending) = (Touched::default(), PendingPostings::default());
+        Ok(Batch { txn, store, dictionary, before: counters, counters, touched, pending })
     }
 
     /// Everything that can be read, with what this batch has written.
@@ -236,6 +238,42 @@ impl<'s> Batch<'s> {
         }
     }
 
+    /// Adds an entry to a posting when the batch commits; until then its reader does not know.
+    pub fn posting_add_later(&mut self, key: &PostingKey<'_>, id: EntryId) -> Result<(), Fault> {
+        self.posting_later(key, id, true)
+    }
+
+    /// Takes an entry out of a posting when the batch commits.
+    pub fn posting_remove_later(&mut self, key: &PostingKey<'_>, id: EntryId) -> Result<(), Fault> {
+        self.posting_later(key, id, false)
+    }
+
+    fn posting_later(
+        &mut self,
+        key: &PostingKey<'_>,
+        id: EntryId,
+        comes: bool,
+    ) -> Result<(), Fault> {
+        self.pending.push(key, id, comes);
+        if self.pending.is_full() { self.write_postings() } else { Ok(()) }
+    }
+
+    /// Writes what waits, each row once.
+    fn write_postings(&mut self) -> Result<(), Fault> {
+        let table = self.tables().postings;
+        for (row, members) in self.pending.take() {
+            let old = self.reader().row(table, &row, "reading an index")?;
+            match block::changed(old, &members)? {
+                Changed::Unchanged => {}
+                Changed::Empty => {
+                    self.delete(table, &row, "writing an index")?;
+                }
+                Changed::To(new) => self.put(table, &row, &new, "writing an index")?,
+            }
+        }
+        Ok(())
+    }
+
     /// Removes up to `rows_max` rows of an index that is no longer wanted. Whether none is left.
     pub fn drop_postings(
         &mut self,
@@ -301,6 +339,7 @@ impl<'s> Batch<'s> {
     /// Makes everything durable, then visible. After a fault of kind `Store` nobody knows what is
     /// on the disk: the caller accepts no more writes. After `Full` nothing has changed.
     pub fn commit(mut self) -> Result<(), Fault> {
+        self.write_postings()?;
         self.put_counters()?;
         self.store.versions.note(self.txn.id() as TransactionNumber, &self.touched);
         let known = self.store.dictionary.load_full();

@@ -156,6 +156,36 @@ pub fn without(value: &[u8], low: u16) -> Result<Without, Fault> {
     }
 }
 
+/// What several changes make of a block.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Changed {
+    Unchanged,
+    /// Nobody is left.
+    Empty,
+    To(Vec<u8>),
+}
+
+/// The value after members came (true) and went, in this order.
+pub fn changed(old: Option<&[u8]>, members: &[(u16, bool)]) -> Result<Changed, Fault> {
+    if let [(low, true)] = members {
+        return Ok(with(old, *low)?.map_or(Changed::Unchanged, Changed::To));
+    }
+    let mut bits = match old {
+        Some(old) => BlockBits::from_block(&Block::parse(0, old)?),
+        None => BlockBits::empty(),
+    };
+    for (low, comes) in members {
+        if *comes { bits.insert(*low) } else { bits.remove(*low) }
+    }
+    let new = bits.to_value();
+    Ok(match (old, new.is_empty()) {
+        (Some(old), false) if *old == new => Changed::Unchanged,
+        (None, true) => Changed::Unchanged,
+        (Some(_), true) => Changed::Empty,
+        (_, false) => Changed::To(new),
+    })
+}
+
 fn inserted(list: &[u8], at: usize, low: u16) -> Vec<u8> {
     let (head, tail) = list.split_at_checked(at * 2).unwrap_or((list, &[]));
     let longer = [head, &low.to_le_bytes(), tail].concat();
@@ -278,6 +308,32 @@ mod tests {
         }
 
         #[test]
+        fn changes_together_are_changes_one_by_one(
+            begin in proptest::collection::btree_set(0u16..8192, 0..700),
+            changes in proptest::collection::vec((0u16..8192, any::<bool>()), 0..20),
+            repeated in any::<bool>(),
+        ) {
+            let mut members: BTreeSet<u16> = begin.clone();
+            let low = |low: u16| if repeated { low % 4 } else { low };
+            let changes: Vec<_> = changes.into_iter().map(|(n, add)| (low(n), add)).collect();
+            for (low, comes) in &changes {
+                if *comes { members.insert(*low); } else { members.remove(low); }
+            }
+            let stored = |members: &BTreeSet<u16>| {
+                let mut value = Vec::new();
+                encode(&members.iter().copied().collect::<Vec<_>>(), &mut value);
+                value
+            };
+            let old = (!begin.is_empty()).then(|| stored(&begin));
+            let expected = match (members == begin, members.is_empty()) {
+                (true, _) => Changed::Unchanged,
+                (false, true) => Changed::Empty,
+                (false, false) => Changed::To(stored(&members)),
+            };
+            prop_assert_eq!(changed(old.as_deref(), &changes).unwrap(), expected);
+        }
+
+        #[test]
         fn any_bytes_are_read_without_panic(
             bytes in proptest::collection::vec(any::<u8>(), 0..1100),
         ) {
@@ -287,6 +343,7 @@ mod tests {
             let _ = verify(&bytes);
             let _ = with(Some(&bytes), 5);
             let _ = without(&bytes, 5);
+            let _ = changed(Some(&bytes), &[(5, true), (6, false)]);
         }
     }
 }

@@ -6,8 +6,8 @@
 //! - [`reader`]: everything that can be read, from a [`Snapshot`] or inside a [`Batch`].
 //! - [`batch`]: everything that can be written, in one transaction.
 //! - [`entry`], [`block`], [`names`], [`keys`]: the bytes of values and keys.
-//! - [`posting`], [`idset`]: index rows and sets of ids. [`nodes`]: many names in order.
-//! - [`versions`]: in which transaction links last changed.
+//! - [`posting`], [`idset`]: index rows and sets of ids; `pending`: those that a batch changes.
+//! - [`nodes`]: many names in order. [`versions`]: in which transaction links last changed.
 //! - [`dictionary`]: numbers of attribute descriptions.
 //! - [`bulk`], [`runs`]: filling an empty directory with sorted pages.
 //! - [`mod@check`]: the invariants of the note, as far as bytes tell.
@@ -24,6 +24,7 @@ mod keys;
 pub mod names;
 pub mod nodes;
 pub mod open;
+mod pending;
 pub mod posting;
 pub mod reader;
 mod runs;
