@@ -32,6 +32,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings> {
         },
         hasher,
         rehash: passwords.rehash,
+        verified_kept_ms: u64::try_from(passwords.remember.as_millis()).unwrap_or(u64::MAX),
         schema_files: config.schema_files.clone(),
         queue_changes_max: config.limits.write_queue as usize,
         changes_kept_ms: u64::try_from(config.change_log.keep_age.as_millis()).unwrap_or(u64::MAX),

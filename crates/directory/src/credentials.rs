@@ -9,19 +9,28 @@ use zeroize::Zeroizing;
 
 use crate::access::Rights;
 use crate::change::{Change, ChangeControls, ChangeRequest};
+use crate::clock::Clock;
 use crate::judge::Judge;
-use crate::password::{self, Hasher};
+use crate::password::{self, Hasher, Stored, Verified};
 use crate::refusal::{Error, Fault};
 use crate::store::EntryId;
 use crate::subject::{Protection, Subject, Who};
 use crate::tree::{Candidate, Tree};
 
+/// What verifying needs besides the stored values: one for a directory.
+pub(crate) struct Verifying {
+    pub hasher: Hasher,
+    /// Whether hashes of older schemes are replaced when their owner signs in.
+    pub rehashes: bool,
+    pub verified: Verified,
+    pub clock: Arc<dyn Clock>,
+}
+
 /// Owned, so that it can be verified on another thread.
 pub struct BindTarget {
     who: Option<Who>,
     stored: Vec<Zeroizing<Vec<u8>>>,
-    hasher: Hasher,
-    rehashes: bool,
+    verifying: Arc<Verifying>,
 }
 
 /// What verifying found.
@@ -45,10 +54,9 @@ impl BindTarget {
         tree: &Tree<'_>,
         subject: &Subject,
         dn: &str,
-        hasher: (Hasher, bool),
+        verifying: Arc<Verifying>,
     ) -> Result<BindTarget, Error> {
-        let (hasher, rehashes) = hasher;
-        let nobody = BindTarget { who: None, stored: Vec::new(), hasher, rehashes };
+        let nobody = BindTarget { who: None, stored: Vec::new(), verifying };
         let Some(id) = tree.find(dn)? else { return Ok(nobody) };
         let candidate = tree.expect_entry(id)?;
         if !may_sign_in(tree, subject, &candidate)? {
@@ -62,37 +70,55 @@ impl BindTarget {
         })
     }
 
-    /// A verdict that costs microseconds, where a fast scheme accepts the password. `None` says
-    /// nothing: go on with `verify`, on a thread that may take its time.
+    /// A verdict that costs microseconds, where a fast scheme accepts the password, or a slow one
+    /// did so a moment ago. `None` says nothing: go on with `verify`, on a thread that may take its
+    /// time.
     pub fn verify_quickly(&self, password: &[u8]) -> Option<Verdict> {
-        let accepts = |value: &Zeroizing<Vec<u8>>| {
-            !password::is_slow(value) && password::verify(value, password)
-        };
-        let index = self.stored.iter().position(accepts)?;
-        Some(self.accepted(index, self.hasher.needs_rehash(self.stored.get(index)?), password))
+        let values = self.stored.iter().take(password::MAX_VALUES);
+        let index = values.into_iter().position(|value| self.accepts_quickly(value, password))?;
+        Some(self.accepted(index, password))
+    }
+
+    fn accepts_quickly(&self, value: &[u8], password: &[u8]) -> bool {
+        let Ok(stored) = Stored::parse(value) else { return false };
+        match (stored.is_slow(), &self.who) {
+            (false, _) => password::is_acceptable(password) && stored.matches(password),
+            (true, Some(Who::Entry { id, .. })) => {
+                let Verifying { verified, clock, .. } = &*self.verifying;
+                verified.contains(id.0, value, password, clock.now_ms())
+            }
+            (true, _) => false,
+        }
     }
 
     /// The whole verification; a refusal always costs one hash of the configured cost.
     pub fn verify(&self, password: &[u8]) -> Verdict {
         let stored: Vec<&[u8]> = self.stored.iter().map(|value| value.as_slice()).collect();
-        match self.hasher.check(&stored, password) {
-            Some(accepted) => self.accepted(accepted.index, accepted.needs_rehash, password),
-            None => Verdict { accepted: None, rehash: None },
+        let Some(accepted) = self.verifying.hasher.check(&stored, password) else {
+            return Verdict { accepted: None, rehash: None };
+        };
+        if let (Some(value), Some(Who::Entry { id, .. })) = (stored.get(accepted.index), &self.who)
+            && password::is_slow(value)
+        {
+            let Verifying { verified, clock, .. } = &*self.verifying;
+            verified.remember(id.0, value, password, clock.now_ms());
         }
+        self.accepted(accepted.index, password)
     }
 
-    fn accepted(&self, index: usize, needs_rehash: bool, password: &[u8]) -> Verdict {
-        let dn = match &self.who {
-            Some(Who::Entry { dn, .. }) => Some(dn.clone()),
-            _ => None,
-        };
-        let rehash = match (self.stored.get(index), dn) {
-            (Some(verified), Some(dn)) if needs_rehash && self.rehashes => Some(Rehash {
-                dn,
-                verified: verified.clone(),
-                password: Zeroizing::new(password.to_vec()),
-                hasher: self.hasher,
-            }),
+    fn accepted(&self, index: usize, password: &[u8]) -> Verdict {
+        let Verifying { hasher, rehashes, .. } = &*self.verifying;
+        let rehash = match (self.stored.get(index), &self.who) {
+            (Some(verified), Some(Who::Entry { dn, .. }))
+                if *rehashes && hasher.needs_rehash(verified) =>
+            {
+                Some(Rehash {
+                    dn: dn.clone(),
+                    verified: verified.clone(),
+                    password: Zeroizing::new(password.to_vec()),
+                    hasher: *hasher,
+                })
+            }
             _ => None,
         };
         Verdict { accepted: self.who.clone(), rehash }
@@ -133,3 +159,6 @@ impl Rehash {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

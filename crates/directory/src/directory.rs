@@ -15,11 +15,12 @@ use crate::catalogue::Catalogue;
 use crate::change::writer::{Answer, Job, run};
 use crate::change::{ChangeRequest, Outcome, Reply, secrets};
 use crate::clock::{Clock, SystemClock};
+use crate::credentials::Verifying;
 use crate::epoch::EpochCounter;
 use crate::index::{IndexSettings, Indexes};
 use crate::lens::Lens;
 use crate::names::{NameCache, Suffixes};
-use crate::password::{Hasher, SALT_LENGTH};
+use crate::password::{Hasher, SALT_LENGTH, Verified};
 use crate::refusal::{Error, Fault, Refusal};
 use crate::schema::{Schema, SchemaError};
 use crate::store::{Store, StoreOptions};
@@ -39,6 +40,9 @@ pub struct Settings {
     pub hasher: Hasher,
     /// Replace hashes of older schemes when their owner signs in.
     pub rehash: bool,
+    /// How long a password verified in a slow scheme spares the next bind the same work; 0 for not
+    /// at all.
+    pub verified_kept_ms: u64,
     /// Schema files beyond those in the folder's `schema` folder.
     pub schema_files: Vec<PathBuf>,
     /// How long a change stays in the change log ...
@@ -58,6 +62,7 @@ impl Default for Settings {
             indexes: IndexSettings::default(),
             hasher: Hasher::default(),
             rehash: true,
+            verified_kept_ms: 5 * 60 * 1000,
             schema_files: Vec::new(),
             changes_kept_ms: 30 * 24 * 3600 * 1000,
             changes_kept_bytes: 1 << 30,
@@ -113,16 +118,13 @@ pub(crate) struct Inner {
     /// Of commits that change which entries there are, where they stand, or links between them.
     pub shape: EpochCounter,
     pub clock: Arc<dyn Clock>,
+    pub verifying: Arc<Verifying>,
     pub poisoned: AtomicBool,
 }
 
 impl Inner {
     pub(crate) fn indexes(&self) -> Arc<Indexes> {
         self.indexes.load_full()
-    }
-
-    pub(crate) fn hasher(&self) -> (Hasher, bool) {
-        (self.settings.hasher, self.settings.rehash)
     }
 }
 
@@ -307,9 +309,17 @@ pub(crate) fn inner_over(store: Store, settings: Settings) -> Result<Inner, Open
         let reader = snapshot.reader();
         Catalogue::new(schema, reader.dictionary().iter())
     };
+    let clock = settings.clock.clone();
+    let verifying = Arc::new(Verifying {
+        hasher: settings.hasher,
+        rehashes: settings.rehash,
+        verified: Verified::new(settings.verified_kept_ms, |key| clock.random(key)),
+        clock: clock.clone(),
+    });
     Ok(Inner {
         store,
-        clock: settings.clock.clone(),
+        clock,
+        verifying,
         settings,
         catalogue: ArcSwap::from_pointee(catalogue),
         suffixes: ArcSwap::from_pointee(suffixes),

@@ -160,7 +160,7 @@ impl<'d> View<'d> {
     /// What a bind as `dn` is verified against. An unknown name gives a target that costs the same
     /// and accepts nothing.
     pub fn bind_target(&self, dn: &str) -> Result<BindTarget, Error> {
-        BindTarget::of(&self.tree(), self.subject, dn, self.inner.hasher())
+        BindTarget::of(&self.tree(), self.subject, dn, Arc::clone(&self.inner.verifying))
     }
 
     /// The identity of the entry with that name.

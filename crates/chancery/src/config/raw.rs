@@ -162,6 +162,9 @@ section! {
         /// Whether a password stored in another scheme or at another cost is hashed anew at the
         /// next successful bind.
         rehash: bool = "true";
+        /// How long a successful bind spares the next with the same password the slow hashing. Any
+        /// change of the stored password ends it at once; "0s" is never.
+        remember: Duration = "'5 min'" in (0, 43_200_000);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::argon2::{self, Cost};
 use super::limits::MAX_VALUES;
 use super::stored::{Kind, Stored};
-use super::{acceptable, verify};
+use super::{is_acceptable, verify};
 
 pub const SALT_LENGTH: usize = 16;
 
@@ -67,7 +67,7 @@ impl Hasher {
     pub fn hash(&self, password: &[u8], salt: &[u8; SALT_LENGTH]) -> Result<Vec<u8>, HashFailed> {
         match password {
             [] => Err(HashFailed::Empty),
-            password if !acceptable(password) => Err(HashFailed::TooLong),
+            password if !is_acceptable(password) => Err(HashFailed::TooLong),
             password => argon2::hash(self.cost, password, salt)
                 .map(|phc| format!("{SCHEME}{phc}").into_bytes())
                 .ok_or(HashFailed::NoMemory),
@@ -96,7 +96,7 @@ impl Hasher {
 
     /// Costs what a wrong password costs against a hash of ours, and has no result.
     pub fn verify_nothing(&self, password: &[u8]) {
-        if acceptable(password) {
+        if is_acceptable(password) {
             std::hint::black_box(argon2::hash(self.cost, password, &[0; SALT_LENGTH]));
         }
     }

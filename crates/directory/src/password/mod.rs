@@ -2,7 +2,8 @@
 //!
 //! `docs/design/passwords.md` says which stored forms are understood and what each may cost.
 //! In reading order: [`hasher`] (the door: check, hash, rehash), [`stored`] (one stored value,
-//! parsed), then one module per family: [`digest`], [`crypt`], [`pbkdf2`], [`argon2`].
+//! parsed), then one module per family: [`digest`], [`crypt`], [`pbkdf2`], [`argon2`]; [`verified`]
+//! spares a slow one that was paid for a moment ago.
 //!
 //! Everything here blocks and takes tens of milliseconds. [`Hasher::check`] always belongs on a
 //! bounded pool, never on the thread that serves connections; [`is_slow`] is for callers that only
@@ -17,6 +18,7 @@ mod hasher;
 mod limits;
 mod pbkdf2;
 mod stored;
+mod verified;
 
 #[cfg(test)]
 mod tests;
@@ -28,11 +30,12 @@ pub use limits::{
     MAX_CRYPT_ROUNDS, MAX_PASSWORD, MAX_PBKDF2_ROUNDS, MAX_STORED, MAX_VALUES,
 };
 pub use stored::{Stored, Unusable};
+pub(crate) use verified::Verified;
 
 /// Does the password belong to this stored value? A value that cannot be used never matches.
 #[must_use]
 pub fn verify(stored: &[u8], password: &[u8]) -> bool {
-    acceptable(password) && Stored::parse(stored).is_ok_and(|stored| stored.matches(password))
+    is_acceptable(password) && Stored::parse(stored).is_ok_and(|stored| stored.matches(password))
 }
 
 /// Is checking this value work for the pool, rather than a few microseconds?
@@ -61,6 +64,6 @@ pub fn usable(stored: &[u8]) -> Result<(), Unusable> {
 
 /// An empty password proves nothing (RFC 4513 §5.1.2), and the cost of some schemes grows with the
 /// length of what the client sent: both are answered before any work, whatever is stored.
-fn acceptable(password: &[u8]) -> bool {
+pub(crate) fn is_acceptable(password: &[u8]) -> bool {
     !password.is_empty() && password.len() <= MAX_PASSWORD
 }
