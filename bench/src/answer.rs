@@ -1,0 +1,1 @@
+//! Answers scanned in place: what they are, and a checksum of what they hold.

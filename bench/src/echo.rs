@@ -1,0 +1,1 @@
+//! A bare server of the same request and answer shapes: the ceiling of generator and machine.

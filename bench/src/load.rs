@@ -1,0 +1,212 @@
+//! The load generator: one thread that keeps many connections busy and checks every answer.
+//!
+//! A [`Work`] says what each operation asks and what its answer must be; [`run`] sends it over N
+//! connections with D requests in flight on each, and returns what was [`Measured`]. A wrong answer
+//! ends the run: figures of wrong answers are worthless.
+//!
+//! - `endpoint`: where to, from an LDAP URI. `transport`: a socket, with TLS or without.
+//! - `lane`: one connection, its requests in flight and their answers.
+//! - `engine`: all lanes under one epoll, and the measured interval.
+//! - `histogram`: latencies, log-linear.
+
+mod endpoint;
+mod engine;
+mod histogram;
+mod lane;
+mod transport;
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+pub use crate::load::endpoint::Endpoint;
+pub use crate::load::histogram::Histogram;
+
+/// How much load, and towards what.
+#[derive(Clone, Debug)]
+pub struct Load {
+    pub endpoint: Endpoint,
+    /// Name and password every connection signs in with; anonymous without.
+    pub bind: Option<(String, String)>,
+    pub connections: usize,
+    /// Requests in flight on each connection.
+    pub depth: usize,
+    /// Length of the measured interval.
+    pub duration: Duration,
+    /// Work done, and checked, before the measured interval begins.
+    pub warm_up: Duration,
+    /// Ends the measured interval after so many operations, should that come first.
+    pub operations_max: Option<u64>,
+}
+
+/// Which operation a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Counts all operations of this work, from 0, in the order in which they are sent.
+    pub number: u64,
+    /// The connection it goes over, from 0.
+    pub lane: u32,
+    /// Counts the operations of this lane, from 0.
+    pub turn: u64,
+}
+
+/// What the final answer of an operation must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Tag of the answer's protocolOp, as [`crate::answer`] names them.
+    pub tag: u8,
+    /// Result code.
+    pub code: u32,
+    pub content: Content,
+}
+
+/// What came with it: entries before the final answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// So many entries whose checksums ([`crate::answer::EntrySum`]) add up to this.
+    Sum { entries: u64, sum: u64 },
+    /// The same as the first answer with this index (below [`Work::references`]).
+    First(usize),
+}
+
+/// How an operation uses its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// Over the connection that is open.
+    Kept,
+    /// Connect, handshake, bind, the request, unbind and close, for each operation.
+    Full,
+    /// The same, the handshake resumed from the lane's previous one; checked.
+    Resumed,
+}
+
+/// What is asked, and what must be answered.
+pub trait Work {
+    /// One line for reports and errors.
+    fn name(&self) -> String;
+
+    /// Appends the protocolOp of this operation (see [`crate::request`]); the generator puts the
+    /// message id around it.
+    fn request(&self, turn: Turn, out: &mut Vec<u8>);
+
+    fn expected(&self, turn: Turn) -> Expected;
+
+    /// This operation in words, for an error.
+    fn describe(&self, turn: Turn) -> String {
+        format!("operation {}", turn.number)
+    }
+
+    /// No more operations than this can be made.
+    fn operations_max(&self) -> Option<u64> {
+        None
+    }
+
+    /// Asks for pages of so many entries, all pages being one operation.
+    fn page(&self) -> Option<u32> {
+        None
+    }
+
+    fn session(&self) -> Session {
+        Session::Kept
+    }
+
+    /// Answers compared with their first one: how many different ones.
+    fn references(&self) -> usize {
+        0
+    }
+
+    /// Whether a lane that made this many operations leaves things as they were: a lane ends only
+    /// where this holds.
+    fn may_rest(&self, turns: u64) -> bool {
+        let _ = turns;
+        true
+    }
+
+    /// Must be done, unmeasured, before.
+    fn before(&self) -> Option<Box<dyn Work>> {
+        None
+    }
+
+    /// Must be done, unmeasured, after so many operations to leave the data as it was.
+    fn after(&self, operations: u64) -> Option<Box<dyn Work>> {
+        let _ = operations;
+        None
+    }
+}
+
+/// Is told when the measured interval begins and ends, at once, from the generator's thread: the
+/// place to read a server's clocks.
+pub trait Watch {
+    fn begins(&mut self) {}
+    fn ends(&mut self) {}
+}
+
+/// Watches nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {}
+
+/// Another work that keeps other connections busy meanwhile. Its answers are checked too.
+pub struct Beside<'w> {
+    pub work: &'w dyn Work,
+    pub connections: usize,
+    pub depth: usize,
+    pub bind: Option<(String, String)>,
+}
+
+/// What happened in the measured interval.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Operations whose final answer came in the interval.
+    pub operations: u64,
+    /// Operations of the work beside it.
+    pub operations_beside: u64,
+    /// All operations made, warm-up and rest included.
+    pub issued: u64,
+    pub seconds: f64,
+    pub entries: u64,
+    /// Bytes read from the sockets, TLS records included.
+    pub bytes_received: u64,
+    /// Nanoseconds from sending (for [`Session::Full`]: connecting) to the final answer.
+    pub latency: Histogram,
+    pub latency_beside: Histogram,
+    /// Sum over the content of all answers.
+    pub checksum: u64,
+    /// CPU time of the generator's thread.
+    pub client_cpu_seconds: f64,
+}
+
+impl Measured {
+    pub fn per_second(&self) -> f64 {
+        self.operations as f64 / self.seconds
+    }
+
+    /// The generator's own cost.
+    pub fn client_cpu_us(&self) -> f64 {
+        self.client_cpu_seconds * 1e6 / (self.operations.max(1)) as f64
+    }
+}
+
+/// Runs a work; with what must come before and after it.
+pub fn run(load: &Load, work: &dyn Work) -> Result<Measured> {
+    run_watched(load, work, None, &mut Unwatched)
+}
+
+/// Runs a work, perhaps beside another one, and tells when the interval begins and ends.
+pub fn run_watched(
+    load: &Load,
+    work: &dyn Work,
+    beside: Option<Beside<'_>>,
+    watch: &mut dyn Watch,
+) -> Result<Measured> {
+    let _ = (load, work, beside, watch);
+    anyhow::bail!("not there yet")
+}
+
+/// Opens so many connections, signs in on each, tells `watch` when all are open, and keeps them for
+/// [`Load::duration`]. Returns the seconds that opening took.
+pub fn hold(load: &Load, watch: &mut dyn Watch) -> Result<f64> {
+    let _ = (load, watch);
+    anyhow::bail!("not there yet")
+}

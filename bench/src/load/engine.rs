@@ -1,0 +1,1 @@
+//! All lanes under one epoll, and the measured interval.

@@ -1,0 +1,1 @@
+//! One connection, its requests in flight and their answers.

@@ -1,0 +1,1 @@
+//! A socket that never blocks, with TLS or without.

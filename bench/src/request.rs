@@ -1,0 +1,1 @@
+//! Requests as bytes: protocolOps without the message around them.
