@@ -5,7 +5,7 @@
 //! ends the run: figures of wrong answers are worthless.
 //!
 //! - `endpoint`: where to, from an LDAP URI. `transport`: a socket, with TLS or without.
-//! - `lane`: one connection, its requests in flight and their answers.
+//! - `lane`: one connection, its requests in flight and their answers. `party`: all lanes of a work.
 //! - `engine`: all lanes under one epoll, and the measured interval.
 //! - `histogram`: latencies, log-linear.
 
@@ -13,11 +13,14 @@ mod endpoint;
 mod engine;
 mod histogram;
 mod lane;
+mod party;
 mod transport;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+
+use crate::load::engine::Engine;
 
 pub use crate::load::endpoint::Endpoint;
 pub use crate::load::histogram::Histogram;
@@ -164,6 +167,7 @@ pub struct Measured {
     pub operations_beside: u64,
     /// All operations made, warm-up and rest included.
     pub issued: u64,
+    pub issued_beside: u64,
     pub seconds: f64,
     pub entries: u64,
     /// Bytes read from the sockets, TLS records included.
@@ -200,13 +204,68 @@ pub fn run_watched(
     beside: Option<Beside<'_>>,
     watch: &mut dyn Watch,
 ) -> Result<Measured> {
-    let _ = (load, work, beside, watch);
-    anyhow::bail!("not there yet")
+    if let Some(before) = work.before() {
+        run_to_the_end(load, before.as_ref()).context("preparing")?;
+    }
+    let beside_work = beside.as_ref().map(|beside| beside.work);
+    let mut engine = Engine::new(load, work, beside)?;
+    engine.open()?;
+    let measured = engine.measure(load, watch)?;
+    drop(engine);
+    let after = work.after(measured.issued);
+    let after_beside = beside_work.and_then(|work| work.after(measured.issued_beside));
+    for after in [after, after_beside].into_iter().flatten() {
+        run_to_the_end(load, after.as_ref()).context("cleaning up")?;
+    }
+    Ok(measured)
 }
+
+/// All operations of a bounded work, unmeasured and over many connections.
+fn run_to_the_end(load: &Load, work: &dyn Work) -> Result<()> {
+    let load = Load {
+        connections: PREPARING_CONNECTIONS,
+        depth: 1,
+        duration: Duration::MAX,
+        warm_up: Duration::ZERO,
+        operations_max: None,
+        ..load.clone()
+    };
+    let mut engine = Engine::new(&load, work, None)?;
+    engine.open()?;
+    engine.measure(&load, &mut Unwatched)?;
+    Ok(())
+}
+
+const PREPARING_CONNECTIONS: usize = 16;
 
 /// Opens so many connections, signs in on each, tells `watch` when all are open, and keeps them for
 /// [`Load::duration`]. Returns the seconds that opening took.
 pub fn hold(load: &Load, watch: &mut dyn Watch) -> Result<f64> {
-    let _ = (load, watch);
-    anyhow::bail!("not there yet")
+    let mut engine = Engine::new(load, &Idle, None)?;
+    let begin = Instant::now();
+    engine.open()?;
+    let seconds = begin.elapsed().as_secs_f64();
+    watch.begins();
+    engine.hold(load.duration)?;
+    watch.ends();
+    Ok(seconds)
+}
+
+/// Asks for nothing.
+struct Idle;
+
+impl Work for Idle {
+    fn name(&self) -> String {
+        "idle".to_owned()
+    }
+
+    fn request(&self, _: Turn, _: &mut Vec<u8>) {}
+
+    fn expected(&self, _: Turn) -> Expected {
+        Expected { tag: 0, code: 0, content: Content::Sum { entries: 0, sum: 0 } }
+    }
+
+    fn operations_max(&self) -> Option<u64> {
+        Some(0)
+    }
 }
