@@ -125,9 +125,19 @@ pub trait Work {
         true
     }
 
-    /// Must be done, unmeasured, before.
+    /// More connections than this cannot do it.
+    fn lanes_max(&self) -> Option<u64> {
+        None
+    }
+
+    /// Must be done, unmeasured, before: for half as long again as the work itself.
     fn before(&self) -> Option<Box<dyn Work>> {
         None
+    }
+
+    /// So many operations were made of what must be done before.
+    fn prepared(&self, operations: u64) {
+        let _ = operations;
     }
 
     /// Must be done, unmeasured, after so many operations to leave the data as it was.
@@ -205,7 +215,11 @@ pub fn run_watched(
     watch: &mut dyn Watch,
 ) -> Result<Measured> {
     if let Some(before) = work.before() {
-        run_to_the_end(load, before.as_ref()).context("preparing")?;
+        let duration = (load.warm_up + load.duration).mul_f64(1.5);
+        let in_flight = (load.connections * load.depth) as u64;
+        let most = load.operations_max.map(|most| most + in_flight);
+        let issued = run_unmeasured(load, before.as_ref(), duration, most).context("preparing")?;
+        work.prepared(issued);
     }
     let beside_work = beside.as_ref().map(|beside| beside.work);
     let mut engine = Engine::new(load, work, beside)?;
@@ -215,28 +229,32 @@ pub fn run_watched(
     let after = work.after(measured.issued);
     let after_beside = beside_work.and_then(|work| work.after(measured.issued_beside));
     for after in [after, after_beside].into_iter().flatten() {
-        run_to_the_end(load, after.as_ref()).context("cleaning up")?;
+        run_unmeasured(load, after.as_ref(), Duration::MAX, None).context("cleaning up")?;
     }
     Ok(measured)
 }
 
-/// All operations of a bounded work, unmeasured and over many connections.
-fn run_to_the_end(load: &Load, work: &dyn Work) -> Result<()> {
+/// What comes before or after, over many connections; returns how many operations that was.
+fn run_unmeasured(
+    load: &Load,
+    work: &dyn Work,
+    duration: Duration,
+    operations_max: Option<u64>,
+) -> Result<u64> {
     let load = Load {
         connections: PREPARING_CONNECTIONS,
         depth: 1,
-        duration: Duration::MAX,
+        duration,
         warm_up: Duration::ZERO,
-        operations_max: None,
+        operations_max,
         ..load.clone()
     };
     let mut engine = Engine::new(&load, work, None)?;
     engine.open()?;
-    engine.measure(&load, &mut Unwatched)?;
-    Ok(())
+    Ok(engine.measure(&load, &mut Unwatched)?.issued)
 }
 
-const PREPARING_CONNECTIONS: usize = 16;
+const PREPARING_CONNECTIONS: usize = 64;
 
 /// Opens so many connections, signs in on each, tells `watch` when all are open, and keeps them for
 /// [`Load::duration`]. Returns the seconds that opening took.

@@ -41,6 +41,13 @@ impl<'w> Engine<'w> {
         beside: Option<Beside<'w>>,
     ) -> Result<Self> {
         ensure!(load.connections > 0 && load.depth > 0, "at least one connection and one request");
+        if let Some(most) = work.lanes_max() {
+            let name = work.name();
+            ensure!(
+                load.connections as u64 <= most,
+                "{name} works over {most} connections at most"
+            );
+        }
         raise_descriptors(load.connections + beside.as_ref().map_or(0, |b| b.connections))?;
         let mut engine = Self {
             endpoint: &load.endpoint,
