@@ -1,6 +1,7 @@
 //! The command `chancery-bench`: its arguments, and one file for each subcommand.
 
 mod ceiling;
+mod compare;
 mod run;
 
 use std::process::ExitCode;
@@ -30,6 +31,12 @@ enum Command {
     Run(run::Arguments),
     /// Explain the workloads
     List,
+    /// Write the data of the workloads as LDIF, to load it into a server
+    Data(compare::Ldif),
+    /// Measure servers side by side, as `bench/run` does
+    Compare(compare::Arguments),
+    /// Write the report anew from kept results
+    Report(compare::Report),
     /// Serve fixed answers, bare of any directory: `ceiling` measures the generator against it
     Echo(ceiling::Echo),
     /// Show what generator and machine can do at most, so that no figure is the generator's
@@ -40,6 +47,9 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::List => list(),
+        Command::Data(arguments) => compare::data(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
+        Command::Report(arguments) => compare::report(&arguments),
         Command::Echo(arguments) => ceiling::echo(&arguments),
         Command::Ceiling(arguments) => ceiling::run(&arguments),
     };

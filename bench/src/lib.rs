@@ -8,6 +8,9 @@
 //! The side-by-side harness:
 //!
 //! - [`data`]: the deterministic directory that all servers are loaded with.
+//! - [`peers`]: the servers. [`machine`]: what they run on, and its floors.
+//! - [`compare`]: the same work for each in turn; rows, goals and results.
+//! - [`report`], [`plot`]: results for people.
 
 #![allow(
     clippy::indexing_slicing,
@@ -16,8 +19,13 @@
 
 pub mod answer;
 pub mod cli;
+pub mod compare;
 pub mod data;
 pub mod echo;
 pub mod load;
+pub mod machine;
+pub mod peers;
+pub mod plot;
+pub mod report;
 pub mod request;
 pub mod workloads;
