@@ -287,3 +287,6 @@ impl Work for Idle {
         Some(0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use crate::workloads::{self, Question};
 
 /// Either a workload on the data that `chancery-bench data` writes, or searches of your own:
 ///
-///   chancery-bench run search-all --uri ldap://127.0.0.1:3890 --people 100000
+///   chancery-bench run search-all --uri ldap://127.0.0.1:3890 --entries 100000
 ///
 ///   chancery-bench run --uri ldaps://directory.example.com --ca ca.pem
 ///       --bind uid=reader,dc=example,dc=com --password-file secret
@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     operations_max: Option<u64>,
     /// People in the loaded data, as given to `chancery-bench data`
     #[arg(long, default_value_t = 100_000)]
-    people: u64,
+    entries: u64,
     /// Other connections that modify meanwhile; only the workload's latency is reported
     #[arg(long, default_value_t = 0, value_name = "CONNECTIONS")]
     writers: usize,
@@ -99,7 +99,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         return idle(&load, arguments.json);
     }
     let work = work(arguments)?;
-    let writing = workloads::named("modify", Data::new(arguments.people), fresh_number())?;
+    let writing = workloads::named("modify", Data::new(arguments.entries), fresh_number())?;
     let beside = (arguments.writers > 0).then(|| Beside {
         work: &*writing,
         connections: arguments.writers,
@@ -147,7 +147,7 @@ fn password(arguments: &Arguments) -> Result<String> {
 fn work(arguments: &Arguments) -> Result<Box<dyn Work>> {
     let Some(filter) = &arguments.filter else {
         let name = arguments.workload.as_deref().unwrap_or_default();
-        return workloads::named(name, Data::new(arguments.people), fresh_number());
+        return workloads::named(name, Data::new(arguments.entries), fresh_number());
     };
     let values = match &arguments.values {
         Some(file) => std::fs::read_to_string(file)

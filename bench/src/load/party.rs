@@ -103,7 +103,7 @@ impl<'w> Party<'w> {
         if entries != expected {
             return anyhow::anyhow!(
                 "{what}: wrong answer: {entries} entries instead of {expected}; was all data \
-                 loaded, is `--people` what was loaded, and may this identity read it?"
+                 loaded, is `--entries` what was loaded, and may this identity read it?"
             );
         }
         anyhow::anyhow!(
