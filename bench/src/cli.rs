@@ -28,7 +28,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run one workload against any LDAP server
-    Run(run::Arguments),
+    Run(Box<run::Arguments>),
     /// Explain the workloads
     List,
     /// Write the data of the workloads as LDIF, to load it into a server

@@ -79,7 +79,7 @@ pub enum Session {
     Kept,
     /// Connect, handshake, bind, the request, unbind and close, for each operation.
     Full,
-    /// The same, the handshake resumed from the lane's previous one; checked.
+    /// The same, the handshake resumed from the lane's previous one if that gave tickets.
     Resumed,
 }
 
@@ -111,6 +111,12 @@ pub trait Work {
 
     fn session(&self) -> Session {
         Session::Kept
+    }
+
+    /// Who signs in on the connection that is opened about now, in place of [`Load::bind`].
+    fn sign_in(&self, turn: Turn) -> Option<(String, String)> {
+        let _ = turn;
+        None
     }
 
     /// Answers compared with their first one: how many different ones.
@@ -178,6 +184,8 @@ pub struct Measured {
     /// All operations made, warm-up and rest included.
     pub issued: u64,
     pub issued_beside: u64,
+    /// Sessions whose handshake was a resumed one: none where the server gives no tickets.
+    pub resumed: u64,
     pub seconds: f64,
     pub entries: u64,
     /// Bytes read from the sockets, TLS records included.

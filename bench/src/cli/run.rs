@@ -217,6 +217,7 @@ pub(super) fn as_json(name: &str, load: &Load, measured: &Measured) -> Value {
         "seconds": measured.seconds,
         "operations": measured.operations,
         "operations_per_second": measured.per_second(),
+        "resumed": measured.resumed,
         "entries": measured.entries,
         "bytes_received": measured.bytes_received,
         "latency": latency(&measured.latency),
@@ -260,6 +261,9 @@ pub(super) fn as_text(name: &str, load: &Load, measured: &Measured) -> String {
         measured.client_cpu_us(),
         measured.client_cpu_seconds / measured.seconds * 100.0,
     );
+    if measured.resumed > 0 {
+        text.push_str(&format!("  resumed     {} handshakes\n", measured.resumed));
+    }
     if measured.issued_beside > 0 {
         let rate = measured.operations_beside as f64 / measured.seconds;
         text.push_str(&format!(

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -50,7 +51,10 @@ fn tls_address(rest: &str, ca: Option<&Path>) -> Result<Address> {
     let (at, host) = resolve(rest, 636)?;
     let name = ServerName::try_from(host.clone())
         .with_context(|| format!("`{host}` cannot be the name in a certificate"))?;
-    let config = ClientConfig::builder().with_root_certificates(trusted(ca)?).with_no_client_auth();
+    let config = ClientConfig::builder().with_root_certificates(trusted(ca)?);
+    let mut config = config.with_no_client_auth();
+    // A handshake is a full one unless the work asks for a resumed one.
+    config.resumption = Resumption::disabled();
     Ok(Address::Tls { at, name, config: Arc::new(config) })
 }
 

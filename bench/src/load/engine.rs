@@ -17,7 +17,7 @@ use super::{Beside, Load, Measured, Session, Watch, Work};
 /// Connections that are being opened at the same time.
 const OPENING_MAX: usize = 64;
 /// Nothing from the server for so long is an error.
-const SILENCE_MAX: Duration = Duration::from_secs(120);
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How often time is looked at when nothing comes.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 const EVENTS: usize = 1024;
@@ -217,6 +217,7 @@ impl<'w> Engine<'w> {
             issued: self.parties[0].issued,
             issued_beside: self.parties.get(1).map_or(0, |party| party.issued),
             seconds,
+            resumed: tally.resumed,
             entries: tally.entries,
             bytes_received: tally.bytes,
             latency: tally.latency,

@@ -48,6 +48,8 @@ pub(super) struct Lane {
     pub(super) is_ready: bool,
     /// Sessions that were opened.
     sessions: u64,
+    /// Tickets that the last session got.
+    tickets: u32,
     /// What epoll was last told.
     pub(super) wants_write: bool,
 }
@@ -76,6 +78,7 @@ impl Lane {
             turns: 0,
             is_ready: false,
             sessions: 0,
+            tickets: 0,
             wants_write: true,
         }
     }
@@ -88,11 +91,14 @@ impl Lane {
     pub(super) fn open(&mut self, endpoint: &Endpoint, party: &Party<'_>) -> Result<()> {
         let config = (party.session == Session::Resumed).then_some(self.config.as_ref()).flatten();
         let mut transport = Transport::open(endpoint, config)?;
-        self.is_ready = party.bind.is_none();
+        let turn = Turn { number: party.issued, lane: self.index, turn: self.turns };
+        let own = party.work.sign_in(turn);
+        let bind = own.as_ref().or(party.bind.as_ref());
+        self.is_ready = bind.is_none();
         self.sessions += 1;
         self.wants_write = true;
         self.input.clear();
-        if let Some((dn, password)) = &party.bind {
+        if let Some((dn, password)) = bind {
             let mut operation = Vec::new();
             request::bind(&mut operation, dn, password);
             let mut out = Vec::new();
@@ -161,10 +167,12 @@ impl Lane {
                 let (turn, began) = (flight.turn, flight.began);
                 let (entries, sum) = (flight.entries, flight.sum);
                 self.free.push(slot);
+                // A lane's first session gets the ticket that the next ones use.
                 let is_primer = party.session == Session::Resumed && self.sessions == 1;
-                party.done(turn, now.saturating_sub(began), entries, sum, !is_primer)?;
+                let counts = party.is_measuring && !is_primer;
+                party.done(turn, now.saturating_sub(began), entries, sum, counts)?;
                 if party.session != Session::Kept {
-                    self.close(party.session)?;
+                    party.tally.resumed += u64::from(self.close(party.session)? && counts);
                 }
             }
         }
@@ -176,7 +184,7 @@ impl Lane {
             return Err(unasked(message));
         }
         let outcome = answer::outcome(message)?;
-        let who = party.bind.as_ref().map_or("", |(dn, _)| dn.as_str());
+        let who = party.bind.as_ref().map_or("one of the people", |(dn, _)| dn.as_str());
         ensure!(
             outcome.code == 0,
             "signing in as `{who}` was refused: {} ({}){}; check `--bind` and the password",
@@ -188,22 +196,18 @@ impl Lane {
         Ok(())
     }
 
-    /// Ends a session that was for one operation.
-    fn close(&mut self, session: Session) -> Result<()> {
-        let Some(mut transport) = self.transport.take() else { return Ok(()) };
-        let kind = transport.handshake();
-        match (session, kind) {
-            (Session::Resumed, Some(HandshakeKind::Resumed)) | (Session::Kept, _) | (_, None) => {}
-            (Session::Resumed, _) => ensure!(
-                self.sessions == 1,
-                "the server did not resume a TLS session: it gives no tickets, or does not take them"
-            ),
-            (Session::Full, kind) => {
-                ensure!(kind != Some(HandshakeKind::Resumed), "a full handshake was resumed");
-            }
-        }
+    /// Ends a session that was for one operation; whether it was a resumed one.
+    fn close(&mut self, session: Session) -> Result<bool> {
+        let Some(mut transport) = self.transport.take() else { return Ok(false) };
+        let is_resumed = transport.handshake() == Some(HandshakeKind::Resumed);
+        ensure!(!is_resumed || session == Session::Resumed, "a full handshake was resumed");
+        // A server that gives no tickets cannot resume; that none was is in the figures.
+        let has_refused = session == Session::Resumed && !is_resumed && self.tickets > 0;
+        ensure!(!has_refused, "the server did not take a ticket that it gave for resuming");
+        self.tickets = transport.tickets();
         transport.write(&[0x30, 5, 0x02, 1, 0x7f, 0x42, 0])?;
-        transport.close_notify()
+        transport.close_notify()?;
+        Ok(is_resumed)
     }
 
     /// Sends as many requests as may be in flight.
@@ -229,20 +233,22 @@ impl Lane {
         while let Some(slot) = self.again.pop() {
             self.compose(slot, party, &mut out);
         }
-        while !self.free.is_empty() && party.may_issue(self.turns) {
+        // A session was opened for one operation, which is then made.
+        let is_session = party.session != Session::Kept;
+        while !self.free.is_empty() && (is_session || party.may_issue(self.turns)) {
             let Some(slot) = self.free.pop() else { break };
             let turn = Turn { number: party.issued, lane: self.index, turn: self.turns };
             let flight = &mut self.flights[slot];
             flight.turn = turn;
             (flight.entries, flight.sum) = (0, 0);
             flight.cookie.clear();
-            if party.session == Session::Kept {
+            if !is_session {
                 flight.began = now;
             }
             party.issued += 1;
             self.turns += 1;
             self.compose(slot, party, &mut out);
-            if party.session != Session::Kept {
+            if is_session {
                 break;
             }
         }

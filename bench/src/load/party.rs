@@ -8,6 +8,7 @@ use super::{Content, Histogram, Session, Turn, Work};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     pub(super) operations: u64,
+    pub(super) resumed: u64,
     pub(super) entries: u64,
     pub(super) bytes: u64,
     pub(super) checksum: u64,
@@ -89,7 +90,7 @@ impl<'w> Party<'w> {
         if expected != (entries, sum) {
             return Err(self.wrong_content(turn, entries, expected.0));
         }
-        if self.is_measuring && counts {
+        if counts {
             self.tally.operations += 1;
             self.tally.entries += entries;
             self.tally.checksum = self.tally.checksum.wrapping_add(sum);

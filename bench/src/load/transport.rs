@@ -70,6 +70,11 @@ impl Transport {
         self.tls.as_ref().and_then(|tls| tls.handshake_kind())
     }
 
+    /// Tickets of TLS 1.3 that the server gave.
+    pub(super) fn tickets(&self) -> u32 {
+        self.tls.as_ref().map_or(0, |tls| tls.tls13_tickets_received())
+    }
+
     /// Takes bytes to send, and sends what can be sent now.
     pub(super) fn write(&mut self, plain: &[u8]) -> Result<()> {
         if let Some(tls) = &mut self.tls {

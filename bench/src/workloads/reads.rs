@@ -255,7 +255,7 @@ pub(super) fn session(data: Data, session: Session) -> Result<Box<dyn Work>> {
         Session::Resumed => "session, resumed",
         Session::Full | Session::Kept => "session",
     };
-    let mut table = Table::new(name).over(session);
+    let mut table = Table::new(name).over(session, data.people);
     fill_equality(&mut table, data, &[]);
     Ok(Box::new(table))
 }

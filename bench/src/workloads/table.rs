@@ -1,6 +1,7 @@
 //! A work whose requests and expectations are made before it begins: an operation is a copy.
 
 use super::scatter;
+use crate::data;
 use crate::load::{Content, Expected, Session, Turn, Work};
 
 /// Rows of request and expectation, asked for in scattered order.
@@ -12,6 +13,8 @@ pub struct Table {
     page: Option<u32>,
     session: Session,
     references: usize,
+    /// So many people sign in, each with the own password.
+    people: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +33,7 @@ impl Table {
             page: None,
             session: Session::Kept,
             references: 0,
+            people: None,
         }
     }
 
@@ -47,8 +51,9 @@ impl Table {
         Self { page, ..self }
     }
 
-    pub(super) fn over(self, session: Session) -> Self {
-        Self { session, ..self }
+    /// Each operation in a session of its own, in which one of the people signs in.
+    pub(super) fn over(self, session: Session, people: u64) -> Self {
+        Self { session, people: Some(people), ..self }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -92,6 +97,11 @@ impl Work for Table {
 
     fn session(&self) -> Session {
         self.session
+    }
+
+    fn sign_in(&self, turn: Turn) -> Option<(String, String)> {
+        let n = scatter(turn.number, self.people?);
+        Some((data::person_dn(n), data::password(n)))
     }
 
     fn references(&self) -> usize {
