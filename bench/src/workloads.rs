@@ -110,7 +110,7 @@ pub const ALL: &[Workload] = &[
         writes::rename_tree(data)
     })
     .over(1),
-    write("mixed", "nine of ten search-all, one of ten modify", writes::mixed),
+    write("mixed", "nine of ten searches of five attributes, one of ten modify", writes::mixed),
 ];
 
 pub fn find(name: &str) -> Result<&'static Workload> {

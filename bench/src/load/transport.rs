@@ -135,7 +135,7 @@ impl Transport {
             Ok(0) => (0, true),
             Ok(bytes) => (bytes, false),
             Err(Errno::AGAIN | Errno::INTR) => (0, false),
-            Err(Errno::CONNRESET) => bail!("the server reset the connection"),
+            Err(Errno::CONNRESET) => bail!("the server closed a connection, by a reset"),
             Err(error) => return Err(anyhow!(error).context("reading from the server")),
         };
         let mut rest = wire.get(..wire_bytes).unwrap_or_default();
@@ -206,7 +206,7 @@ fn send(socket: &OwnedFd, bytes: &[u8]) -> Result<usize> {
     match rustix::net::send(socket, bytes, rustix::net::SendFlags::NOSIGNAL) {
         Ok(sent) => Ok(sent),
         Err(Errno::AGAIN | Errno::INTR) => Ok(0),
-        Err(Errno::PIPE | Errno::CONNRESET) => bail!("the server closed the connection"),
+        Err(Errno::PIPE | Errno::CONNRESET) => bail!("the server closed a connection"),
         Err(error) => Err(anyhow!(error).context("sending to the server")),
     }
 }
