@@ -69,7 +69,6 @@ impl Options {
 pub fn compare(options: &Options, folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<Results> {
     let rows = options.rows()?;
     machine::raise_open_files(OPEN_FILES)?;
-    machine::pin(GENERATOR_CORE)?;
     let data = Data::new(options.people);
     tell(&format!("writing the tree: {} entries", data.entries()));
     let bench = Bench::prepare(folder, data)?;
@@ -82,6 +81,8 @@ pub fn compare(options: &Options, folder: &Path, tell: &mut dyn FnMut(&str)) -> 
         seconds: options.seconds,
         ..Results::default()
     };
+    // Not before the machine was looked at: from here on we see one core only.
+    machine::pin(GENERATOR_CORE)?;
     if options.floors {
         tell("measuring the machine's floors");
         results.floors = contest::floors(folder, options)?;
@@ -91,12 +92,18 @@ pub fn compare(options: &Options, folder: &Path, tell: &mut dyn FnMut(&str)) -> 
         Contestant::prepare(kind, &bench, options.starts, results.machine.counts_instructions)
     });
     let mut contest = Contest { data, options, contestants: contestants.collect() };
-    let mut progress = Progress::new(options, rows.len(), contest.present());
+    for one in &contest.contestants {
+        if let Some(why) = &one.peer.failure {
+            tell(&format!("{} is left out: {why}", one.peer.name));
+        }
+    }
+    let mut progress = Progress::new(options, rows.len(), contest.contestants.len());
     for row in &rows {
         if row.administrator {
             contest.remember_memory();
         }
         if !contest.can_measure(row) {
+            progress.skip(options.runs * options.peers.len());
             continue;
         }
         results.rows.push(measure_row(&mut contest, row, &mut progress, tell));
@@ -109,7 +116,7 @@ pub fn compare(options: &Options, folder: &Path, tell: &mut dyn FnMut(&str)) -> 
             contestant.hold_idle(options.idle_connections);
         }
     }
-    results.peers = contest.contestants.into_iter().map(Contestant::finish).collect();
+    results.peers = contest.contestants.into_iter().map(|one| one.peer).collect();
     Ok(results)
 }
 
@@ -178,6 +185,10 @@ impl Progress {
     /// One that no earlier run had.
     fn number(&self) -> u64 {
         self.done as u64
+    }
+
+    fn skip(&mut self, steps: usize) {
+        self.all -= steps;
     }
 
     fn step(&mut self) {

@@ -17,6 +17,7 @@ use rustix::event::{Timespec, epoll};
 use crate::answer::{self, Message};
 use crate::data::{self, Entry};
 use crate::load::{self, Content, Endpoint, Expected, Load, Measured, Turn, Watch, Work};
+use crate::peers::{SERVER_CORE, pinned};
 use crate::request::{self, Scope, element, octets};
 
 const READ_BYTES: usize = 64 << 10;
@@ -214,7 +215,7 @@ pub struct Ceiling {
 /// Starts `PROGRAM echo`, the program being this one, and puts it under load.
 pub fn ceiling(connections: usize, depth: usize, duration: Duration) -> Result<Ceiling> {
     let program = std::env::current_exe().context("where this program is")?;
-    let process = Process::start(Command::new(program).arg("echo"))?;
+    let process = Process::start(pinned(&program, SERVER_CORE).arg("echo"))?;
     let load = Load {
         endpoint: Endpoint::parse(&format!("ldap://{}", process.at), None)?,
         bind: None,

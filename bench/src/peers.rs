@@ -218,7 +218,7 @@ impl Running {
 }
 
 /// `program` on one core only.
-fn pinned(program: &Path, core: usize) -> Command {
+pub(crate) fn pinned(program: &Path, core: usize) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", &core.to_string()]).arg(program);
     command

@@ -106,10 +106,9 @@ fn machine(out: &mut String, results: &Results) {
     out.push_str("\n| echo server, no LDAP | CPU µs | per second | generator's CPU µs |\n");
     out.push_str("|---|--:|--:|--:|\n");
     for echo in &floors.echo {
-        let transport = if echo.secure { " LDAPS" } else { "" };
         let _ = writeln!(
             out,
-            "| {}×{}{transport} | {:.1} | {} | {:.1} |",
+            "| {}×{} | {:.1} | {} | {:.1} |",
             echo.connections,
             echo.depth,
             echo.cpu_us,

@@ -108,7 +108,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         kept.growth.push(once(&options)?);
     }
     let file = arguments.output.with_extension("json");
-    fs::write(&file, serde_json::to_string_pretty(&kept)? + "\n")
+    fs::write(&file, serde_json::to_string(&kept)? + "\n")
         .with_context(|| file.display().to_string())?;
     write_report(&kept, &arguments.output)
 }

@@ -6,16 +6,23 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::compare::Options;
-use crate::compare::results::{Idle, Peer, Sample};
+use crate::compare::results::{Idle, Peer, Sample, median};
 use crate::compare::rows::Row;
 use crate::data::{self, Data, Group};
+use crate::echo;
 use crate::load::{self, Beside, Endpoint, Load, Watch, Work};
-use crate::machine::{self, Floors, Instructions, Memory};
+use crate::machine::{self, Echo, Floors, Instructions, Memory};
 use crate::peers::{Bench, Kind, Prepared, Running};
 use crate::workloads;
 
 /// Before each run: connections are opened and pages are warm.
 const WARM_UP: Duration = Duration::from_millis(200);
+/// With fewer operations than this on each connection, what is under way at the end of a run is
+/// not little beside what is done.
+const FEW: u64 = 2;
+/// A slow run: so many operations, in at most so long.
+const SLOW_OPERATIONS: u64 = 4;
+const SLOW: Duration = Duration::from_secs(100);
 /// How long idle connections are looked at.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -27,11 +34,6 @@ pub(super) struct Contest<'o> {
 }
 
 impl Contest<'_> {
-    /// How many can be measured.
-    pub(super) fn present(&self) -> usize {
-        self.contestants.iter().filter(|one| one.running.is_some()).count()
-    }
-
     /// A tree that is too small has no group of a million.
     pub(super) fn can_measure(&self, row: &Row) -> bool {
         !row.key.starts_with("member-add-1m") || self.data.has(Group::Million)
@@ -55,8 +57,25 @@ impl Contest<'_> {
     pub(super) fn sample(&mut self, at: usize, row: &Row, task: &Task) -> Result<Sample> {
         let one = self.contestants.get_mut(at).context("a contestant")?;
         one.revive()?;
-        one.sample(row, task, self.options)
+        if !one.slow.contains(&row.key) {
+            let load = one.load(row, self.options)?;
+            let sample = one.sample(row, task, &load)?;
+            let few = sample.operations < (FEW * row.connections as u64).max(SLOW_OPERATIONS);
+            // Beside writers it is time that counts: they must have begun.
+            if !few || row.writers > 0 || load.operations_max.is_some() {
+                return Ok(sample);
+            }
+            one.slow.push(row.key);
+        }
+        let load = one.load(row, self.options)?;
+        one.sample(row, task, &slowly(load))
     }
+}
+
+/// Counts operations instead of time, so that none is cut by the end of the interval.
+fn slowly(load: Load) -> Load {
+    let operations = (load.connections as u64).max(SLOW_OPERATIONS);
+    Load { duration: SLOW, warm_up: Duration::ZERO, operations_max: Some(operations), ..load }
 }
 
 /// What a run does, and what the writers beside it do.
@@ -73,13 +92,16 @@ pub(super) struct Contestant {
     prepared: Option<Prepared>,
     /// Whether the machine counts instructions.
     counting: bool,
+    /// Rows of which a run sees few operations.
+    slow: Vec<&'static str>,
 }
 
 impl Contestant {
     /// Loads and starts it; a failure is kept as its result.
     pub(super) fn prepare(kind: Kind, bench: &Bench, starts: usize, counting: bool) -> Contestant {
         let peer = Peer { name: kind.name().to_owned(), ..Peer::default() };
-        let mut contestant = Contestant { peer, running: None, prepared: None, counting };
+        let mut contestant =
+            Contestant { peer, running: None, prepared: None, counting, slow: Vec::new() };
         if let Err(error) = contestant.come_up(kind, bench, starts) {
             contestant.peer.failure = Some(format!("{error:#}"));
         }
@@ -141,8 +163,7 @@ impl Contestant {
         Some((prepared.administrator.clone(), prepared.password.clone()))
     }
 
-    fn sample(&self, row: &Row, task: &Task, options: &Options) -> Result<Sample> {
-        let load = self.load(row, options)?;
+    fn sample(&self, row: &Row, task: &Task, load: &Load) -> Result<Sample> {
         let pid = self.running.as_ref().context("not running")?.pid();
         let beside = task.writers.as_ref().map(|writers| Beside {
             work: &**writers,
@@ -154,10 +175,13 @@ impl Contestant {
         // Counting begins before the connections do: a perf that attaches late would disturb.
         let counter = self.counting.then(|| Instructions::begin(pid)).transpose()?;
         let mut clock = Clock { pid, begin: 0, spent: 0 };
-        let measured = load::run_watched(&load, &*task.work, beside, &mut clock)?;
+        let measured = load::run_watched(load, &*task.work, beside, &mut clock)?;
         let instructions = counter.and_then(Instructions::end);
-        ensure!(measured.operations > 0, "no operation ended within the run");
-        let operations = measured.operations as f64;
+        ensure!(
+            row.writers == 0 || measured.operations > 0,
+            "no operation ended beside the writers"
+        );
+        let operations = measured.operations.max(1) as f64;
         Ok(Sample {
             operations: measured.operations,
             per_second: measured.per_second(),
@@ -182,6 +206,8 @@ impl Contestant {
     }
 
     fn idle_bytes(&mut self, connections: usize) -> Result<(u64, f64)> {
+        // A fresh process, which has no memory of earlier connections to give away again.
+        self.running.take().map_or(Ok(()), Running::stop)?;
         self.revive()?;
         let prepared = self.prepared.as_ref().context("not loaded")?;
         let load = Load {
@@ -197,11 +223,6 @@ impl Contestant {
         let mut scale = Scale { pid, before: Memory::of(pid), most: 0 };
         let seconds = load::hold(&load, &mut scale)?;
         Ok((scale.most.saturating_sub(scale.before.resident), seconds))
-    }
-
-    /// Ends it.
-    pub(super) fn finish(self) -> Peer {
-        self.peer
     }
 }
 
@@ -239,13 +260,38 @@ impl Watch for Scale {
     }
 }
 
-pub(super) fn floors(folder: &Path, _: &Options) -> Result<Floors> {
+/// Loads under which the echo server is measured.
+const ECHO: [(usize, usize); 3] = [(1, 1), (16, 1), (16, 8)];
+
+/// What the machine itself needs.
+pub(super) fn floors(folder: &Path, options: &Options) -> Result<Floors> {
     let (sync_p50_us, sync_p99_us) = machine::sync_latency(folder)?;
-    Ok(Floors {
-        sign_us: machine::openssl_speed("ecdsap256", "(nistp256)", 1),
-        x25519_us: machine::openssl_speed("ecdhx25519", "(X25519)", 1),
+    let mut floors = Floors {
+        sign_us: machine::openssl_speed("ecdsap256", "(nistp256)"),
+        x25519_us: machine::openssl_speed("ecdhx25519", "(X25519)"),
         sync_p50_us,
         sync_p99_us,
         echo: Vec::new(),
-    })
+    };
+    for (connections, depth) in ECHO {
+        let mut found = Vec::new();
+        for _ in 0..options.runs {
+            found.push(echo::ceiling(
+                connections,
+                depth,
+                Duration::from_secs_f64(options.seconds),
+            )?);
+        }
+        let of = |figure: &dyn Fn(&echo::Ceiling) -> f64| {
+            median(found.iter().map(figure)).unwrap_or_default()
+        };
+        floors.echo.push(Echo {
+            connections,
+            depth,
+            cpu_us: of(&|one| one.server_cpu_us),
+            per_second: of(&|one| one.measured.per_second()),
+            client_cpu_us: of(&|one| one.measured.client_cpu_us()),
+        });
+    }
+    Ok(floors)
 }

@@ -107,10 +107,9 @@ impl Goal {
 
 /// The echo server's CPU under the same shape of load.
 fn echo_us(row: &Row, results: &Results) -> Option<f64> {
-    let same = results.floors.echo.iter().find(|echo| {
-        (echo.connections, echo.depth, echo.secure) == (row.connections, row.depth, row.secure)
-    });
-    same.map(|echo| echo.cpu_us)
+    let shape = (row.connections, row.depth);
+    let same = results.floors.echo.iter().find(|echo| (echo.connections, echo.depth) == shape);
+    same.filter(|_| !row.secure).map(|echo| echo.cpu_us)
 }
 
 /// The goals that are judged on a server as a whole.

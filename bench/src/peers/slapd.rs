@@ -56,8 +56,8 @@ pub(super) fn prepare(kind: Kind, bench: &Bench, folder: &Path) -> Result<Prepar
 fn version() -> Result<String> {
     let told = run(Command::new("/usr/sbin/slapd").arg("-VV"))?;
     let line = told.stderr.lines().find(|line| line.contains("OpenLDAP")).unwrap_or_default();
-    let words = line.split("$ ").nth(1).unwrap_or(line);
-    Ok(words.split(" (").next().unwrap_or(words).replace("OpenLDAP: ", "").trim().to_owned())
+    let words = line.split("OpenLDAP: ").nth(1).unwrap_or(line);
+    Ok(words.split(" (").next().unwrap_or(words).trim().to_owned())
 }
 
 /// The same indexes as ours. Of `memberof` only the attribute is used, not the overlay: its values
