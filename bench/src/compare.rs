@@ -65,8 +65,13 @@ impl Options {
     }
 }
 
-/// Compares below `folder`, telling what it does.
-pub fn compare(options: &Options, folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<Results> {
+/// Compares below `folder`, telling what it does, and after each row what it has so far.
+pub fn compare(
+    options: &Options,
+    folder: &Path,
+    tell: &mut dyn FnMut(&str),
+    keep: &mut dyn FnMut(&Results),
+) -> Result<Results> {
     let rows = options.rows()?;
     machine::raise_open_files(OPEN_FILES)?;
     let data = Data::new(options.people);
@@ -107,6 +112,8 @@ pub fn compare(options: &Options, folder: &Path, tell: &mut dyn FnMut(&str)) -> 
             continue;
         }
         results.rows.push(measure_row(&mut contest, row, &mut progress, tell));
+        results.peers = contest.contestants.iter().map(|one| one.peer.clone()).collect();
+        keep(&results);
     }
     contest.remember_memory();
     for contestant in &mut contest.contestants {

@@ -126,7 +126,7 @@ pub fn given_name(n: u64) -> String {
 
 /// What anybody may read of a person.
 pub fn person(n: u64) -> Entry {
-    let mut entry = Entry { dn: person_dn(n), attributes: Vec::with_capacity(20) };
+    let mut entry = Entry { dn: person_dn(n), attributes: Vec::with_capacity(22) };
     let (given, family) = (given_name(n), surname(n));
     let classes = ["inetOrgPerson", "organizationalPerson", "person", "posixAccount", "top"];
     let classes = classes.map(str::to_owned).to_vec();
@@ -146,10 +146,13 @@ pub fn person(n: u64) -> Entry {
     single("roomNumber", (n / 20 % 300).to_string());
     single("street", format!("Storgatan {}", n / 20 % 300));
     single("l", "Stockholm".to_owned());
-    single("postalCode", (10_000 + n % 80_000).to_string());
+    let (number, code) = (n / 20 % 300, 10_000 + n % 80_000);
+    single("postalCode", code.to_string());
+    single("postalAddress", format!("Storgatan {number}$SE-{code} Stockholm$Sweden"));
     single("uidNumber", (UID_NUMBER_FIRST + n).to_string());
     single("gidNumber", (1000 + n % 50).to_string());
     single("homeDirectory", format!("/home/user{n}"));
+    single("loginShell", "/bin/bash".to_owned());
     let text = format!("A person made for measuring, number {n}, with text to be of a usual size");
     single("description", text);
     entry

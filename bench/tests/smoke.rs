@@ -32,7 +32,7 @@ fn every_row_runs_on_us_and_on_slapd() {
         floors: false,
         operations_max: Some(OPERATIONS),
     };
-    let results = compare::compare(&options, folder.path(), &mut |_| ()).unwrap();
+    let results = compare::compare(&options, folder.path(), &mut |_| (), &mut |_| ()).unwrap();
     let mut failures = Vec::new();
     for peer in &results.peers {
         failures.extend(peer.failure.as_ref().map(|why| format!("{}: {why}", peer.name)));

@@ -82,7 +82,7 @@ pub(super) struct Ldif {
 }
 
 /// What is kept of one call.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Kept {
     comparisons: Vec<Results>,
     growth: Vec<Results>,
@@ -90,27 +90,45 @@ struct Kept {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let options = options(arguments)?;
-    let mut tell = |text: &str| eprintln!("{text}");
     let mut kept = Kept::default();
-    let mut once = |options: &Options| -> Result<Results> {
-        let prefix =
-            tempfile::Builder::new().prefix("chancery-bench-").tempdir_in(&arguments.folder);
-        let folder = prefix.context("--folder")?;
-        compare::compare(options, folder.path(), &mut tell)
-    };
     if !arguments.growth {
-        kept.comparisons.push(once(&options)?);
+        let results = once(arguments, &options, &kept)?;
+        kept.comparisons.push(results);
     }
     for &people in arguments.growth_entries.iter().filter(|_| arguments.growth) {
         let runs = options.runs.min(GROWTH_RUNS);
         let options =
             Options { people, runs, growth: true, idle_connections: 0, ..options.clone() };
-        kept.growth.push(once(&options)?);
+        let results = once(arguments, &options, &kept)?;
+        kept.growth.push(results);
     }
-    let file = arguments.output.with_extension("json");
-    fs::write(&file, serde_json::to_string(&kept)? + "\n")
-        .with_context(|| file.display().to_string())?;
+    keep(&kept, &arguments.output)?;
     write_report(&kept, &arguments.output)
+}
+
+/// One comparison. What it has is kept after each row: an hour's work does not depend on its end.
+fn once(arguments: &Arguments, options: &Options, before: &Kept) -> Result<Results> {
+    let made = tempfile::Builder::new().prefix("chancery-bench-").tempdir_in(&arguments.folder);
+    let folder = made.context("--folder")?;
+    let mut tell = |text: &str| eprintln!("{text}");
+    let mut failed = None;
+    let mut so_far = |results: &Results| {
+        let mut kept = before.clone();
+        match options.growth {
+            true => kept.growth.push(results.clone()),
+            false => kept.comparisons.push(results.clone()),
+        }
+        failed = keep(&kept, &arguments.output).err();
+    };
+    let results = compare::compare(options, folder.path(), &mut tell, &mut so_far)?;
+    failed.map_or(Ok(results), Err)
+}
+
+/// Beside the report, as JSON.
+fn keep(kept: &Kept, report: &Path) -> Result<()> {
+    let file = report.with_extension("json");
+    let text = serde_json::to_string(kept)? + "\n";
+    fs::write(&file, text).with_context(|| file.display().to_string())
 }
 
 fn options(arguments: &Arguments) -> Result<Options> {
