@@ -26,9 +26,9 @@ pub fn render(results: &[Results], grown: &[Results], plots: &[(String, String)]
 const INTRODUCTION: &str = "# Results
 
 Written by `chancery-bench`; not edited. [README.md](README.md) says how to repeat it, and what each
-row does. Every figure is a median over alternating runs. CPU is the server's, for each operation, by
-the kernel's account of the process; times are microseconds as the generator sees them. Every answer
-was checked: result code, number of entries, a checksum of the content.
+row does. Every figure is a median over alternating runs. CPU is the server's, for each operation,
+by the kernel's account of the process; times are microseconds as the generator sees them. Every
+answer was checked: result code, number of entries, a checksum of the content.
 ";
 
 fn scale(out: &mut String, results: &Results) {
