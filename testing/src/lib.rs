@@ -1,4 +1,4 @@
-//! Whole-system tests against real peers. Nobody depends on this crate.
+//! Whole-system tests against real peers. Only `bench` depends on this crate.
 //!
 //! In reading order:
 //!
