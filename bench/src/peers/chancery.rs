@@ -94,6 +94,7 @@ rehash = false
 
 [log]
 level = "error"
+audit = "off"
 
 [[access]]
 who = 'entry "{ADMINISTRATOR}"'
