@@ -307,8 +307,8 @@ impl Performing<'_, '_> {
         self.post(&came, id, true)
     }
 
-    /// Takes out of `gone` what the entry still has under another description: `cn` and `cn;lang-de`
-    /// are entered under the same type, and so are the subtypes of one supertype.
+    /// Takes out of `gone` what the entry still has under another description: `cn` and
+    /// `cn;lang-de` are entered under one type, and so are the subtypes of one supertype.
     fn keep_shared(&self, gone: &mut Vec<OwnedKey>, after: &Entry) {
         if gone.is_empty() {
             return;
