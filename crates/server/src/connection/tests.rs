@@ -210,7 +210,7 @@ async fn a_rest_between_any_two_bytes_changes_nothing() {
             for at in [0, 1, 7, message.len()] {
                 let (first, second) = message.split_at(at);
                 client.send(first).await;
-                tokio::time::sleep(2 * RESTS_AFTER).await;
+                tokio::time::advance(2 * RESTS_AFTER).await;
                 client.send(second).await;
                 assert_eq!(client.line().await.unwrap(), "1 extended success", "{at}");
             }
