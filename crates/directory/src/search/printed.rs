@@ -86,3 +86,43 @@ impl Kept {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, StoreOptions};
+
+    #[test]
+    fn what_is_kept_has_a_maximum_and_the_longest_unused_goes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = StoreOptions { map_bytes_max: 1 << 24, ..StoreOptions::default() };
+        let store = Store::create(&folder.path().join("data"), &options).unwrap();
+        let snapshot = store.snapshot().unwrap();
+        let reader = snapshot.reader();
+        let printed = PrintedLinks::default();
+        let place = |group| (EntryId(group), AttributeId(1));
+        let kept = || [1, 2, 3].map(|group| printed.lock().by_place.contains_key(&place(group)));
+        let third = KEPT_BYTES_MAX / 3 + 1;
+        for (group, bytes, expected) in [
+            (1, third, [true, false, false]),
+            (2, third, [true, true, false]),
+            (3, KEPT_BYTES_MAX + 1, [true, true, false]),
+            // The first was used last, so the second goes.
+            (3, third, [true, false, true]),
+            (3, 1, [true, false, true]),
+            (2, third, [true, true, true]),
+            (1, KEPT_BYTES_MAX, [true, false, false]),
+        ] {
+            printed.keep(&reader, place(group), &Printed::new(vec![0; bytes]));
+            assert_eq!(kept(), expected, "group {group}, {bytes} bytes");
+            printed.find(&reader, place(1)).unwrap();
+        }
+        assert_eq!(printed.lock().bytes, KEPT_BYTES_MAX);
+        let mut batch = store.batch().unwrap();
+        batch.add_loose(EntryId(1), AttributeId(1), b"a\0", b"a").unwrap();
+        assert!(printed.find(&batch.reader(), place(1)).is_none(), "inside a batch");
+        batch.commit().unwrap();
+        assert!(printed.find(&reader, place(1)).is_none(), "its links are others now");
+        assert_eq!(printed.lock().bytes, 0);
+    }
+}

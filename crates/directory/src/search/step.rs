@@ -392,21 +392,23 @@ fn choose_plan(
 
 /// All entries in scope, if they are fewer than `listed_max`.
 fn list_scope(tree: &Tree<'_>, root: &Root, listed_max: usize) -> Result<Option<Blocks>, Fault> {
-    let children = tree.reader.node(root.base)?.map_or(0, |node| node.children);
-    if children >= listed_max as u64 {
-        return Ok(None);
-    }
+    let children =
+        |id| -> Result<u64, Fault> { Ok(tree.reader.node(id)?.map_or(0, |node| node.children)) };
     let mut listed = vec![root.base];
     let mut at = 0;
     while let Some(parent) = listed.get(at).copied() {
-        at += 1;
-        if root.scope == Scope::OneLevel && at > 1 {
+        if root.scope == Scope::OneLevel && at > 0 {
             break;
         }
-        for child in tree.reader.children(parent)? {
-            listed.push(child?);
-            if listed.len() > listed_max {
-                return Ok(None);
+        at += 1;
+        let children = children(parent)?;
+        // Told by the count, before a child is read.
+        if listed.len() as u64 + children > listed_max as u64 {
+            return Ok(None);
+        }
+        if children > 0 {
+            for child in tree.reader.children(parent)? {
+                listed.push(child?);
             }
         }
     }

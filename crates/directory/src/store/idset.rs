@@ -10,6 +10,10 @@ use super::{
 
 const WORDS: usize = BITMAP_BYTES / 8;
 
+/// A list fewer than this many bytes for each id of the other is gone through; a longer one is
+/// looked into.
+const MERGED_MAX: usize = 16;
+
 /// The members of one block as bits. Combining two of them is 128 word operations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockBits {
@@ -236,6 +240,13 @@ impl Members {
     /// Keeps only a stored block's members.
     pub fn and_block(&mut self, block: &Block<'_>) {
         match (&mut *self, block.ids) {
+            (Members::List(mine), BlockIds::List(list)) if list.len() < mine.len() * MERGED_MAX => {
+                let mut theirs = lows(list).peekable();
+                mine.retain(|low| {
+                    while theirs.next_if(|their| *their < *low).is_some() {}
+                    theirs.peek() == Some(low)
+                });
+            }
             (Members::List(mine), _) => mine.retain(|low| block.contains(*low)),
             (Members::Bits(mine), BlockIds::Bitmap(_)) => mine.and_block(block),
             (Members::Bits(mine), BlockIds::List(list)) => {
