@@ -28,6 +28,7 @@ python3-dev:/usr/include/python3.*/Python.h
 libldap-dev:/usr/include/ldap.h
 libsasl2-dev:/usr/include/sasl/sasl.h
 gcc:/usr/bin/gcc
+valgrind:/usr/bin/valgrind
 "
 
 # True when the (possibly globbed) path $1 exists.

@@ -171,6 +171,7 @@ impl Session {
     }
 
     /// One whole `LDAPMessage`.
+    #[inline(never)] // the instruction guard counts what is below this name
     pub(crate) fn receive(&mut self, bytes: &[u8]) -> Received {
         match Message::decode(bytes, &self.shared.decode) {
             Ok(message) => return self.handle(&message),
@@ -302,6 +303,7 @@ impl Session {
     }
 
     /// News from the writer or the password pool.
+    #[inline(never)] // the instruction guard counts what is below this name
     pub(crate) fn resume(&mut self, event: Event) {
         self.now = Instant::now();
         let Some(pending) = self.in_flight.take_serial(event.serial) else { return };
@@ -336,6 +338,7 @@ impl Session {
     }
 
     /// Gives each search one step, as long as the client keeps up and the turn lasts.
+    #[inline(never)] // the instruction guard counts what is below this name
     pub(crate) fn step_searches(&mut self, turn_ends: Instant) {
         for _ in 0..self.in_flight.searches() {
             self.now = Instant::now();

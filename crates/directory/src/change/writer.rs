@@ -155,6 +155,7 @@ fn refuse_or_fault(fault: Fault) -> Error {
 }
 
 /// Everything in one transaction. `Err` means that nothing of it happened.
+#[inline(never)] // the instruction guard counts what is below this name
 fn write_batch(
     inner: &Inner,
     requests: &[&ChangeRequest],
