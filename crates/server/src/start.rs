@@ -87,7 +87,13 @@ impl Server {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().on_thread_park(worker::release_snapshot).build();
         let runtime = runtime.map_err(StartError::Thread)?;
-        let run = move || tokio::task::LocalSet::new().block_on(&runtime, work);
+        // A task among its connections: waking it from one of them takes no system call, which
+        // waking what the runtime itself waits for would.
+        let work = async { tokio::task::spawn_local(work).await };
+        let run = move || match tokio::task::LocalSet::new().block_on(&runtime, work) {
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            _ => (),
+        };
         let thread = thread::Builder::new().name(name).spawn(run).map_err(StartError::Thread)?;
         self.threads.push(thread);
         Ok(())
