@@ -474,3 +474,25 @@ fn a_group_emptied_by_deletions_can_still_be_changed() {
     let rename = at_people("dn: cn=few~\nchangetype: modrdn\nnewrdn: cn=none\ndeleteoldrdn: 1\n");
     assert_eq!(code(&result(&sample, &rename, none())), 0);
 }
+
+/// Two descriptions can have one index key; it stays as long as one of them has it.
+#[test]
+fn an_index_key_that_two_descriptions_share_stays_for_the_other() {
+    let sample = Sample::with_people();
+    let modify = |changes: &str| {
+        let ldif = at_people(&format!("dn: uid=anna~p\nchangetype: modify\n{changes}"));
+        assert_eq!(code(&result(&sample, &ldif, ChangeControls::default())), 0, "{ldif}");
+    };
+    let shared = "telephoneNumber;x-home";
+    let own = "add: telephoneNumber\ntelephoneNumber: +1 234\n";
+    modify(&format!("add: {shared}\n{shared}: +1 234\n-\n{own}"));
+    for (changes, found) in [
+        (format!("delete: {shared}\n"), 1),
+        (format!("add: {shared}\n{shared}: +1234\n"), 1),
+        ("replace: telephoneNumber\ntelephoneNumber: +1 235\n".to_owned(), 1),
+        (format!("replace: {shared}\n{shared}: +1 236\n"), 0),
+    ] {
+        modify(&changes);
+        assert_eq!(sample.names("(telephoneNumber=+1 234)").len(), found, "{changes}");
+    }
+}
