@@ -94,7 +94,7 @@ pub struct Bench {
     pub folder: PathBuf,
     pub ca: Certificate,
     pub server: Certificate,
-    /// The tree, for who derives `memberOf`.
+    /// The tree and its administrator, for us, who derive `memberOf`.
     pub ldif: PathBuf,
     /// The same with `memberOf` written down, for who does not.
     pub ldif_member_of: PathBuf,
@@ -120,6 +120,9 @@ impl Bench {
         for (file, member_of) in [(&bench.ldif, false), (&bench.ldif_member_of, true)] {
             let mut out = BufWriter::new(File::create(file)?);
             data.write_ldif(&mut out, member_of)?;
+            if !member_of {
+                data.write_administrator(&mut out)?;
+            }
             out.flush()?;
         }
         Ok(bench)

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use testing::ports;
-use testing::process::{Process, run_checked};
+use testing::process::run_checked;
 
-use crate::data::{ADMINISTRATOR, SUFFIX};
+use crate::data::{ADMINISTRATOR, PASSWORD, SUFFIX};
 use crate::peers::{Bench, Kind, Prepared, timed, unpinned};
 
 /// `CHANCERY_BIN`, or the program built beside this one.
@@ -36,7 +36,6 @@ pub(super) fn prepare(bench: &Bench, folder: &Path) -> Result<Prepared> {
     let mut import = unpinned(binary());
     import.arg("import").arg(&bench.ldif).arg("--config").arg(&file);
     let import = timed(&mut import)?;
-    first_start(folder, &file, &data)?;
     let mut version = std::process::Command::new(binary());
     Ok(Prepared {
         kind: Kind::Chancery,
@@ -48,24 +47,13 @@ pub(super) fn prepare(bench: &Bench, folder: &Path) -> Result<Prepared> {
         ldaps,
         ca: bench.ca.certificate.clone(),
         administrator: ADMINISTRATOR.to_owned(),
-        password: fs::read_to_string(data.join("admin.password"))?.trim_end().to_owned(),
+        password: PASSWORD.to_owned(),
         program: binary(),
         arguments: vec!["serve".into(), "--config".into(), file.into()],
         folder: folder.to_owned(),
         pinned: bench.pinned,
         instance: None,
     })
-}
-
-/// The first start makes the administrator; it is not measured.
-fn first_start(folder: &Path, file: &Path, data: &Path) -> Result<()> {
-    let mut command = std::process::Command::new(binary());
-    command.arg("serve").arg("--config").arg(file);
-    let mut process = Process::start("chancery-first", folder, command)?;
-    let password = data.join("admin.password");
-    process.wait_for_line(|line| line.starts_with("listening on ldaps").then_some(()))?;
-    process.wait_until("admin.password", |_| password.exists().then_some(()))?;
-    process.terminate().map(drop)
 }
 
 /// Everything that is not a default; certificates and the data folder come with it.
