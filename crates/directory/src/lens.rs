@@ -1,11 +1,11 @@
 //! What was worked out for one asker and stays true from one view to the next: the access rules as
 //! far as they are known from the asker alone, what names lead to, who lies below whom.
 //!
-//! All of it depends on the *shape* of the tree only: which entries there are, where they stand, who
-//! is a member of what, which objects are referrals. Commits that change none of that (a new
+//! All of it depends on the *shape* of the tree only: which entries there are, where they stand,
+//! who is a member of what, which objects are referrals. Commits that change none of that (a new
 //! telephone number, a new password) leave a lens clear; any other begins a new epoch of
-//! `Inner::shape`, and [`Lens::focus`] empties the lens. What depends on an entry's other content is
-//! never kept in here.
+//! `Inner::shape`, and [`Lens::focus`] empties the lens. What depends on an entry's other content
+//! is never kept in here.
 //!
 //! A lens is a cache and nothing else: without one every answer is the same, only slower.
 

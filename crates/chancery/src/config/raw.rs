@@ -216,8 +216,8 @@ section! {
         level: Level = "'info'";
         /// Lines for people, or one JSON object a line.
         format: LogFormat = "'text'";
-        /// Where the audit events go, one for each operation: `stderr`, the path of a file, or `off`.
-        /// Writing an event costs about as much as answering a small search.
+        /// Where the audit events go, one for each operation: `stderr`, the path of a file, or
+        /// `off`. Writing an event costs about as much as answering a small search.
         audit: String = "'stderr'";
     }
 }
