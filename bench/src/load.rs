@@ -5,7 +5,7 @@
 //! ends the run: figures of wrong answers are worthless.
 //!
 //! - `endpoint`: where to, from an LDAP URI. `transport`: a socket, with TLS or without.
-//! - `lane`: one connection, its requests in flight and their answers. `party`: all lanes of a work.
+//! - `lane`: one connection, its requests in flight, their answers. `party`: all lanes of a work.
 //! - `engine`: all lanes under one epoll, and the measured interval.
 //! - `histogram`: latencies, log-linear.
 

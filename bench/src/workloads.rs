@@ -1,7 +1,7 @@
 //! What is measured, by name: requests and the answers that the deterministic data asks for.
 //!
 //! - `table`: a work whose requests and expectations are made before it begins.
-//! - `reads`: searches, compares, binds and sessions. `writes`: what changes the tree, and undoes it.
+//! - `reads`: searches, compares, binds, sessions. `writes`: what changes the tree, and undoes it.
 //! - `foreign`: searches in data that is not ours, compared with their first answers.
 
 mod foreign;
@@ -72,14 +72,17 @@ pub const ALL: &[Workload] = &[
     read("memberof", "(memberOf=NAME): the hundred members of a group", |data, _| {
         reads::member_of(data)
     }),
-    read("memberof-read", "memberOf of a person, as a server that derives it answers", |data, _| {
-        reads::member_of_read(data)
-    }),
+    read(
+        "memberof-read",
+        "memberOf of a person, as a server that derives it answers",
+        |data, _| reads::member_of_read(data),
+    ),
     read("dump", "all people with all attributes, in one search", |data, _| {
         reads::dump(data, None)
     })
     .over(1),
-    read("dump-paged", "the same in pages of 1000", |data, _| reads::dump(data, Some(1000))).over(1),
+    read("dump-paged", "the same in pages of 1000", |data, _| reads::dump(data, Some(1000)))
+        .over(1),
     read("group-50k", "a group of 50 000 (at most half of the people) read whole", |data, _| {
         reads::group(data)
     })

@@ -224,6 +224,9 @@ impl<'t> Tree<'t> {
         manage_dsa_it: bool,
     ) -> Result<Option<Refusal>, Fault> {
         let Some(id) = id.filter(|_| !manage_dsa_it) else { return Ok(None) };
+        if self.lens.is_some() && !self.overview()?.has_referrals {
+            return Ok(None);
+        }
         let Some(candidate) = self.entry(id)? else { return Ok(None) };
         if !candidate.is_of_class("referral") {
             return Ok(None);

@@ -24,6 +24,25 @@ pub(crate) enum Node {
     Undefined,
 }
 
+impl Node {
+    pub(crate) fn as_leaf(&self) -> Option<&Leaf> {
+        match self {
+            Node::Leaf(leaf) => Some(leaf),
+            _ => None,
+        }
+    }
+}
+
+impl Leaf {
+    /// The upper end, where it is one.
+    pub(crate) fn at_most(&self) -> Option<(&Leaf, &[u8])> {
+        match &self.test {
+            Test::AtMost { key, .. } => Some((self, key)),
+            _ => None,
+        }
+    }
+}
+
 /// One assertion about one attribute (or, without `wanted`, about all that the rule fits).
 #[derive(Debug)]
 pub(crate) struct Leaf {

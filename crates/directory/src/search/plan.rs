@@ -139,6 +139,9 @@ impl Plan {
 /// A plan and an upper bound of its candidates.
 type Estimated = Option<(Plan, u64)>;
 
+/// Clauses of one And among which the two ends of a stretch are looked for.
+const BETWEEN_CLAUSES_MAX: usize = 16;
+
 pub(crate) struct Planner<'p, 't> {
     pub tree: &'p Tree<'t>,
     pub indexes: &'p Indexes,
@@ -161,12 +164,23 @@ impl Planner<'_, '_> {
     fn plan_and(&self, parts: &[Node], limit: u64) -> Result<Estimated, Fault> {
         let mut plans = Vec::new();
         let mut best = limit;
+        let between = self.between(parts);
+        if let Some(Between { attribute, from, to, .. }) = between {
+            let (from, to) = (Bound::Included(from), Bound::Included(to));
+            if let Some((plan, count)) = self.range(attribute, from, to, limit)? {
+                best = best.min(count);
+                plans.push((plan, count));
+            }
+        }
         // What is only estimated first: it may spare making the set of another clause.
         for estimated in [true, false] {
             let wider = if estimated { WIDER_MAX } else { WIDER_SET_MAX };
             for part in parts.iter().filter(|part| is_estimated(part) == estimated) {
                 if best <= ENOUGH {
                     break;
+                }
+                if between.is_some_and(|between| between.holds(part)) {
+                    continue;
                 }
                 if let Some((plan, count)) = self.plan(part, best.saturating_mul(wider))? {
                     best = best.min(count);
@@ -175,6 +189,32 @@ impl Planner<'_, '_> {
             }
         }
         self.both(plans)
+    }
+
+    /// `(a>=x)` and `(a<=y)` about an attribute with one value: one stretch of its index, where
+    /// each alone is nearly half of it. Of several values, two could satisfy the two.
+    fn between<'n>(&self, parts: &'n [Node]) -> Option<Between<'n>> {
+        if parts.len() > BETWEEN_CLAUSES_MAX {
+            return None;
+        }
+        let leaves = || parts.iter().filter_map(Node::as_leaf).filter(|leaf| !leaf.dn_attributes);
+        for low in leaves() {
+            let (Test::AtLeast { rule, key: from }, &[id]) = (&low.test, low.ids.as_slice()) else {
+                continue;
+            };
+            let same =
+                |high: &&Leaf| high.ids == low.ids && matches!(high.test, Test::AtMost { .. });
+            let Some((high, to)) = leaves().find(same).and_then(Leaf::at_most) else { continue };
+            let described = self.tree.catalogue.described(id)?;
+            let kind = described.attribute_type(self.tree.schema())?;
+            let keyed =
+                kind.equality.or(kind.ordering).is_some_and(|k| k.shares_normal_form(*rule));
+            let indexed = self.indexes.of(kind.index).equality && keyed;
+            if indexed && kind.single_value && described.options.is_empty() {
+                return Some(Between { low, high, attribute: id, from, to });
+            }
+        }
+        None
     }
 
     /// What is in all of these, reading no more of them than pays.
@@ -429,6 +469,23 @@ impl Planner<'_, '_> {
             }
             _ => Ok(None),
         }
+    }
+}
+
+/// Two clauses that are one stretch of an index.
+#[derive(Clone, Copy)]
+struct Between<'n> {
+    low: &'n Leaf,
+    high: &'n Leaf,
+    attribute: AttributeId,
+    from: &'n [u8],
+    to: &'n [u8],
+}
+
+impl Between<'_> {
+    fn holds(&self, part: &Node) -> bool {
+        part.as_leaf()
+            .is_some_and(|leaf| std::ptr::eq(leaf, self.low) || std::ptr::eq(leaf, self.high))
     }
 }
 

@@ -410,3 +410,32 @@ fn plans_are_named_and_single_steps_advance() {
         assert_eq!(done.plan, plan, "{filter}");
     }
 }
+
+/// Two ends of a stretch are one look at the index, where no second value can satisfy one of them.
+#[test]
+fn a_stretch_between_two_ends() {
+    let sample = Sample::empty();
+    sample.load("dn: dc=example,dc=com\nobjectClass: domain\ndc: example\n");
+    for number in 0..200 {
+        // One holds a second number under an option: another number may satisfy each end.
+        let more = if number == 7 { "uidNumber;lang-en: 900\n" } else { "" };
+        sample.load(&format!(
+            "dn: uid=p{number},dc=example,dc=com\nobjectClass: account\nobjectClass: posixAccount\n\
+             uid: p{number}\ncn: p\nuidNumber: {number}\ngidNumber: 1\nhomeDirectory: /\n{more}"
+        ));
+    }
+    let count = |filter: &str| sample.names(filter).len();
+    for (filter, expected) in [
+        ("(&(uidNumber>=10)(uidNumber<=19))", 11),
+        ("(&(uidNumber<=19)(cn=p)(uidNumber>=10))", 11),
+        ("(&(uidNumber>=19)(uidNumber<=10))", 1),
+        ("(&(uidNumber>=300)(uidNumber<=400))", 1),
+        ("(&(uidNumber>=195)(uidNumber<=10))", 1),
+        ("(&(uidNumber>=100)(!(uidNumber<=100)))", 99),
+        ("(&(gidNumber>=0)(gidNumber<=0))", 0),
+        ("(&(gidNumber>=1)(gidNumber<=1)(uidNumber<=4))", 5),
+        ("(&(gidNumber>=2)(gidNumber<=1))", 0),
+    ] {
+        assert_eq!(count(filter), expected, "{filter}");
+    }
+}
