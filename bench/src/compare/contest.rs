@@ -1,7 +1,7 @@
 //! The servers of one comparison, and one run of one row on one of them.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -23,6 +23,8 @@ const FEW: u64 = 2;
 /// A slow run: so many operations, in at most so long.
 const SLOW_OPERATIONS: u64 = 4;
 const SLOW: Duration = Duration::from_secs(100);
+/// A server that was at a run for so long is not asked for another of that row.
+const TEDIOUS: Duration = Duration::from_secs(20);
 /// How long idle connections are looked at.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -54,7 +56,21 @@ impl Contest<'_> {
         Ok(Task { work, writers: writers.transpose()? })
     }
 
+    /// Whether one run of this row has taken so long on this server that it has to do.
+    pub(super) fn is_tedious(&self, at: usize, row: &Row) -> bool {
+        self.contestants.get(at).is_some_and(|one| one.tedious.contains(&row.key))
+    }
+
     pub(super) fn sample(&mut self, at: usize, row: &Row, task: &Task) -> Result<Sample> {
+        let begin = Instant::now();
+        let sampled = self.run(at, row, task);
+        if let Some(one) = self.contestants.get_mut(at).filter(|_| begin.elapsed() > TEDIOUS) {
+            one.tedious.push(row.key);
+        }
+        sampled
+    }
+
+    fn run(&mut self, at: usize, row: &Row, task: &Task) -> Result<Sample> {
         let one = self.contestants.get_mut(at).context("a contestant")?;
         one.revive()?;
         if !one.slow.contains(&row.key) {
@@ -94,14 +110,22 @@ pub(super) struct Contestant {
     counting: bool,
     /// Rows of which a run sees few operations.
     slow: Vec<&'static str>,
+    /// Rows of which one run is enough.
+    tedious: Vec<&'static str>,
 }
 
 impl Contestant {
     /// Loads and starts it; a failure is kept as its result.
     pub(super) fn prepare(kind: Kind, bench: &Bench, starts: usize, counting: bool) -> Contestant {
         let peer = Peer { name: kind.name().to_owned(), ..Peer::default() };
-        let mut contestant =
-            Contestant { peer, running: None, prepared: None, counting, slow: Vec::new() };
+        let mut contestant = Contestant {
+            peer,
+            running: None,
+            prepared: None,
+            counting,
+            slow: Vec::new(),
+            tedious: Vec::new(),
+        };
         if let Err(error) = contestant.come_up(kind, bench, starts) {
             contestant.peer.failure = Some(format!("{error:#}"));
         }
