@@ -32,6 +32,12 @@ pub struct Machine {
     pub counts_instructions: bool,
 }
 
+/// All of the machine's, not only those that this process is bound to by now.
+fn cores() -> usize {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    text.lines().filter(|line| line.starts_with("processor")).count().max(1)
+}
+
 impl Machine {
     pub fn here() -> Machine {
         let said = |program: &str, arguments: &[&str]| {
@@ -41,7 +47,7 @@ impl Machine {
         let memory = field("/proc/meminfo", "MemTotal:").unwrap_or(0);
         Machine {
             processor: value("/proc/cpuinfo", "model name").unwrap_or_default(),
-            cores: std::thread::available_parallelism().map_or(1, Into::into),
+            cores: cores(),
             memory_gib: memory as f64 / f64::from(1 << 20),
             kernel: said("uname", &["-r"]),
             system: value("/etc/os-release", "PRETTY_NAME").unwrap_or_default(),
