@@ -2,8 +2,8 @@
 //!
 //! [`Kind`] says which product; [`Kind::prepare`] configures and loads one in a folder of its own,
 //! and [`Prepared::start`] runs it on one core until it has answered a first search. What differs
-//! between products stands in one file each. Nothing is ever logged for an operation, every write
-//! is durable before its answer, and everybody may read everything but passwords.
+//! between products stands in one file each. Nothing is ever logged for an operation, every
+//! server is told to make writes durable before it answers, and everybody may read everything but passwords.
 
 mod chancery;
 mod ds389;
