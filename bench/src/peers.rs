@@ -3,7 +3,8 @@
 //! [`Kind`] says which product; [`Kind::prepare`] configures and loads one in a folder of its own,
 //! and [`Prepared::start`] runs it on one core until it has answered a first search. What differs
 //! between products stands in one file each. Nothing is ever logged for an operation, every
-//! server is told to make writes durable before it answers, and everybody may read everything but passwords.
+//! server is told to make writes durable before it answers, and everybody may read everything but
+//! passwords.
 
 mod chancery;
 mod ds389;
