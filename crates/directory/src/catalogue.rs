@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ldap::result::ResultCode;
+use smallvec::SmallVec;
 
 use crate::access::ClassMemo;
 use crate::refusal::Refusal;
@@ -100,13 +101,25 @@ impl Described {
     }
 }
 
+/// The descriptions that stand for one attribute type.
+#[derive(Clone, Debug, Default)]
+struct OfType {
+    /// Its own without options.
+    bare: Option<AttributeId>,
+    /// Its own and those of its subtypes, whatever their options.
+    all: Numbers,
+}
+
+/// The numbers of the descriptions that one asked for means; mostly one.
+pub(crate) type Numbers = SmallVec<[AttributeId; 4]>;
+
 /// Every description that has a number, with the schema that explains them.
 pub(crate) struct Catalogue {
     pub schema: Arc<Schema>,
     by_id: Vec<Option<Arc<Described>>>,
     ids: HashMap<String, AttributeId>,
-    /// By attribute type: the descriptions of it and of its subtypes, whatever their options.
-    of_type: HashMap<u32, Vec<AttributeId>>,
+    /// By the index of the attribute type.
+    of_type: Vec<OfType>,
 }
 
 impl Catalogue {
@@ -115,7 +128,7 @@ impl Catalogue {
         dictionary: impl Iterator<Item = (AttributeId, &'t str)>,
     ) -> Catalogue {
         let mut catalogue =
-            Catalogue { schema, by_id: Vec::new(), ids: HashMap::new(), of_type: HashMap::new() };
+            Catalogue { schema, by_id: Vec::new(), ids: HashMap::new(), of_type: Vec::new() };
         for (id, text) in dictionary {
             catalogue.insert(id, text);
         }
@@ -132,17 +145,30 @@ impl Catalogue {
             self.by_id.resize(position + 1, None);
         }
         self.ids.insert(described.key.clone(), id);
-        let mut kind = described.attribute_type(&self.schema);
+        let schema = Arc::clone(&self.schema);
+        let mut kind = described.attribute_type(&schema);
         while let Some(at) = kind {
-            let below = self.of_type.entry(at.index).or_default();
-            if !below.contains(&id) {
-                below.push(id);
+            let of_type = self.of_type_mut(at.index);
+            if !of_type.all.contains(&id) {
+                of_type.all.push(id);
             }
-            kind = at.superior.and_then(|index| self.schema.attribute_type_at(index));
+            if described.key == at.key {
+                of_type.bare = Some(id);
+            }
+            kind = at.superior.and_then(|index| schema.attribute_type_at(index));
         }
         if let Some(slot) = self.by_id.get_mut(position) {
             *slot = Some(Arc::new(described));
         }
+    }
+
+    fn of_type_mut(&mut self, index: u32) -> &mut OfType {
+        let index = index as usize;
+        if self.of_type.len() <= index {
+            self.of_type.resize(index + 1, OfType::default());
+        }
+        #[allow(clippy::indexing_slicing, reason = "it is there since the lines above")]
+        &mut self.of_type[index]
     }
 
     /// The same catalogue with more rows, for a change that met new descriptions.
@@ -159,6 +185,13 @@ impl Catalogue {
         catalogue
     }
 
+    /// The same with the rows that only `other` has.
+    pub(crate) fn with_numbers_of(&self, other: &Catalogue) -> Catalogue {
+        let new = other.iter().filter(|(id, _)| self.described(*id).is_none());
+        let new: Vec<_> = new.map(|(id, described)| (id, described.text.clone())).collect();
+        self.extended(&new)
+    }
+
     pub(crate) fn described(&self, id: AttributeId) -> Option<&Arc<Described>> {
         self.by_id.get(id.0 as usize)?.as_ref()
     }
@@ -166,6 +199,11 @@ impl Catalogue {
     /// The number of a description, given its key.
     pub(crate) fn id(&self, key: &str) -> Option<AttributeId> {
         self.ids.get(key).copied()
+    }
+
+    /// The number of a type's own description, given the type's index.
+    pub(crate) fn bare(&self, type_index: u32) -> Option<AttributeId> {
+        self.of_type.get(type_index as usize)?.bare
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (AttributeId, &Arc<Described>)> {
@@ -177,7 +215,8 @@ impl Catalogue {
 
     /// Explains a client's description, whether it has a number yet or not.
     pub(crate) fn describe(&self, text: &str) -> Result<Arc<Described>, Refusal> {
-        let known = self.ids.get(text).and_then(|id| self.described(*id));
+        let bare = self.schema.attribute_type(text).and_then(|kind| self.bare(kind.index));
+        let known = bare.or_else(|| self.id(text)).and_then(|id| self.described(id));
         if let Some(described) = known {
             return Ok(described.clone());
         }
@@ -192,9 +231,10 @@ impl Catalogue {
 
     /// The numbers of all descriptions that are subtypes of `wanted` (RFC 4512 §2.5.1), itself
     /// included.
-    pub(crate) fn subtypes(&self, wanted: &AttributeDescription<'_>) -> Vec<AttributeId> {
-        let below = self.of_type.get(&wanted.attribute_type.index);
-        let mut ids = below.cloned().unwrap_or_default();
+    pub(crate) fn subtypes(&self, wanted: &AttributeDescription<'_>) -> Numbers {
+        let of_type = self.of_type.get(wanted.attribute_type.index as usize);
+        let all = of_type.map(|of_type| of_type.all.as_slice()).unwrap_or_default();
+        let mut ids = Numbers::from_slice(all);
         if !wanted.options.is_empty() {
             ids.retain(|id| self.described(*id).is_some_and(|found| offers_all(found, wanted)));
         }

@@ -70,6 +70,11 @@ impl BindTarget {
         })
     }
 
+    /// Whether no password will be accepted.
+    pub fn is_nobody(&self) -> bool {
+        self.who.is_none()
+    }
+
     /// A verdict that costs microseconds, where a fast scheme accepts the password, or a slow one
     /// did so a moment ago. `None` says nothing: go on with `verify`, on a thread that may take its
     /// time.

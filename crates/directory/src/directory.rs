@@ -7,7 +7,6 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use arc_swap::ArcSwap;
 use ldap::result::ResultCode;
 
 use crate::access::{AccessRules, RuleError, RuleText};
@@ -22,6 +21,7 @@ use crate::lens::Lens;
 use crate::names::{NameCache, Suffixes};
 use crate::password::{Hasher, SALT_LENGTH, Verified};
 use crate::refusal::{Error, Fault, Refusal};
+use crate::ruling::{InForce, Ruling};
 use crate::schema::{Schema, SchemaError};
 use crate::store::{Store, StoreOptions};
 use crate::subject::Subject;
@@ -110,10 +110,7 @@ struct Held {
 pub(crate) struct Inner {
     pub store: Store,
     pub settings: Settings,
-    pub catalogue: ArcSwap<Catalogue>,
-    pub suffixes: ArcSwap<Suffixes>,
-    pub rules: ArcSwap<AccessRules>,
-    indexes: ArcSwap<Indexes>,
+    pub in_force: InForce,
     pub names: NameCache,
     /// Of commits that change which entries there are, where they stand, or links between them.
     pub shape: EpochCounter,
@@ -123,8 +120,12 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
+    pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
+        Arc::clone(&self.in_force.load().catalogue)
+    }
+
     pub(crate) fn indexes(&self) -> Arc<Indexes> {
-        self.indexes.load_full()
+        Arc::clone(&self.in_force.load().indexes)
     }
 }
 
@@ -156,11 +157,11 @@ impl Directory {
     }
 
     pub fn schema(&self) -> Arc<Schema> {
-        self.0.inner.catalogue.load().schema.clone()
+        self.0.inner.in_force.load().catalogue.schema.clone()
     }
 
     pub fn suffixes(&self) -> Vec<String> {
-        self.0.inner.suffixes.load().texts().map(str::to_owned).collect()
+        self.0.inner.in_force.load().suffixes.texts().map(str::to_owned).collect()
     }
 
     pub fn folder(&self) -> &Path {
@@ -253,9 +254,11 @@ impl Directory {
 
     /// Puts other access rules in force; nothing changes where one of them is wrong.
     pub fn replace_access(&self, texts: &[RuleText]) -> Result<(), Vec<RuleError>> {
-        let rules = AccessRules::parse(texts, &*self.schema())?;
-        self.0.inner.rules.store(Arc::new(rules));
-        Ok(())
+        self.0.inner.in_force.replace(|now| {
+            let rules = Arc::new(AccessRules::parse(texts, &*now.catalogue.schema)?);
+            let Ruling { catalogue, suffixes, indexes, .. } = now.clone();
+            Ok(Ruling::new(catalogue, suffixes, rules, indexes))
+        })
     }
 
     /// Whether the writer has stopped after a fault.
@@ -321,10 +324,12 @@ pub(crate) fn inner_over(store: Store, settings: Settings) -> Result<Inner, Open
         clock,
         verifying,
         settings,
-        catalogue: ArcSwap::from_pointee(catalogue),
-        suffixes: ArcSwap::from_pointee(suffixes),
-        rules: ArcSwap::from_pointee(rules),
-        indexes: ArcSwap::from_pointee(indexes),
+        in_force: InForce::new(Ruling::new(
+            Arc::new(catalogue),
+            Arc::new(suffixes),
+            Arc::new(rules),
+            Arc::new(indexes),
+        )),
         names: NameCache::default(),
         shape: EpochCounter::default(),
         poisoned: AtomicBool::new(false),
@@ -357,19 +362,21 @@ impl Directory {
         let folder = inner.store.folder().join("schema");
         let files = read_schema_files(&folder, &inner.settings.schema_files)?;
         let schema = Arc::new(Schema::with_files(&files).map_err(OpenError::Schema)?);
-        let texts: Vec<RuleText> = inner.rules.load().texts().cloned().collect();
-        let rules = AccessRules::parse(&texts, &*schema).map_err(OpenError::Access)?;
-        let suffixes = Suffixes::new(&schema, &inner.settings.suffixes)
-            .map_err(|(suffix, refusal)| OpenError::Suffix { suffix, what: refusal.message })?;
-        let catalogue = {
+        inner.in_force.replace(|now| {
+            let texts: Vec<RuleText> = now.rules.texts().cloned().collect();
+            let rules = AccessRules::parse(&texts, &*schema).map_err(OpenError::Access)?;
+            let suffixes = Suffixes::new(&schema, &inner.settings.suffixes)
+                .map_err(|(suffix, refusal)| OpenError::Suffix { suffix, what: refusal.message })?;
+            let indexes = Indexes::new(&inner.settings.indexes, &schema);
+            // Nobody gives out numbers meanwhile: the snapshot has all that are in force.
             let snapshot = inner.store.snapshot()?;
-            let reader = snapshot.reader();
-            Catalogue::new(schema.clone(), reader.dictionary().iter())
-        };
-        inner.indexes.store(Arc::new(Indexes::new(&inner.settings.indexes, &schema)));
-        inner.rules.store(Arc::new(rules));
-        inner.suffixes.store(Arc::new(suffixes));
-        inner.catalogue.store(Arc::new(catalogue));
-        Ok(())
+            let catalogue = Catalogue::new(schema, snapshot.reader().dictionary().iter());
+            Ok(Ruling::new(
+                Arc::new(catalogue),
+                Arc::new(suffixes),
+                Arc::new(rules),
+                Arc::new(indexes),
+            ))
+        })
     }
 }

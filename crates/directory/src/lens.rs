@@ -13,11 +13,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::access::{AccessRules, AskerRules};
+use crate::access::AskerRules;
 use crate::epoch::Epoch;
 use crate::keeper::Keeper;
-use crate::names::Suffixes;
-use crate::schema::Schema;
+use crate::ruling::Ruling;
 use crate::store::EntryId;
 use crate::subject::Subject;
 
@@ -37,16 +36,21 @@ pub struct Lens {
     names: RefCell<Names>,
     pairs: RefCell<Vec<(EntryId, EntryId, bool)>>,
     asker: RefCell<Option<(Subject, Arc<AskerRules>)>>,
+    /// Of the parent of the entry that was answered last.
+    parent_name: RefCell<Option<(EntryId, Arc<str>)>>,
     keeper: Option<Rc<Keeper>>,
 }
 
 /// What the remembered things were worked out under.
-#[derive(Debug)]
 struct Under {
     shape: u64,
-    schema: Arc<Schema>,
-    suffixes: Arc<Suffixes>,
-    rules: Arc<AccessRules>,
+    ruling: Arc<Ruling>,
+}
+
+impl std::fmt::Debug for Under {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Under(shape {})", self.shape)
+    }
 }
 
 /// The directory as a whole.
@@ -85,28 +89,16 @@ impl Lens {
 
     /// Empties it unless all that was remembered still holds for a snapshot of this epoch. False:
     /// nothing can be remembered of that snapshot.
-    pub(crate) fn focus(
-        &self,
-        shape: Epoch,
-        schema: &Arc<Schema>,
-        suffixes: &Arc<Suffixes>,
-        rules: &Arc<AccessRules>,
-    ) -> bool {
+    pub(crate) fn focus(&self, shape: Epoch, ruling: &Arc<Ruling>) -> bool {
         let Some(shape) = shape else { return false };
-        let holds = self.under.borrow().as_ref().is_some_and(|under| {
-            under.shape == shape
-                && Arc::ptr_eq(&under.schema, schema)
-                && Arc::ptr_eq(&under.suffixes, suffixes)
-                && Arc::ptr_eq(&under.rules, rules)
-        });
+        let holds = self
+            .under
+            .borrow()
+            .as_ref()
+            .is_some_and(|under| under.shape == shape && Arc::ptr_eq(&under.ruling, ruling));
         if !holds {
             self.clear();
-            *self.under.borrow_mut() = Some(Under {
-                shape,
-                schema: Arc::clone(schema),
-                suffixes: Arc::clone(suffixes),
-                rules: Arc::clone(rules),
-            });
+            *self.under.borrow_mut() = Some(Under { shape, ruling: Arc::clone(ruling) });
         }
         true
     }
@@ -119,6 +111,19 @@ impl Lens {
         self.names.replace(Names::default());
         self.pairs.replace(Vec::new());
         self.asker.replace(None);
+        self.parent_name.replace(None);
+    }
+
+    pub(crate) fn parent_name(&self, id: EntryId) -> Option<Arc<str>> {
+        let parent = self.parent_name.borrow();
+        parent.as_ref().filter(|(known, _)| *known == id).map(|(_, name)| Arc::clone(name))
+    }
+
+    pub(crate) fn remember_parent_name(&self, id: EntryId, name: &Arc<str>) {
+        let known = &mut *self.parent_name.borrow_mut();
+        if known.as_ref().is_none_or(|(known, _)| *known != id) {
+            *known = Some((id, Arc::clone(name)));
+        }
     }
 
     /// The rules for this asker.

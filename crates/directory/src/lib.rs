@@ -35,6 +35,7 @@ mod permits;
 pub mod referral;
 mod refusal;
 mod reindex;
+mod ruling;
 pub mod schema;
 pub mod search;
 pub mod store;

@@ -1,6 +1,6 @@
 //! The one question that reading asks of the access rules.
 
-use crate::access::{EntryAccess, Rights, Target};
+use crate::access::{AttributeClass, EntryAccess, Rights, Target};
 use crate::catalogue::Described;
 use crate::refusal::Fault;
 
@@ -12,6 +12,9 @@ pub(crate) trait Permits {
     fn permits_described(&self, described: &Described, needed: Rights) -> Result<bool, Fault> {
         self.permits(&described.type_key, needed)
     }
+
+    /// By the class of the attribute under the rules in force.
+    fn may_read_class(&self, class: AttributeClass) -> Result<bool, Fault>;
 
     fn may_search(&self, described: &Described) -> Result<bool, Fault> {
         self.permits_described(described, Rights::SEARCH)
@@ -35,6 +38,11 @@ impl<T: Target> Permits for EntryAccess<'_, T> {
         Ok(self.attribute(type_key)?.allows(needed))
     }
 
+    fn may_read_class(&self, class: AttributeClass) -> Result<bool, Fault> {
+        Ok(self.class(class)?.allows(Rights::READ))
+    }
+
+    #[inline]
     fn permits_described(&self, described: &Described, needed: Rights) -> Result<bool, Fault> {
         let rights = self.remembered(&described.type_key, &described.access_class)?;
         Ok(rights.allows(needed))
@@ -46,6 +54,10 @@ pub(crate) struct IgnoringAccess;
 
 impl Permits for IgnoringAccess {
     fn permits(&self, _: &str, _: Rights) -> Result<bool, Fault> {
+        Ok(true)
+    }
+
+    fn may_read_class(&self, _: AttributeClass) -> Result<bool, Fault> {
         Ok(true)
     }
 }

@@ -14,7 +14,7 @@ const ROWS_PER_BATCH: usize = 20_000;
 
 /// Makes the postings what the settings say.
 pub(crate) fn reconcile(inner: &Inner) -> Result<(), Fault> {
-    let catalogue = inner.catalogue.load_full();
+    let catalogue = inner.catalogue();
     let wanted = inner.indexes().text(&catalogue.schema);
     let (built, count) = {
         let snapshot = inner.store.snapshot()?;
@@ -63,7 +63,7 @@ fn build_all(inner: &Inner) -> Result<(), Fault> {
 /// Indexes the entries from `next` on; gives where to go on.
 fn build_some(inner: &Inner, next: EntryId) -> Result<Option<EntryId>, Fault> {
     let indexes = inner.indexes();
-    let mut catalogue = inner.catalogue.load_full();
+    let mut catalogue = inner.catalogue();
     let mut batch = inner.store.batch()?;
     let mut found: Vec<(EntryId, Vec<OwnedKey>)> = Vec::new();
     let mut after = None;
@@ -97,7 +97,6 @@ fn build_some(inner: &Inner, next: EntryId) -> Result<Option<EntryId>, Fault> {
             batch.posting_add(&PostingKey { kind, attribute, key: &value }, id)?;
         }
     }
-    inner.catalogue.store(catalogue);
-    batch.commit()?;
+    inner.in_force.with_numbers(&catalogue, || batch.commit())?;
     Ok(after)
 }

@@ -15,6 +15,7 @@ use crate::lens::{Lens, Overview};
 use crate::names::{NameCache, Resolved, Suffixes, join, parse_and_normalize};
 use crate::referral::{self, Asked};
 use crate::refusal::{Error, Fault, Refusal};
+use crate::ruling::Kinds;
 use crate::schema::Schema;
 use crate::schema::names::{NormalizedDn, normalize_rdn};
 use crate::search::base::of_class;
@@ -29,21 +30,24 @@ pub(crate) const CHAIN_VISITED_MAX: usize = 1_000_000;
 
 pub(crate) struct Tree<'t> {
     pub reader: Reader<'t>,
-    pub catalogue: Arc<Catalogue>,
-    pub suffixes: Arc<Suffixes>,
+    pub catalogue: &'t Arc<Catalogue>,
+    pub suffixes: &'t Suffixes,
     pub names: &'t NameCache,
     pub epoch: Epoch,
-    pub rules: Arc<AccessRules>,
+    pub rules: &'t Arc<AccessRules>,
+    /// Under these rules.
+    pub kinds: &'t Kinds,
     /// The rules' own filters, compiled when the first is needed.
     pub rule_filters: OnceCell<Vec<Node>>,
     /// What is remembered of this shape of the tree; never while writing.
     pub lens: Option<&'t Lens>,
-    pub memo: Memo,
+    pub memo: Memo<'t>,
 }
 
 /// What was asked last: the entries of a search share a few parents.
 #[derive(Default)]
-pub(crate) struct Memo {
+pub(crate) struct Memo<'t> {
+    entry: Cell<Option<(EntryId, EntryRecord<'t>)>>,
     parent_name: RefCell<Option<(EntryId, Arc<str>)>>,
     /// Whether an entry is another one or below it.
     within: RefCell<SmallVec<[(EntryId, EntryId, bool); WITHIN_MAX]>>,
@@ -53,7 +57,7 @@ pub(crate) struct Memo {
 /// How many answers about ancestors are remembered.
 const WITHIN_MAX: usize = 8;
 
-impl Memo {
+impl Memo<'_> {
     fn is_within(&self, id: EntryId, ancestor: EntryId) -> Option<bool> {
         let rows = self.within.borrow();
         rows.iter().find(|row| (row.0, row.1) == (id, ancestor)).map(|row| row.2)
@@ -136,7 +140,11 @@ impl<'t> Tree<'t> {
     }
 
     pub(crate) fn entry(&self, id: EntryId) -> Result<Option<Candidate<'_, 't>>, Fault> {
-        let record = self.reader.entry(id)?;
+        let record = match self.memo.entry.get() {
+            Some((known, record)) if known == id => Some(record),
+            _ => self.reader.entry(id)?,
+        };
+        self.memo.entry.set(record.map(|record| (id, record)));
         Ok(record.map(|record| Candidate { tree: self, id, record, dn: OnceCell::new() }))
     }
 
@@ -157,7 +165,13 @@ impl<'t> Tree<'t> {
         {
             return Ok(join(rdn, name));
         }
-        let name = self.names.parent_name(&self.reader, self.epoch, parent)?;
+        let name = match self.lens.and_then(|lens| lens.parent_name(parent)) {
+            Some(name) => name,
+            None => self.names.parent_name(&self.reader, self.epoch, parent)?,
+        };
+        if let Some(lens) = self.lens {
+            lens.remember_parent_name(parent, &name);
+        }
         let joined = join(rdn, &name);
         *memo = Some((parent, name));
         Ok(joined)

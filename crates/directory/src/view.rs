@@ -3,19 +3,19 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
+use arc_swap::Guard;
 use ldap::filter::Filter;
 use ldap::result::ResultCode;
 
-use crate::access::{AccessRules, Rights};
-use crate::catalogue::Catalogue;
+use crate::access::Rights;
 use crate::credentials::BindTarget;
 use crate::directory::Inner;
 use crate::epoch::Epoch;
 use crate::judge::Judge;
 use crate::keeper::HeldSnapshot;
 use crate::lens::Lens;
-use crate::names::Suffixes;
 use crate::refusal::{Error, Fault, Refusal};
+use crate::ruling::Ruling;
 use crate::search::evaluate::{Truth, evaluate};
 use crate::search::filter::{Node, compile};
 use crate::search::given::{GivenEntry, evaluate_given, explain, search_given};
@@ -29,10 +29,9 @@ pub struct View<'d> {
     snapshot: HeldSnapshot<'d>,
     subject: &'d Subject,
     renames: Epoch,
-    catalogue: Arc<Catalogue>,
-    suffixes: Arc<Suffixes>,
-    rules: Arc<AccessRules>,
+    ruling: Guard<Arc<Ruling>>,
     lens: Option<&'d Lens>,
+    judge: OnceCell<Judge>,
 }
 
 impl<'d> View<'d> {
@@ -49,28 +48,37 @@ impl<'d> View<'d> {
             None => HeldSnapshot::Own(Box::new(inner.store.snapshot()?)),
         };
         // After the snapshot was taken: every number in it has its name in here.
-        let catalogue = inner.catalogue.load_full();
-        let (suffixes, rules) = (inner.suffixes.load_full(), inner.rules.load_full());
+        let ruling = inner.in_force.load();
         // Where another process writes, nothing tells when the shape changes.
         let shape = inner.shape.since(before.1).filter(|_| !inner.settings.store.read_only);
-        let lens = lens.filter(|lens| lens.focus(shape, &catalogue.schema, &suffixes, &rules));
+        let lens = lens.filter(|lens| lens.focus(shape, &ruling));
         let renames = inner.names.renames.since(before.0);
-        Ok(View { inner, snapshot, subject, renames, catalogue, suffixes, rules, lens })
+        Ok(View { inner, snapshot, subject, renames, ruling, lens, judge: OnceCell::new() })
     }
 
     /// The tree without anybody's eyes: callers inside this crate judge access themselves.
     pub(crate) fn tree(&self) -> Tree<'_> {
         Tree {
             reader: self.snapshot.reader(),
-            catalogue: Arc::clone(&self.catalogue),
-            suffixes: Arc::clone(&self.suffixes),
+            catalogue: &self.ruling.catalogue,
+            suffixes: &self.ruling.suffixes,
             names: &self.inner.names,
             epoch: self.renames,
-            rules: Arc::clone(&self.rules),
+            rules: &self.ruling.rules,
+            kinds: &self.ruling.kinds,
             rule_filters: OnceCell::new(),
             lens: self.lens,
             memo: Memo::default(),
         }
+    }
+
+    /// The rules for this asker, sorted once.
+    fn judge(&self, tree: &Tree<'_>) -> Result<&Judge, Fault> {
+        if let Some(judge) = self.judge.get() {
+            return Ok(judge);
+        }
+        let judge = Judge::new(tree, self.subject)?;
+        Ok(self.judge.get_or_init(|| judge))
     }
 
     pub fn subject(&self) -> &Subject {
@@ -80,8 +88,23 @@ impl<'d> View<'d> {
     /// Plans a search. The result outlives this view.
     pub fn search(&self, query: &SearchQuery<'_>) -> Result<Search, Error> {
         let tree = self.tree();
-        let judge = Judge::new(&tree, self.subject)?;
-        Search::begin(&tree, &judge, &self.subject.who, &self.inner.indexes(), query)
+        let judge = self.judge(&tree)?;
+        Search::begin(&tree, judge, &self.subject.who, &self.ruling.indexes, query)
+    }
+
+    /// Plans a search and takes its first step.
+    pub fn begin_search(
+        &self,
+        query: &SearchQuery<'_>,
+        sink: &mut impl EntrySink,
+        work_max: u32,
+    ) -> Result<(Search, Step), Error> {
+        let tree = self.tree();
+        let judge = self.judge(&tree)?;
+        let who = &self.subject.who;
+        let mut search = Search::begin(&tree, judge, who, &self.ruling.indexes, query)?;
+        let step = search.step(&tree, judge, sink, work_max)?;
+        Ok((search, step))
     }
 
     /// Continues a search against this (perhaps newer) snapshot, until the sink is full, `work_max`
@@ -93,8 +116,8 @@ impl<'d> View<'d> {
         work_max: u32,
     ) -> Result<Step, Error> {
         let tree = self.tree();
-        let judge = Judge::new(&tree, self.subject)?;
-        search.step(&tree, &judge, sink, work_max)
+        let judge = self.judge(&tree)?;
+        search.step(&tree, judge, sink, work_max)
     }
 
     /// Searches one entry that is not stored: the root DSE or the subschema.
@@ -122,7 +145,7 @@ impl<'d> View<'d> {
         manage_dsa_it: bool,
     ) -> Result<bool, Error> {
         let tree = self.tree();
-        let judge = Judge::new(&tree, self.subject)?;
+        let judge = self.judge(&tree)?;
         let described = tree.catalogue.describe(attribute)?;
         let candidate = judge.locate(&tree, dn, manage_dsa_it)?;
         let rights = judge.of(&candidate);
@@ -180,7 +203,7 @@ impl<'d> View<'d> {
             value: std::borrow::Cow::Borrowed(uid.as_bytes()),
         });
         let node = compile(&tree, &filter)?;
-        let planner = crate::search::plan::Planner { tree: &tree, indexes: &self.inner.indexes() };
+        let planner = crate::search::plan::Planner { tree: &tree, indexes: &self.ruling.indexes };
         let Some((plan, _)) = planner.plan(&node, u64::MAX)? else { return Ok(None) };
         let mut walk = crate::search::walk::Walk::open(&tree.reader, &plan)?;
         let mut found = None;
@@ -229,14 +252,14 @@ fn compare_value(
         attribute,
         value: std::borrow::Cow::Borrowed(value),
     });
-    let present = Filter::Present(attribute);
     let truth_of =
         |filter: &Filter<'_>| -> Result<Truth, Error> { Ok(evaluated(&compile(tree, filter)?)?) };
-    if truth_of(&present)? != Some(true) {
+    let truth = truth_of(&filter)?;
+    if truth != Some(true) && truth_of(&Filter::Present(attribute))? != Some(true) {
         let message = format!("the entry has no '{attribute}'");
         return Err(Refusal::new(ResultCode::NO_SUCH_ATTRIBUTE, message).into());
     }
-    match truth_of(&filter)? {
+    match truth {
         Some(truth) => Ok(truth),
         None => Err(unfit(tree, attribute, value).into()),
     }

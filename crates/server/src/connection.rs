@@ -96,12 +96,21 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn talk(&mut self) -> io::Result<()> {
         while !self.is_over() {
-            let turn_ends = Instant::now() + TURN;
+            self.session.now = Instant::now();
+            let turn_ends = self.session.now + TURN;
             self.handle_input(turn_ends);
             self.session.step_searches(turn_ends);
             self.end_drained();
-            let busy = self.session.can_step() || self.can_handle();
-            poll_fn(|context| self.poll_turn(context, busy)).await?;
+            let busy = self.is_busy();
+            let mut waited = false;
+            poll_fn(|context| {
+                // What this turn does itself is done by its own clock.
+                if std::mem::replace(&mut waited, true) {
+                    self.session.now = Instant::now();
+                }
+                self.poll_turn(context, busy)
+            })
+            .await?;
             if busy {
                 // Others on this thread get their turn between two steps.
                 tokio::task::yield_now().await;
@@ -126,6 +135,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         Ok(Ending::Closed)
     }
 
+    /// Whether there is work that waits for nothing.
+    fn is_busy(&self) -> bool {
+        self.session.can_step() || self.can_handle()
+    }
+
     fn can_handle(&self) -> bool {
         self.session.has_room() && !self.input.waits && self.input.has_message()
     }
@@ -133,8 +147,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     /// Handles whole messages until there are none, no room for their answers, or no time left.
     fn handle_input(&mut self, turn_ends: Instant) {
         self.input.waits = false;
+        let mut handled = false;
         while self.session.has_room() {
-            self.session.now = Instant::now();
+            // One look at the clock for each message; the first one's is that of the turn.
+            if handled {
+                self.session.now = Instant::now();
+            }
             if self.session.now >= turn_ends {
                 return;
             }
@@ -147,6 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                         Received::Consumed => {
                             self.input.consume(length);
                             self.moved = self.session.now;
+                            handled = true;
                         }
                         Received::NotYet => {
                             self.input.waits = true;
@@ -188,7 +207,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let mut happened = busy;
         happened |= self.poll_events(context);
         happened |= self.poll_stop(context);
-        happened |= self.poll_write(context)?;
+        // Room for answers is worth a turn where something waits for it.
+        happened |= self.poll_write(context)? && self.is_busy();
         happened |= self.poll_read(context)?;
         happened |= self.poll_alarm(context)?;
         if happened || self.is_over() { Poll::Ready(Ok(())) } else { Poll::Pending }
@@ -225,7 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             }
             happened = true;
             self.must_flush = true;
-            self.moved = Instant::now();
+            self.moved = self.session.now;
         }
         if self.must_flush {
             match Pin::new(&mut self.stream).poll_flush(context) {
@@ -251,7 +271,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 // Before a bind only whole messages count: a byte now and then must not be enough
                 // to hold a connection.
                 if !self.session.is_anonymous() {
-                    self.moved = Instant::now();
+                    self.moved = self.session.now;
                 }
                 Ok(true)
             }

@@ -1,7 +1,7 @@
 //! The bytes on their way to one client.
 
-/// What capacity an empty buffer may keep: most answers fit, and idle connections stay small.
-const KEPT_CAPACITY: usize = 16 * 1024;
+/// What capacity an empty buffer may keep until its connection is at rest: one step's answers.
+const KEPT_CAPACITY: usize = 128 * 1024;
 
 /// Once this much of the front is sent, and at least half, it is dropped, so that a reader who is
 /// slow but never finished cannot make the buffer grow, and each byte is moved once at most.

@@ -66,12 +66,13 @@ fn attribute<'v>(description: &str, values: impl IntoIterator<Item = &'v str>) -
 
 /// Whether this name is the schema's, however it is written.
 pub(crate) fn is_subschema(name: &str) -> bool {
-    name.split_once('=').is_some_and(|(attribute, value)| {
-        let attribute = attribute.trim();
-        let known = ["cn", "commonname", "2.5.4.3"];
-        known.iter().any(|known| known.eq_ignore_ascii_case(attribute))
-            && value.trim().eq_ignore_ascii_case("schema")
-    })
+    name.len() < 64
+        && name.split_once('=').is_some_and(|(attribute, value)| {
+            let attribute = attribute.trim();
+            let known = ["cn", "commonname", "2.5.4.3"];
+            known.iter().any(|known| known.eq_ignore_ascii_case(attribute))
+                && value.trim().eq_ignore_ascii_case("schema")
+        })
 }
 
 #[cfg(test)]

@@ -135,6 +135,7 @@ impl Classes {
     }
 
     /// The same through what the attribute remembers: generation and class in one number.
+    #[inline]
     pub(crate) fn remembered(&self, key: &str, memo: &ClassMemo) -> AttributeClass {
         let known = memo.0.load(Ordering::Relaxed);
         if known >> 32 == u64::from(self.generation) {

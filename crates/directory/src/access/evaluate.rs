@@ -231,11 +231,13 @@ impl<T: Target> EntryAccess<'_, T> {
     }
 
     /// The same where the attribute remembers its class.
+    #[inline]
     pub(crate) fn remembered(&self, key: &str, memo: &ClassMemo) -> Result<Rights, Fault> {
         self.class(self.asker.rules.classes.remembered(key, memo))
     }
 
     /// Rights on an attribute whose class is known.
+    #[inline]
     pub fn class(&self, class: AttributeClass) -> Result<Rights, Fault> {
         let slot = self.rights.get(class.0 as usize);
         let Some(slot) = slot else { return Ok(self.decide(class)?.rights) };

@@ -27,15 +27,19 @@ impl RuleMask {
     }
 
     /// The rules in their order.
+    #[inline]
     pub(crate) fn iter(self) -> impl Iterator<Item = usize> {
-        self.0.into_iter().enumerate().flat_map(|(index, word)| ones(word, index * 64))
+        let [mut word, rest @ ..] = self.0;
+        let mut rest = rest.into_iter();
+        let mut first = 0;
+        std::iter::from_fn(move || {
+            while word == 0 {
+                word = rest.next()?;
+                first += 64;
+            }
+            let low = word.trailing_zeros() as usize;
+            word &= word - 1;
+            Some(first + low)
+        })
     }
-}
-
-fn ones(mut word: u64, first: usize) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let low = (word != 0).then(|| word.trailing_zeros() as usize)?;
-        word &= word - 1;
-        Some(first + low)
-    })
 }

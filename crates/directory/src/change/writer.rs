@@ -21,6 +21,7 @@ use crate::directory::Inner;
 use crate::epoch::EpochCounter;
 use crate::judge::Judge;
 use crate::refusal::{Error, Fault, Refusal};
+use crate::ruling::Ruling;
 use crate::search::projection::{Selection, project};
 use crate::store::{Batch, CommitNumber, EntryId};
 use crate::subject::Subject;
@@ -176,10 +177,12 @@ fn try_batch(
     inner: &Inner,
     requests: &[&ChangeRequest],
 ) -> Result<Vec<Result<Outcome, Error>>, Fault> {
+    let ruling = inner.in_force.load();
     let mut writing = Writing {
         inner,
         batch: inner.store.batch()?,
-        catalogue: inner.catalogue.load_full(),
+        ruling: &ruling,
+        catalogue: Arc::clone(&ruling.catalogue),
         names_are_cached: true,
         judge: None,
         changed: false,
@@ -204,6 +207,9 @@ fn try_batch(
 struct Writing<'w> {
     inner: &'w Inner,
     batch: Batch<'w>,
+    /// What was in force when the batch began.
+    ruling: &'w Ruling,
+    /// With the numbers that this batch gives out.
     catalogue: Arc<Catalogue>,
     /// False once this batch has renamed an entry: cached names may be wrong.
     names_are_cached: bool,
@@ -221,7 +227,7 @@ impl Writing<'_> {
         let stamp = self.stamp(&request.change);
         let mut outcome = Outcome::default();
         let (prepared, author, judge) = {
-            let tree = self.tree(&self.batch, self.catalogue.clone());
+            let tree = self.tree();
             let judge = self.judge(&tree, &request.subject)?;
             let preparing = Preparing {
                 tree: &tree,
@@ -244,7 +250,7 @@ impl Writing<'_> {
         let performed = self.perform(&prepared, author, stamp.time_ms)?;
         outcome.commit = performed.commit;
         if let (Some(attributes), Some(id)) = (&request.controls.post_read, performed.id) {
-            let tree = self.tree(&self.batch, self.catalogue.clone());
+            let tree = self.tree();
             let judge = Judge::new(&tree, &request.subject)?;
             outcome.post_read = Some(read_entry(&tree, &judge, id, attributes)?);
         }
@@ -253,7 +259,7 @@ impl Writing<'_> {
 
     fn judge(&self, tree: &Tree<'_>, subject: &Subject) -> Result<Arc<Judge>, Fault> {
         match &self.judge {
-            Some((who, judge)) if who == subject && judge.is_by(&tree.rules) => Ok(judge.clone()),
+            Some((who, judge)) if who == subject && judge.is_by(tree.rules) => Ok(judge.clone()),
             _ => Ok(Arc::new(Judge::new(tree, subject)?)),
         }
     }
@@ -268,24 +274,24 @@ impl Writing<'_> {
         self.reshaped |= reshapes(prepared);
         let renames = matches!(prepared, Prepared::Rename(_));
         self.names_are_cached &= !renames;
-        let (inner, cached) = (self.inner, self.names_are_cached);
+        let (inner, ruling, cached) = (self.inner, self.ruling, self.names_are_cached);
         let mut performing = Performing {
             batch: &mut self.batch,
             catalogue: self.catalogue.clone(),
-            indexes: self.inner.indexes(),
+            indexes: Arc::clone(&self.ruling.indexes),
             author,
             time_ms,
         };
         let performed = performing.perform(prepared, &|batch, catalogue, act| {
-            act(&tree_over(inner, batch, catalogue, cached))
+            act(&tree_over(inner, ruling, batch, &catalogue, cached))
         })?;
         self.catalogue = performing.catalogue;
         self.renamed |= performed.renamed;
         Ok(performed)
     }
 
-    fn tree<'t>(&'t self, batch: &'t Batch<'_>, catalogue: Arc<Catalogue>) -> Tree<'t> {
-        tree_over(self.inner, batch, catalogue, self.names_are_cached)
+    fn tree(&self) -> Tree<'_> {
+        tree_over(self.inner, self.ruling, &self.batch, &self.catalogue, self.names_are_cached)
     }
 
     fn stamp(&self, change: &Change) -> Stamp {
@@ -299,18 +305,17 @@ impl Writing<'_> {
     /// Makes the batch durable and visible.
     fn commit(mut self, changes: u64) -> Result<(), Fault> {
         self.trim(changes)?;
-        let known = self.inner.catalogue.load_full();
-        // Published first: whoever sees the new rows must know the numbers in them.
-        self.inner.catalogue.store(self.catalogue.clone());
         let changing =
             [(self.renamed, &self.inner.names.renames), (self.reshaped, &self.inner.shape)];
         let changing = changing.into_iter().filter_map(|(does, epoch)| does.then_some(epoch));
         changing.clone().for_each(EpochCounter::begin_change);
-        let committed = self.batch.commit();
+        let (inner, batch) = (self.inner, self.batch);
+        let committed = match Arc::ptr_eq(&self.catalogue, &self.ruling.catalogue) {
+            true => batch.commit(),
+            // First of all: whoever sees the new rows must know the numbers in them.
+            false => inner.in_force.with_numbers(&self.catalogue, || batch.commit()),
+        };
         changing.for_each(EpochCounter::end_change);
-        if committed.is_err() {
-            self.inner.catalogue.store(known);
-        }
         match committed {
             Err(fault @ Fault::Full) => Err(fault),
             Err(fault) => {
@@ -365,18 +370,20 @@ fn reshapes(prepared: &Prepared) -> bool {
 
 fn tree_over<'t>(
     inner: &'t Inner,
+    ruling: &'t Ruling,
     batch: &'t Batch<'_>,
-    catalogue: Arc<Catalogue>,
+    catalogue: &'t Arc<Catalogue>,
     names_are_cached: bool,
 ) -> Tree<'t> {
     let epoch = names_are_cached.then(|| inner.names.renames.now()).filter(|epoch| epoch % 2 == 0);
     Tree {
         reader: batch.reader(),
         catalogue,
-        suffixes: inner.suffixes.load_full(),
+        suffixes: &ruling.suffixes,
         names: &inner.names,
         epoch,
-        rules: inner.rules.load_full(),
+        rules: &ruling.rules,
+        kinds: &ruling.kinds,
         rule_filters: OnceCell::new(),
         lens: None,
         memo: Memo::default(),

@@ -73,6 +73,13 @@ pub(super) fn not_utf8() -> InvalidValue {
 fn write_ascii(value: &[u8], case: Case, insignificant: Insignificant, out: &mut Vec<u8>) {
     let fold = |byte: u8| if case == Case::Ignore { byte.to_ascii_lowercase() } else { byte };
     match insignificant {
+        // One word, which most values are.
+        Insignificant::Spaces(ends) if !value.is_empty() && !value.contains(&b' ') => {
+            out.reserve(value.len() + 2);
+            out.extend(ends.first.then_some(b' '));
+            out.extend(value.iter().map(|&byte| fold(byte)));
+            out.extend(ends.last.then_some(b' '));
+        }
         Insignificant::Spaces(ends) => {
             let mut writer = Words::new(ends, out);
             for &byte in value {

@@ -8,7 +8,7 @@ use crate::search::filter::{Leaf, Node, Test, ValueSource, Wanted};
 use crate::search::links::has_links;
 use crate::store::EntryId;
 use crate::store::names::hash16;
-use crate::tree::Candidate;
+use crate::tree::{Candidate, Tree};
 
 /// `None` is Undefined.
 pub(crate) type Truth = Option<bool>;
@@ -16,7 +16,7 @@ pub(crate) type Truth = Option<bool>;
 pub(crate) fn evaluate(
     node: &Node,
     candidate: &Candidate<'_, '_>,
-    rights: &dyn Permits,
+    rights: &impl Permits,
 ) -> Result<Truth, Fault> {
     match node {
         Node::Undefined => Ok(None),
@@ -47,10 +47,10 @@ pub(crate) fn fold(
 fn evaluate_leaf(
     leaf: &Leaf,
     candidate: &Candidate<'_, '_>,
-    rights: &dyn Permits,
+    rights: &impl Permits,
 ) -> Result<Truth, Fault> {
     if let Some(wanted) = &leaf.wanted
-        && !may_search(wanted, rights)?
+        && !may_search(wanted, candidate.tree, rights)?
     {
         return Ok(None);
     }
@@ -72,25 +72,30 @@ fn evaluate_leaf(
     Ok(found)
 }
 
-fn may_search(wanted: &Wanted, rights: &dyn Permits) -> Result<bool, Fault> {
-    match &wanted.described {
-        Some(described) => rights.may_search(described),
-        None => rights.may_search_type(&wanted.type_key),
+pub(crate) fn may_search(
+    wanted: &Wanted,
+    tree: &Tree<'_>,
+    rights: &impl Permits,
+) -> Result<bool, Fault> {
+    if let Some(described) = wanted.bare.and_then(|id| tree.catalogue.described(id)) {
+        return rights.may_search(described);
+    }
+    match tree.schema().attribute_type_at(wanted.type_index) {
+        Some(kind) => rights.may_search_type(&kind.key),
+        None => Ok(false), // the schema was replaced since the filter was compiled
     }
 }
 
 fn stored(
     leaf: &Leaf,
     candidate: &Candidate<'_, '_>,
-    rights: &dyn Permits,
+    rights: &impl Permits,
 ) -> Result<Truth, Fault> {
     let schema = candidate.tree.schema();
     let mut hidden = false;
     let mut undefined = false;
-    for row in candidate.record.rows() {
-        if !leaf.ids.contains(&row.attribute) {
-            continue;
-        }
+    let asked = leaf.ids.iter().filter_map(|id| candidate.record.row(*id));
+    for row in asked {
         let Some(described) = candidate.described(row.attribute) else { continue };
         if !rights.may_search(described)? {
             hidden = true;
@@ -168,7 +173,11 @@ pub(crate) fn reversed_of(schema: &Schema, value: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Rows of `links` and `loose`; a name attribute with options is stored like any other.
-fn links(leaf: &Leaf, candidate: &Candidate<'_, '_>, rights: &dyn Permits) -> Result<Truth, Fault> {
+fn links(
+    leaf: &Leaf,
+    candidate: &Candidate<'_, '_>,
+    rights: &impl Permits,
+) -> Result<Truth, Fault> {
     let reader = &candidate.tree.reader;
     let flags = candidate.record.flags();
     let mut truth = stored(leaf, candidate, rights)?;
@@ -289,7 +298,7 @@ pub(crate) fn computed_value(
 fn in_name(
     leaf: &Leaf,
     candidate: &Candidate<'_, '_>,
-    rights: &dyn Permits,
+    rights: &impl Permits,
 ) -> Result<bool, Fault> {
     let schema = candidate.tree.schema();
     let Ok(name) = ldap::dn::Dn::parse(candidate.dn()?) else { return Ok(false) };

@@ -3,11 +3,10 @@
 //! §4.5.1.7).
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
 
 use ldap::filter::{Assertion, Extensible, Filter, Substrings};
 
-use crate::catalogue::Described;
+use crate::catalogue::Numbers;
 use crate::names::Resolved;
 use crate::refusal::Error;
 use crate::schema::{AttributeDescription, AttributeType, MatchingRule, Piece, RuleKind, Syntax};
@@ -48,7 +47,7 @@ impl Leaf {
 pub(crate) struct Leaf {
     pub wanted: Option<Wanted>,
     /// The stored descriptions this leaf looks at.
-    pub ids: Vec<AttributeId>,
+    pub ids: Numbers,
     pub source: ValueSource,
     pub test: Test,
     /// `:dn:`: the values in the entry's name count as well.
@@ -59,9 +58,8 @@ pub(crate) struct Leaf {
 #[derive(Debug)]
 pub(crate) struct Wanted {
     pub type_index: u32,
-    pub type_key: String,
-    /// Where the bare type has a number.
-    pub described: Option<Arc<Described>>,
+    /// The number of the bare type, where it has one.
+    pub bare: Option<AttributeId>,
     pub options: Vec<String>,
 }
 
@@ -138,17 +136,15 @@ fn compile_all(tree: &Tree<'_>, parts: &[Filter<'_>]) -> Result<Vec<Node>, Error
     parts.iter().map(|part| compile(tree, part)).collect()
 }
 
-fn leaf(tree: &Tree<'_>, wanted: &AttributeDescription<'_>, test: Test) -> Leaf {
+fn leaf(tree: &Tree<'_>, wanted: AttributeDescription<'_>, test: Test) -> Leaf {
     let kind = wanted.attribute_type;
-    let bare = tree.catalogue.id(&kind.key).and_then(|id| tree.catalogue.described(id));
     Leaf {
-        ids: tree.catalogue.subtypes(wanted),
+        ids: tree.catalogue.subtypes(&wanted),
         source: source_of(kind),
         wanted: Some(Wanted {
             type_index: kind.index,
-            type_key: kind.key.clone(),
-            described: bare.cloned(),
-            options: wanted.options.clone(),
+            bare: tree.catalogue.bare(kind.index),
+            options: wanted.options,
         }),
         test,
         dn_attributes: false,
@@ -173,7 +169,7 @@ fn describe<'s>(tree: &'s Tree<'_>, attribute: &str) -> Option<AttributeDescript
 
 fn present(tree: &Tree<'_>, attribute: &str) -> Node {
     match describe(tree, attribute) {
-        Some(wanted) => Node::Leaf(leaf(tree, &wanted, Test::Present)),
+        Some(wanted) => Node::Leaf(leaf(tree, wanted, Test::Present)),
         // RFC 4511 §4.5.1.7.5 leaves presence of an unknown attribute to false; slapd says
         // undefined.
         None => Node::Undefined,
@@ -185,7 +181,7 @@ fn equality(tree: &Tree<'_>, assertion: &Assertion<'_>, approximate: bool) -> Re
     let Some(rule) = wanted.attribute_type.equality else { return Ok(Node::Undefined) };
     let rule = if approximate { rule.approximate() } else { rule };
     Ok(match equality_test(tree, wanted.attribute_type, rule, &assertion.value)? {
-        Some(test) => Node::Leaf(leaf(tree, &wanted, test)),
+        Some(test) => Node::Leaf(leaf(tree, wanted, test)),
         None => Node::Undefined,
     })
 }
@@ -206,7 +202,7 @@ fn equality_test(
 }
 
 fn plain(tree: &Tree<'_>, rule: MatchingRule, value: &[u8]) -> Option<Test> {
-    let mut key = Vec::new();
+    let mut key = Vec::with_capacity(value.len() + 8);
     rule.normalize(tree.schema(), value, &mut key).ok()?;
     Some(Test::Equal { rule, key, raw: value.to_vec() })
 }
@@ -255,14 +251,14 @@ fn ordering(tree: &Tree<'_>, assertion: &Assertion<'_>, at_least: bool) -> Node 
         return Node::Undefined;
     }
     let test = if at_least { Test::AtLeast { rule, key } } else { Test::AtMost { rule, key } };
-    Node::Leaf(leaf(tree, &wanted, test))
+    Node::Leaf(leaf(tree, wanted, test))
 }
 
 fn substrings(tree: &Tree<'_>, pieces: &Substrings<'_>) -> Node {
     let Some(wanted) = describe(tree, pieces.attribute) else { return Node::Undefined };
     let Some(rule) = wanted.attribute_type.substring else { return Node::Undefined };
     match substring_test(tree, rule, pieces) {
-        Some(test) => Node::Leaf(leaf(tree, &wanted, test)),
+        Some(test) => Node::Leaf(leaf(tree, wanted, test)),
         None => Node::Undefined,
     }
 }
@@ -312,7 +308,7 @@ fn extended(tree: &Tree<'_>, extensible: &Extensible<'_>) -> Result<Node, Error>
     };
     let Some(test) = test else { return Ok(Node::Undefined) };
     let mut leaf = match wanted {
-        Some(wanted) => leaf(tree, &wanted, test),
+        Some(wanted) => leaf(tree, wanted, test),
         None => any_attribute(tree, rule, test),
     };
     leaf.dn_attributes = extensible.dn_attributes;

@@ -8,7 +8,7 @@ use crate::catalogue::Described;
 use crate::change::NewAttribute;
 use crate::permits::{IgnoringAccess, Permits};
 use crate::refusal::{Error, Fault};
-use crate::search::evaluate::{Truth, fold, test_value};
+use crate::search::evaluate::{Truth, fold, may_search, test_value};
 use crate::search::filter::{Leaf, Node, Test, ValueSource, compile};
 use crate::search::projection::Selection;
 use crate::search::{EntrySink, SearchQuery};
@@ -37,7 +37,7 @@ pub(crate) fn evaluate_given(
     node: &Node,
     tree: &Tree<'_>,
     attributes: &[Explained],
-    rights: &dyn Permits,
+    rights: &impl Permits,
 ) -> Result<Truth, Fault> {
     match node {
         Node::Undefined => Ok(None),
@@ -54,11 +54,11 @@ fn evaluate_leaf(
     leaf: &Leaf,
     tree: &Tree<'_>,
     attributes: &[Explained],
-    rights: &dyn Permits,
+    rights: &impl Permits,
 ) -> Result<Truth, Fault> {
     let schema = tree.schema();
     let Some(wanted) = &leaf.wanted else { return Ok(Some(false)) };
-    if !rights.may_search_type(&wanted.type_key)? {
+    if !may_search(wanted, tree, rights)? {
         return Ok(None);
     }
     let Some(wanted_type) = schema.attribute_type_at(wanted.type_index) else { return Ok(None) };

@@ -346,7 +346,7 @@ impl Planner<'_, '_> {
         let Some(wanted) = &leaf.wanted else { return Ok(None) };
         let index = self.indexes.of(wanted.type_index);
         // Postings stand under the bare type; options only narrow further, on the entry.
-        let Some(attribute) = self.tree.catalogue.id(&wanted.type_key) else {
+        let Some(attribute) = wanted.bare else {
             // The type has no number: no entry has a value of it, unless under a subtype.
             return Ok(leaf.ids.is_empty().then(|| (Plan::Few(SmallVec::new()), 0)));
         };
@@ -357,12 +357,12 @@ impl Planner<'_, '_> {
         };
         match &leaf.test {
             Test::Present if index.presence => {
-                self.posting(IndexKind::Presence, attribute, Vec::new(), limit)
+                self.posting(IndexKind::Presence, attribute, &[], limit)
             }
             Test::Equal { rule, key, .. } | Test::OneOf { rule, class_key: key, .. }
                 if keyed(rule) =>
             {
-                self.posting(IndexKind::Equality, attribute, key.clone(), limit)
+                self.posting(IndexKind::Equality, attribute, key, limit)
             }
             Test::AtLeast { rule, key } if keyed(rule) => {
                 self.range(attribute, Bound::Included(key), Bound::Unbounded, limit)
@@ -393,16 +393,17 @@ impl Planner<'_, '_> {
         &self,
         kind: IndexKind,
         attribute: AttributeId,
-        value: Vec<u8>,
+        value: &[u8],
         limit: u64,
     ) -> Result<Estimated, Fault> {
-        let key = Key { kind, attribute, value };
-        Ok(match self.tree.reader.posting(&key.borrowed())?.survey(FEW as usize)? {
+        let key = PostingKey { kind, attribute, key: value };
+        Ok(match self.tree.reader.posting(&key)?.survey(FEW as usize)? {
             Survey::Few(ids) => Some(few(ids)),
             Survey::Many(count) => {
                 // An estimate may say more than there are.
                 let count = count.min(self.tree.overview()?.entry_count);
-                (count <= limit).then_some((Plan::Posting(key), count))
+                let key = || Key { kind, attribute, value: value.to_vec() };
+                (count <= limit).then(|| (Plan::Posting(key()), count))
             }
         })
     }
@@ -436,7 +437,7 @@ impl Planner<'_, '_> {
     ) -> Result<Estimated, Fault> {
         let mut plans = Vec::new();
         for gram in pieces.grams() {
-            let posting = self.posting(IndexKind::Substring, attribute, gram, u64::MAX)?;
+            let posting = self.posting(IndexKind::Substring, attribute, &gram, u64::MAX)?;
             let Some((plan, count)) = posting else { continue };
             plans.push((plan, count));
             if count <= ENOUGH || plans.len() == GRAMS_MAX {
@@ -457,7 +458,7 @@ impl Planner<'_, '_> {
         by_grams: Estimated,
         limit: u64,
     ) -> Result<Estimated, Fault> {
-        let long = self.posting(IndexKind::Substring, attribute, Vec::new(), limit)?;
+        let long = self.posting(IndexKind::Substring, attribute, &[], limit)?;
         match (by_grams, long) {
             (estimated, Some((_, 0))) => Ok(estimated),
             (Some((grams, _)), Some((long, _))) => {

@@ -1,8 +1,6 @@
 //! What of an entry is answered: the requested attributes that the asker may read, as slices of the
 //! stored bytes, with only links and computed attributes composed.
 
-use std::ops::Range;
-
 use ldap::response::{write_attribute, write_attribute_header};
 use smallvec::SmallVec;
 
@@ -14,7 +12,7 @@ use crate::search::evaluate::computed_value;
 use crate::search::filter::ValueSource;
 use crate::search::links::{NameWriter, has_links, print_links};
 use crate::search::printed::Printed;
-use crate::store::{AttributeId, Row};
+use crate::store::AttributeId;
 use crate::tree::{Candidate, Tree};
 
 /// The computed operational attributes, in the order in which they are answered.
@@ -97,6 +95,10 @@ impl Selection {
         self.all_operational || !self.ids.is_empty()
     }
 
+    fn asks_for_any_computed(&self) -> bool {
+        self.all_operational || !self.computed.is_empty()
+    }
+
     fn asks_for_computed(&self, key: &str) -> bool {
         self.all_operational || self.computed.contains(&key)
     }
@@ -130,7 +132,7 @@ pub(crate) struct Projection<'t> {
 impl Projection<'_> {
     /// The pieces in answering order.
     pub(crate) fn slices(&self) -> SmallVec<[&[u8]; 8]> {
-        let mut slices: SmallVec<[&[u8]; 8]> = self.stored.iter().copied().collect();
+        let mut slices: SmallVec<[&[u8]; 8]> = SmallVec::from_slice(&self.stored);
         let mut begin = 0;
         for (end, values) in &self.printed {
             slices.push(self.composed.get(begin..*end).unwrap_or_default());
@@ -146,7 +148,7 @@ impl Projection<'_> {
 pub(crate) fn project<'t>(
     candidate: &Candidate<'_, 't>,
     selection: &Selection,
-    rights: &dyn Permits,
+    rights: &impl Permits,
 ) -> Result<Projection<'t>, Fault> {
     let mut projection =
         Projection { stored: SmallVec::new(), composed: Vec::new(), printed: SmallVec::new() };
@@ -167,61 +169,84 @@ pub(crate) fn project<'t>(
 fn copy_stored<'t>(
     candidate: &Candidate<'_, 't>,
     selection: &Selection,
-    rights: &dyn Permits,
+    rights: &impl Permits,
     projection: &mut Projection<'t>,
 ) -> Result<(), Fault> {
     let record = &candidate.record;
+    let mut readable = Readable { tree: candidate.tree, selection, rights, asked: 0, allowed: 0 };
     if selection.asks_for_any_user() {
-        copy_rows(
-            candidate,
-            record.user_wire(),
-            record.user_rows(),
-            selection,
-            rights,
-            projection,
-        )?;
+        copy_rows(record.user_wire(), record.user_starts(), &mut readable, projection)?;
     }
     if selection.asks_for_any_operational() {
         let wire = record.operational_wire();
-        copy_rows(candidate, wire, record.operational_rows(), selection, rights, projection)?;
+        copy_rows(wire, record.operational_starts(), &mut readable, projection)?;
     }
     Ok(())
 }
 
 fn copy_rows<'t>(
-    candidate: &Candidate<'_, 't>,
     wire: &'t [u8],
-    rows: impl Iterator<Item = Row<'t>>,
-    selection: &Selection,
-    rights: &dyn Permits,
+    rows: impl Iterator<Item = (AttributeId, usize)>,
+    readable: &mut Readable<'_, '_, impl Permits>,
     projection: &mut Projection<'t>,
 ) -> Result<(), Fault> {
-    let mut run: Range<usize> = 0..0;
-    let mut at = 0;
-    for row in rows {
-        let end = at + row.wire.len();
-        let wanted = match candidate.described(row.attribute) {
-            Some(described) if selection.asks_for(row.attribute, described) => {
-                rights.may_read(described)?
-            }
-            _ => false,
-        };
-        if wanted && run.end != at {
-            projection.stored.extend(wire.get(run.clone()).filter(|slice| !slice.is_empty()));
-            run = at..end;
-        } else if wanted {
-            run.end = end;
+    let mut run = None;
+    for (attribute, at) in rows {
+        if readable.holds(attribute)? {
+            run.get_or_insert(at);
+        } else if let Some(begin) = run.take() {
+            projection.stored.extend(wire.get(begin..at));
         }
-        at = end;
     }
-    projection.stored.extend(wire.get(run).filter(|slice| !slice.is_empty()));
+    projection.stored.extend(run.and_then(|begin| wire.get(begin..)));
     Ok(())
+}
+
+/// What of one entry is asked for and may be read.
+struct Readable<'r, 't, P> {
+    tree: &'r Tree<'t>,
+    selection: &'r Selection,
+    rights: &'r P,
+    /// A bit for each class of attributes that was decided about ...
+    asked: u64,
+    /// ... and may be read.
+    allowed: u64,
+}
+
+impl<P: Permits> Readable<'_, '_, P> {
+    #[inline]
+    fn holds(&mut self, attribute: AttributeId) -> Result<bool, Fault> {
+        let Some(kind) = self.tree.kinds.of(attribute) else { return self.holds_new(attribute) };
+        let selection = self.selection;
+        let all = if kind.operational { selection.all_operational } else { selection.all_user };
+        if !all && !selection.ids.contains(&attribute) {
+            return Ok(false);
+        }
+        let Some(bit) = 1u64.checked_shl(kind.class.0) else {
+            return self.rights.may_read_class(kind.class);
+        };
+        if self.asked & bit == 0 {
+            self.asked |= bit;
+            self.allowed |= if self.rights.may_read_class(kind.class)? { bit } else { 0 };
+        }
+        Ok(self.allowed & bit != 0)
+    }
+
+    /// Of a number that the batch at hand has given out.
+    fn holds_new(&self, attribute: AttributeId) -> Result<bool, Fault> {
+        match self.tree.catalogue.described(attribute) {
+            Some(described) if self.selection.asks_for(attribute, described) => {
+                self.rights.may_read(described)
+            }
+            _ => Ok(false),
+        }
+    }
 }
 
 fn types_of_stored(
     candidate: &Candidate<'_, '_>,
     selection: &Selection,
-    rights: &dyn Permits,
+    rights: &impl Permits,
     projection: &mut Projection<'_>,
 ) -> Result<(), Fault> {
     for row in candidate.record.rows() {
@@ -241,7 +266,7 @@ fn write_type(text: &str, out: &mut Vec<u8>) {
 fn compose_links(
     candidate: &Candidate<'_, '_>,
     selection: &Selection,
-    rights: &dyn Permits,
+    rights: &impl Permits,
     projection: &mut Projection<'_>,
 ) -> Result<(), Fault> {
     let tree = candidate.tree;
@@ -281,9 +306,12 @@ fn write_values(text: &str, values: &[u8], out: &mut Vec<u8>) {
 fn compose_computed(
     candidate: &Candidate<'_, '_>,
     selection: &Selection,
-    rights: &dyn Permits,
+    rights: &impl Permits,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
+    if !selection.asks_for_any_computed() {
+        return Ok(());
+    }
     for (key, text, source) in COMPUTED {
         if !selection.asks_for_computed(key) || !rights.may_read_type(key)? {
             continue;

@@ -10,7 +10,7 @@ use super::{
     fault::damaged,
     keys::{entry_key, link_key, loose_key},
     names::{cut_key, hash16},
-    posting::row_key,
+    posting::{KeyBytes, row_key},
     runs::{IdSorter, RowSorter, Run, Scratch, merge},
     tables::{Table, Tables},
 };
@@ -53,7 +53,7 @@ pub struct BulkWriter<'s> {
     rows: RowSorter,
     postings: IdSorter,
     children: HashMap<EntryId, u64>,
-    posting_prefix: Vec<u8>,
+    posting_prefix: KeyBytes,
     totals: BulkTotals,
 }
 
@@ -77,7 +77,7 @@ impl<'s> BulkWriter<'s> {
             // The rest is for sorting, which needs the ids once more.
             postings: IdSorter::new(memory_bytes_max / 2),
             children: HashMap::new(),
-            posting_prefix: Vec::new(),
+            posting_prefix: KeyBytes::new(),
             totals: BulkTotals::default(),
         })
     }

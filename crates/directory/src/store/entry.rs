@@ -112,6 +112,18 @@ impl<'t> EntryRecord<'t> {
         rows_of(operational, self.table, self.wire, self.user_rows)
     }
 
+    /// Where each user attribute begins in [`EntryRecord::user_wire`].
+    pub fn user_starts(&self) -> impl Iterator<Item = (AttributeId, usize)> + use<'t> {
+        self.split().0.iter().map(|row| (attribute_of(row), offset_of(row)))
+    }
+
+    /// Where each operational attribute begins in [`EntryRecord::operational_wire`].
+    pub fn operational_starts(&self) -> impl Iterator<Item = (AttributeId, usize)> + use<'t> {
+        let base = self.operational_offset();
+        let start = move |row| offset_of(row).saturating_sub(base);
+        self.split().1.iter().map(move |row| (attribute_of(row), start(row)))
+    }
+
     /// The user attributes as they are sent.
     pub fn user_wire(&self) -> &'t [u8] {
         self.wire.get(..self.operational_offset()).unwrap_or_default()
@@ -120,6 +132,11 @@ impl<'t> EntryRecord<'t> {
     /// The operational attributes as they are sent.
     pub fn operational_wire(&self) -> &'t [u8] {
         self.wire.get(self.operational_offset()..).unwrap_or_default()
+    }
+
+    /// The row of an attribute, where the entry has it.
+    pub fn row(&self, attribute: AttributeId) -> Option<Row<'t>> {
+        self.find(attribute).map(|wire| Row { attribute, wire })
     }
 
     /// The `PartialAttribute` of an attribute, where the entry has it.

@@ -1,5 +1,7 @@
 //! Bytes of name keys, reversed names, index keys and 3-grams; what they mean is for the schema.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 /// Longer name keys are cut.
@@ -25,7 +27,7 @@ pub fn hash16(bytes: &[u8]) -> [u8; HASH_BYTES] {
 
 /// The key under which an RDN of this name key is stored: itself, or cut and hashed when too long.
 /// Cutting a cut key changes nothing.
-pub fn cut_key(name_key: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+pub fn cut_key(name_key: &[u8]) -> Cow<'_, [u8]> {
     match name_key.get(..NAME_KEY_CUT_BYTES) {
         Some(head) if name_key.len() > NAME_KEY_BYTES_MAX => {
             [head, &hash16(name_key)].concat().into()
@@ -88,7 +90,7 @@ pub fn reversed_name<'k>(root_first: impl IntoIterator<Item = &'k [u8]>) -> Vec<
 
 /// Appends one more RDN to a reversed name: the reversed name of a child.
 pub fn push_reversed(name: &mut Vec<u8>, rdn_key: &[u8]) {
-    escape(&cut_key(rdn_key), name);
+    name.extend_from_slice(&escape(&cut_key(rdn_key)));
     name.push(0);
 }
 
@@ -98,7 +100,11 @@ pub(super) fn reversed_prefix(reversed_name: &[u8]) -> &[u8] {
 }
 
 /// Writes bytes so that they contain no zero and keep their order.
-pub(super) fn escape(bytes: &[u8], out: &mut Vec<u8>) {
+pub(super) fn escape(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if bytes.iter().all(|&byte| byte > 1) {
+        return bytes.into(); // nearly always
+    }
+    let mut out = Vec::with_capacity(bytes.len() + 8);
     for &byte in bytes {
         match byte {
             0 => out.extend_from_slice(&[1, 1]),
@@ -106,6 +112,7 @@ pub(super) fn escape(bytes: &[u8], out: &mut Vec<u8>) {
             _ => out.push(byte),
         }
     }
+    out.into()
 }
 
 /// The bytes behind [`escape`]. `None` when they are not what it writes.
@@ -233,8 +240,7 @@ mod tests {
         #[test]
         fn escaping_keeps_order_and_bytes(a: Vec<u8>, b: Vec<u8>) {
             let escaped = |bytes: &[u8]| {
-                let mut out = Vec::new();
-                escape(bytes, &mut out);
+                let mut out = escape(bytes).into_owned();
                 out.push(0);
                 out
             };

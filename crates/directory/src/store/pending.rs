@@ -20,7 +20,7 @@ pub(super) struct PendingPostings {
 impl PendingPostings {
     pub(super) fn push(&mut self, key: &PostingKey<'_>, id: EntryId, comes: bool) {
         let (number, low) = block_of(id);
-        self.rows.entry(row_key(&key.prefix(), number)).or_default().push((low, comes));
+        self.rows.entry(row_key(&key.prefix(), number).into_vec()).or_default().push((low, comes));
         self.changes += 1;
     }
 

@@ -11,7 +11,7 @@ use super::{
     fault,
     fault::damaged,
     names::{INDEX_KEY_CUT_BYTES, escape, hash16},
-    tables::{Table, Transaction},
+    tables::{Scan, Table, Transaction},
 };
 use crate::refusal::Fault;
 
@@ -51,6 +51,9 @@ impl IndexKind {
     }
 }
 
+/// A key while it is put together; nearly all stay on the stack.
+pub(super) type KeyBytes = SmallVec<[u8; 64]>;
+
 /// What a posting is of. `key` is the whole normalized value, or a gram: cutting is done here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PostingKey<'k> {
@@ -78,35 +81,37 @@ impl<'k> PostingKey<'k> {
 
     /// Everything of the row's key in front of the block number. No prefix is the beginning of
     /// another one, because the escaped key ends in the only zero it has.
-    pub(super) fn prefix(&self) -> Vec<u8> {
-        let mut prefix = Vec::with_capacity(32);
+    pub(super) fn prefix(&self) -> KeyBytes {
+        let mut prefix = KeyBytes::new();
         self.push_prefix(&mut prefix);
         prefix
     }
 
-    pub(super) fn push_prefix(&self, out: &mut Vec<u8>) {
+    pub(super) fn push_prefix(&self, out: &mut KeyBytes) {
         out.push(self.kind.letter());
         out.extend_from_slice(&self.attribute.0.to_be_bytes());
         match self.key.get(..INDEX_KEY_CUT_BYTES) {
             Some(head) if self.key.len() > INDEX_KEY_CUT_BYTES => {
-                escape(head, out);
-                escape(&hash16(self.key), out);
+                out.extend_from_slice(&escape(head));
+                out.extend_from_slice(&escape(&hash16(self.key)));
             }
-            _ => escape(self.key, out),
+            _ => out.extend_from_slice(&escape(self.key)),
         }
         out.push(0);
     }
 }
 
-fn head(kind: IndexKind, attribute: AttributeId) -> Vec<u8> {
-    let mut head = Vec::with_capacity(32);
+fn head(kind: IndexKind, attribute: AttributeId) -> KeyBytes {
+    let mut head = KeyBytes::new();
     head.push(kind.letter());
     head.extend_from_slice(&attribute.0.to_be_bytes());
     head
 }
 
-pub(super) fn row_key(prefix: &[u8], block: u32) -> Vec<u8> {
-    [prefix, &block.to_be_bytes()].concat()
+pub(super) fn row_key(prefix: &[u8], block: u32) -> KeyBytes {
+    let mut key = KeyBytes::from_slice(prefix);
+    key.extend_from_slice(&block.to_be_bytes());
+    key
 }
 
 /// The parts of a row's key: everything before the block number, and the block number.
@@ -132,8 +137,8 @@ pub enum Survey {
 pub struct Posting<'t> {
     txn: &'t Transaction<'t>,
     table: Table,
-    prefix: Vec<u8>,
-    rows: Option<RoRange<'t, Bytes, Bytes>>,
+    prefix: KeyBytes,
+    rows: Option<Scan<'t>>,
     from: u32,
     /// The block returned last by `at_or_after`, and from which number on it is the answer.
     found: Option<(u32, Option<Block<'t>>)>,
@@ -157,7 +162,7 @@ impl<'t> Posting<'t> {
             rows => rows.insert(range(self.txn, self.table, &self.prefix, self.from)?),
         };
         let Some(row) = rows.next() else { return Ok(None) };
-        let (key, value) = row.map_err(fault::store(DOING))?;
+        let (key, value) = row?;
         let (_, number) = split_row_key(key)?;
         self.from = number.saturating_add(1);
         Block::parse(number, value).map(Some)
@@ -211,7 +216,7 @@ impl<'t> Posting<'t> {
         let (mut ids, mut count) = (SmallVec::new(), 0u64);
         let (mut first, mut behind, mut blocks) = (None, 0, 0);
         for row in range(self.txn, self.table, &self.prefix, 0)? {
-            let (key, value) = row.map_err(fault::store(DOING))?;
+            let (key, value) = row?;
             let number = split_row_key(key)?.1;
             if blocks == COUNTED_BLOCKS {
                 let last = self.last_number()?.unwrap_or(number);
@@ -222,7 +227,7 @@ impl<'t> Posting<'t> {
             let block = Block::parse(number, value)?;
             count += block.count();
             if count <= few as u64 {
-                ids.extend(block.iter());
+                block.iter().for_each(|id| ids.push(id));
             }
             first.get_or_insert(number);
             behind = number.saturating_add(1);
@@ -258,10 +263,8 @@ fn range<'t>(
     table: Table,
     prefix: &[u8],
     from: u32,
-) -> Result<RoRange<'t, Bytes, Bytes>, Fault> {
-    let (first, last) = (row_key(prefix, from), row_key(prefix, u32::MAX));
-    let range = (Bound::Included(&first[..]), Bound::Included(&last[..]));
-    table.range(txn, &range).map_err(fault::store(DOING))
+) -> Result<Scan<'t>, Fault> {
+    Scan::new(txn, table, Bound::Included(&row_key(prefix, from)), prefix, DOING)
 }
 
 /// One row of an index: a part of the posting of one key.
@@ -290,7 +293,7 @@ impl<'t> PostingRange<'t> {
         let head = head(kind, attribute);
         let lower = Bound::Included(lower_key(&head, lower));
         let upper = Bound::Excluded(upper_key(&head, upper));
-        let range = (lower.as_ref().map(Vec::as_slice), upper.as_ref().map(Vec::as_slice));
+        let range = (lower.as_ref().map(|key| &key[..]), upper.as_ref().map(|key| &key[..]));
         let rows = table.range(txn, &range).map_err(fault::store(DOING))?;
         Ok(PostingRange { rows })
     }
@@ -312,9 +315,9 @@ impl<'t> Iterator for PostingRange<'t> {
 }
 
 /// The first key that is within a lower bound.
-fn lower_key(head: &[u8], bound: Bound<&[u8]>) -> Vec<u8> {
+fn lower_key(head: &[u8], bound: Bound<&[u8]>) -> KeyBytes {
     match bound {
-        Bound::Unbounded => head.to_vec(),
+        Bound::Unbounded => KeyBytes::from_slice(head),
         Bound::Included(value) | Bound::Excluded(value) if value.len() > INDEX_KEY_CUT_BYTES => {
             escaped(head, value)
         }
@@ -324,9 +327,9 @@ fn lower_key(head: &[u8], bound: Bound<&[u8]>) -> Vec<u8> {
 }
 
 /// The first key that is behind an upper bound.
-fn upper_key(head: &[u8], bound: Bound<&[u8]>) -> Vec<u8> {
+fn upper_key(head: &[u8], bound: Bound<&[u8]>) -> KeyBytes {
     match bound {
-        Bound::Unbounded => behind(head.to_vec(), &[]),
+        Bound::Unbounded => behind(KeyBytes::from_slice(head), &[]),
         Bound::Included(value) | Bound::Excluded(value) if value.len() > INDEX_KEY_CUT_BYTES => {
             behind(escaped(head, value), &[])
         }
@@ -336,14 +339,14 @@ fn upper_key(head: &[u8], bound: Bound<&[u8]>) -> Vec<u8> {
 }
 
 /// What the rows of `value` begin with, as far as it is kept.
-fn escaped(head: &[u8], value: &[u8]) -> Vec<u8> {
-    let mut key = head.to_vec();
-    escape(value.get(..INDEX_KEY_CUT_BYTES).unwrap_or(value), &mut key);
+fn escaped(head: &[u8], value: &[u8]) -> KeyBytes {
+    let mut key = KeyBytes::from_slice(head);
+    key.extend_from_slice(&escape(value.get(..INDEX_KEY_CUT_BYTES).unwrap_or(value)));
     key
 }
 
 /// The first key behind all that begin with `key` and `ending`.
-fn behind(mut key: Vec<u8>, ending: &[u8]) -> Vec<u8> {
+fn behind(mut key: KeyBytes, ending: &[u8]) -> KeyBytes {
     key.extend_from_slice(ending);
     while let Some(last) = key.pop() {
         if let Some(next) = last.checked_add(1) {

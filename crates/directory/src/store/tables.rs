@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use heed::{AnyTls, CommitOrAbort, Database, Env, RoRange, RoTxn, WithoutTls, types::Bytes};
+use smallvec::SmallVec;
 
 use super::{fault, fault::damaged};
 use crate::refusal::Fault;
@@ -90,7 +91,7 @@ impl Tables {
 /// The rows from a key on, while their keys begin with a prefix.
 pub(super) struct Scan<'t> {
     rows: RoRange<'t, Bytes, Bytes>,
-    prefix: smallvec::SmallVec<[u8; 32]>,
+    prefix: SmallVec<[u8; 32]>,
     doing: &'static str,
     ended: bool,
 }
@@ -106,7 +107,7 @@ impl<'t> Scan<'t> {
     ) -> Result<Scan<'t>, Fault> {
         let range = (start, Bound::Unbounded);
         let rows = table.range(txn, &range).map_err(fault::store(doing))?;
-        Ok(Scan { rows, prefix: prefix.into(), doing, ended: false })
+        Ok(Scan { rows, prefix: SmallVec::from_slice(prefix), doing, ended: false })
     }
 
     /// All rows whose keys begin with `prefix`.

@@ -58,12 +58,15 @@ fn simple(
         (_, false) => {}
     }
     refuse_unprotected(session)?;
-    // RFC 4511 §4.2: the name is an LDAPDN. That it is none says nothing about any entry.
-    if let Err(error) = ldap::dn::Dn::parse(name) {
+    verify(session, call, name, password, Binding::default(), refuse_malformed)
+}
+
+/// RFC 4511 §4.2: the name is an LDAPDN. That it is none says nothing about any entry.
+fn refuse_malformed(name: &str) -> Result<(), Refusal> {
+    ldap::dn::Dn::parse(name).map(drop).map_err(|error| {
         let message = format!("'{name:.100}' is no distinguished name: {error}");
-        return Err(Refusal::new(ResultCode::INVALID_DN_SYNTAX, message).into());
-    }
-    verify(session, call, name, password, Binding::default())
+        Refusal::new(ResultCode::INVALID_DN_SYNTAX, message)
+    })
 }
 
 /// Before the password is looked at: the answer must not tell whether it was right.
@@ -116,6 +119,7 @@ fn verify(
     name: &str,
     password: &[u8],
     binding: Binding,
+    look_at_unknown: fn(&str) -> Result<(), Refusal>,
 ) -> Result<Progress, Error> {
     if password.len() > session.shared.limits.password_bytes {
         return Err(Refusal::new(ResultCode::INVALID_CREDENTIALS, WRONG).into());
@@ -125,6 +129,9 @@ fn verify(
         .directory
         .view_through(&session.subject, &session.lens)?
         .bind_target(name)?;
+    if target.is_nobody() {
+        look_at_unknown(name)?;
+    }
     if let Some(verdict) = target.verify_quickly(password) {
         return finish(session, verdict, &binding);
     }

@@ -70,13 +70,14 @@ pub(crate) fn run(
         let cookie = query.page.map(|_| Vec::new());
         return Ok(Progress::Done(with_cookie(Answer::success(), cookie)));
     }
-    let search = view.search(&query)?;
     let lookthrough = match session.subject.who {
         Who::Operator => 0,
         _ => session.shared.limits.search_lookthrough,
     };
-    let mut running = RunningSearch { search, deadline, lookthrough };
-    match running.step(&view, &mut sink, session.now, session.shared.limits.search_step)? {
+    let work_max = session.shared.limits.search_step.min(allowance(lookthrough, 0));
+    let (search, step) = view.begin_search(&query, &mut sink, work_max)?;
+    let running = RunningSearch { search, deadline, lookthrough };
+    match running.stepped(step)? {
         Some(answer) => Ok(Progress::Done(answer)),
         None => Ok(Progress::InFlight(Work::Search(Box::new(running)))),
     }
@@ -116,6 +117,10 @@ impl RunningSearch {
         }
         let work_max = work_max.min(self.may_look_at());
         let step = view.step(&mut self.search, sink, work_max)?;
+        self.stepped(step)
+    }
+
+    fn stepped(&self, step: Step) -> Result<Option<Answer>, Error> {
         if self.may_look_at() == 0 {
             let message = "the search would look at too many entries; ask for an indexed attribute";
             return Err(Refusal::new(ResultCode::ADMIN_LIMIT_EXCEEDED, message).into());
@@ -128,14 +133,18 @@ impl RunningSearch {
         }
     }
 
-    /// Entries until it is sure that there are too many: one more than allowed.
     fn may_look_at(&self) -> u32 {
-        if self.lookthrough == 0 {
-            return u32::MAX;
-        }
-        let looked_at = u32::try_from(self.search.examined()).unwrap_or(u32::MAX);
-        self.lookthrough.saturating_add(1).saturating_sub(looked_at)
+        allowance(self.lookthrough, self.search.examined())
     }
+}
+
+/// Entries until it is sure that there are too many: one more than allowed.
+fn allowance(lookthrough: u32, examined: u64) -> u32 {
+    if lookthrough == 0 {
+        return u32::MAX;
+    }
+    let examined = u32::try_from(examined).unwrap_or(u32::MAX);
+    lookthrough.saturating_add(1).saturating_sub(examined)
 }
 
 fn query<'q>(

@@ -41,7 +41,7 @@ pub(crate) fn prepare(preparing: &Preparing<'_, '_>, dn: &str) -> Result<Prepare
             check_right(preparing, id)?;
         }
         let candidate = tree.expect_entry(id)?;
-        let entry = Entry::decode(&candidate.record, &tree.catalogue)?;
+        let entry = Entry::decode(&candidate.record, tree.catalogue)?;
         removed.push(Removed { id, dn: candidate.dn()?.to_owned(), entry });
     }
     Ok(Prepared::Delete(removed))

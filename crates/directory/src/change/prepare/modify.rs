@@ -26,7 +26,7 @@ pub(crate) fn prepare(
         .map(|one| preparing.explain(&one.attribute, one.operation))
         .collect::<Result<Vec<_>, _>>()?;
     check_rights(preparing, &candidate, &explained)?;
-    let before = Entry::decode(&candidate.record, &tree.catalogue)?;
+    let before = Entry::decode(&candidate.record, tree.catalogue)?;
     let mut after = before.clone();
     let mut links = Links::of(tree, candidate.id);
     for modification in &explained {
@@ -96,7 +96,7 @@ pub(crate) fn prepare_password(
     if !preparing.judge.of(&candidate).attribute("userpassword")?.allows(Rights::WRITE) {
         return Err(denied("change this entry's password").into());
     }
-    let before = Entry::decode(&candidate.record, &tree.catalogue)?;
+    let before = Entry::decode(&candidate.record, tree.catalogue)?;
     let mut after = before.clone();
     let held = before.find("userpassword").map(|held| held.values.to_vec()).unwrap_or_default();
     let values = match only_if {

@@ -44,7 +44,7 @@ pub(crate) fn prepare(
         let message = format!("'{new_rdn}': the schema has no attribute type '{unknown}'");
         return Err(Refusal::new(ResultCode::INVALID_DN_SYNTAX, message).into());
     }
-    let before = Entry::decode(&candidate.record, &tree.catalogue)?;
+    let before = Entry::decode(&candidate.record, tree.catalogue)?;
     check_rights(preparing, &candidate, &before, new_parent, &name)?;
     check_free(preparing, &candidate, &name)?;
     let after = renamed(preparing, &before, rdn, delete_old_rdn, new_parent)?;

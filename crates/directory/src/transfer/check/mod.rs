@@ -107,7 +107,7 @@ impl Check<'_, '_> {
     fn entry(&mut self, candidate: &Candidate<'_, '_>) -> Result<(), Fault> {
         self.entries += 1;
         let place = place(candidate);
-        let entry = match Entry::decode(&candidate.record, &self.tree.catalogue) {
+        let entry = match Entry::decode(&candidate.record, self.tree.catalogue) {
             Ok(entry) => entry,
             Err(fault) => {
                 self.broken(place, fault.to_string());

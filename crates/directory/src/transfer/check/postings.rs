@@ -142,7 +142,7 @@ impl Check<'_, '_> {
         let mut named = 0;
         for row in self.tree.reader.entries_from(EntryId(1))? {
             let Ok((id, record)) = row else { break };
-            let Ok(entry) = Entry::decode(&record, &self.tree.catalogue) else { continue };
+            let Ok(entry) = Entry::decode(&record, self.tree.catalogue) else { continue };
             let (number, low) = block_of(id);
             for key in self.keys_in(&entry, kind, attribute) {
                 let posting = PostingKey { kind, attribute, key: &key };
@@ -193,7 +193,7 @@ impl Check<'_, '_> {
         key: &[u8],
     ) -> Result<bool, Fault> {
         let Some(record) = self.tree.reader.entry(id)? else { return Ok(false) };
-        let Ok(entry) = Entry::decode(&record, &self.tree.catalogue) else { return Ok(true) };
+        let Ok(entry) = Entry::decode(&record, self.tree.catalogue) else { return Ok(true) };
         Ok(self.keys_in(&entry, kind, attribute).iter().any(|called| *cut(called) == *key))
     }
 }

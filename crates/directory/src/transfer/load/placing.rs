@@ -239,8 +239,9 @@ impl<'p> Placing<'p> {
         };
         let body = format!("entries: {}\n", loaded.entries);
         batch.append_change(&record::encode(&head, body.as_bytes()))?;
-        let schema = inner.catalogue.load().schema.clone();
-        batch.put_meta(crate::reindex::META, inner.indexes().text(&schema).as_bytes())?;
+        let ruling = inner.in_force.load();
+        let indexes = ruling.indexes.text(&ruling.catalogue.schema);
+        batch.put_meta(crate::reindex::META, indexes.as_bytes())?;
         batch.commit()?;
         Ok(loaded)
     }

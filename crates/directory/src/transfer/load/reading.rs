@@ -142,11 +142,12 @@ pub(super) struct Reading<'r> {
 
 impl<'r> Reading<'r> {
     pub(super) fn new(inner: &'r Inner, options: &'r LoadOptions) -> Reading<'r> {
-        let catalogue = inner.catalogue.load_full();
+        let ruling = inner.in_force.load();
+        let catalogue = Arc::clone(&ruling.catalogue);
         Reading {
             inner,
-            suffixes: inner.suffixes.load_full(),
-            indexes: inner.indexes(),
+            suffixes: Arc::clone(&ruling.suffixes),
+            indexes: Arc::clone(&ruling.indexes),
             numbers: Numbers::new(&catalogue),
             catalogue,
             options,

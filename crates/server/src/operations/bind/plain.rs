@@ -19,7 +19,7 @@ pub(crate) fn run(
     }
     let name = identity::name_of(session, message.name)?;
     let authorization = Some(message.authorization.to_owned()).filter(|text| !text.is_empty());
-    verify(session, call, &name, message.password, Binding { authorization })
+    verify(session, call, &name, message.password, Binding { authorization }, |_| Ok(()))
 }
 
 /// `message = [authzid] UTF8NUL authcid UTF8NUL passwd` (RFC 4616 §2).
