@@ -41,6 +41,8 @@ pub(crate) struct Kinds(Vec<Option<Kind>>);
 pub(crate) struct Kind {
     pub operational: bool,
     pub class: AttributeClass,
+    /// Of the class, in a set of them; 0 where it has no place there.
+    pub bit: u64,
 }
 
 impl Kinds {
@@ -49,7 +51,8 @@ impl Kinds {
         for (id, described) in catalogue.iter() {
             let class = rules.class_of(&described.type_key);
             kinds.resize(id.0 as usize, None);
-            kinds.push(Some(Kind { operational: described.operational, class }));
+            let bit = 1u64.checked_shl(class.0).unwrap_or_default();
+            kinds.push(Some(Kind { operational: described.operational, class, bit }));
         }
         Kinds(kinds)
     }

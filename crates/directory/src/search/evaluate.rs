@@ -136,7 +136,10 @@ pub(crate) fn test_value(schema: &Schema, test: &Test, value: &[u8]) -> Truth {
                 .is_some_and(|held| has_pieces(&held, initial.as_deref(), any, last.as_deref())),
         ),
         Test::Rule { rule, assertion } => rule.matches(schema, value, assertion).ok(),
-        Test::Names { reversed, .. } => Some(reversed_of(schema, value).as_ref() == Some(reversed)),
+        Test::Names { reversed, .. } => {
+            let held = reversed_of(schema, value);
+            Some(held.is_some() && held.as_deref() == reversed.get(schema))
+        }
         Test::Chain(_) => Some(false),
     }
 }
@@ -199,11 +202,13 @@ fn links(
                 Some(target) => {
                     flags.has_links && reader.has_link(candidate.id, *attribute, *target)?
                 }
-                None if flags.has_loose => {
-                    let hash = hash16(reversed);
-                    reader.loose_value(candidate.id, *attribute, &hash)?.is_some()
-                }
-                None => false,
+                None => match reversed.get(candidate.tree.schema()) {
+                    Some(reversed) if flags.has_loose => {
+                        let hash = hash16(reversed);
+                        reader.loose_value(candidate.id, *attribute, &hash)?.is_some()
+                    }
+                    _ => false,
+                },
             },
             Test::Chain(reached) => return Ok(Some(reached.contains(&candidate.id))),
             other => any_link_value(other, candidate, *attribute)?,

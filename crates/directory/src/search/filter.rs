@@ -2,6 +2,7 @@
 //! normal forms, names entries. What the schema does not know becomes `Undefined` (RFC 4511
 //! §4.5.1.7).
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashSet};
 
 use ldap::filter::{Assertion, Extensible, Filter, Substrings};
@@ -9,7 +10,10 @@ use ldap::filter::{Assertion, Extensible, Filter, Substrings};
 use crate::catalogue::Numbers;
 use crate::names::Resolved;
 use crate::refusal::Error;
-use crate::schema::{AttributeDescription, AttributeType, MatchingRule, Piece, RuleKind, Syntax};
+use crate::schema::{
+    AttributeDescription, AttributeType, MatchingRule, Piece, RuleKind, Schema, Syntax,
+};
+use crate::search::evaluate::reversed_of;
 use crate::store::{AttributeId, EntryId};
 use crate::tree::Tree;
 
@@ -110,10 +114,25 @@ pub(crate) enum Test {
     /// A name: the entry it leads to, and its reversed form for loose values.
     Names {
         target: Option<EntryId>,
-        reversed: Vec<u8>,
+        reversed: Reversed,
     },
     /// In-chain: any of these entries itself satisfies it.
     Chain(BTreeSet<EntryId>),
+}
+
+/// A name's reversed form, worked out when it is asked for: where the name leads to an entry that
+/// is hardly ever.
+#[derive(Debug)]
+pub(crate) struct Reversed {
+    text: Box<str>,
+    form: OnceCell<Option<Vec<u8>>>,
+}
+
+impl Reversed {
+    /// None: it is no name.
+    pub(crate) fn get(&self, schema: &Schema) -> Option<&[u8]> {
+        self.form.get_or_init(|| reversed_of(schema, self.text.as_bytes())).as_deref()
+    }
 }
 
 /// Compiles a whole filter.
@@ -225,12 +244,14 @@ fn class_test(tree: &Tree<'_>, rule: MatchingRule, value: &[u8]) -> Option<Test>
 fn names(tree: &Tree<'_>, value: &[u8]) -> Result<Option<Test>, Error> {
     let Ok(text) = std::str::from_utf8(value) else { return Ok(None) };
     let (text, _) = split_uid(text);
-    let Ok(name) = tree.normalize(text) else { return Ok(None) };
-    let target = match tree.resolve(&name)? {
-        Resolved::Found(id) => Some(id),
-        Resolved::Missing { .. } => None,
+    let target = match tree.resolve_text(text) {
+        Ok(Resolved::Found(id)) => Some(id),
+        Ok(Resolved::Missing { .. }) => None,
+        Err(Error::Refused(_)) => return Ok(None),
+        Err(fault) => return Err(fault),
     };
-    Ok(Some(Test::Names { target, reversed: name.reversed() }))
+    let reversed = Reversed { text: text.into(), form: OnceCell::new() };
+    Ok(Some(Test::Names { target, reversed }))
 }
 
 /// `name#'0101'B` (RFC 4517 §3.3.21): the name, and the unique identifier with its `#`.

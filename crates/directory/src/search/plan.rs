@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use crate::index::Indexes;
 use crate::refusal::Fault;
 use crate::schema::MatchingRule;
-use crate::search::filter::{Leaf, Node, Test, ValueSource};
+use crate::search::filter::{Leaf, Node, Reversed, Test, ValueSource};
 use crate::store::block::block_of;
 use crate::store::names::grams_of_piece;
 use crate::store::{AttributeId, EntryId, IndexKind, Members, PostingKey, Survey};
@@ -23,8 +23,12 @@ const RANGE_ROWS_MAX: u64 = 500_000;
 /// Up to this many candidates are listed while planning.
 pub(crate) const FEW: u64 = 48;
 
-/// So few that nothing narrower is looked for.
+/// So few that nothing narrower is looked for among the grams of one value, which mostly come
+/// together ...
 const ENOUGH: u64 = 12;
+
+/// ... and among the clauses of an And.
+const ENOUGH_CLAUSES: u64 = 4;
 
 /// A clause this many times wider than the best one may still be worth intersecting.
 const WIDER_MAX: u64 = 64;
@@ -174,21 +178,27 @@ impl Planner<'_, '_> {
         }
         // What is only estimated first: it may spare making the set of another clause.
         for estimated in [true, false] {
-            let wider = if estimated { WIDER_MAX } else { WIDER_SET_MAX };
             for part in parts.iter().filter(|part| is_estimated(part) == estimated) {
-                if best <= ENOUGH {
+                if best <= ENOUGH_CLAUSES {
                     break;
                 }
                 if between.is_some_and(|between| between.holds(part)) {
                     continue;
                 }
-                if let Some((plan, count)) = self.plan(part, best.saturating_mul(wider))? {
+                let limit = match estimated {
+                    // Of another posting only the blocks of these few are looked at, each of which
+                    // costs less than the look at an entry that it may spare.
+                    true if best <= FEW => self.tree.overview()?.entry_count / 2,
+                    true => best.saturating_mul(WIDER_MAX),
+                    false => best.saturating_mul(WIDER_SET_MAX),
+                };
+                if let Some((plan, count)) = self.plan(part, limit)? {
                     best = best.min(count);
                     plans.push((plan, count));
                 }
             }
         }
-        self.both(plans)
+        self.both(plans, ENOUGH_CLAUSES)
     }
 
     /// `(a>=x)` and `(a<=y)` about an attribute with one value: one stretch of its index, where
@@ -218,9 +228,9 @@ impl Planner<'_, '_> {
     }
 
     /// What is in all of these, reading no more of them than pays.
-    fn both(&self, mut plans: Vec<(Plan, u64)>) -> Result<Estimated, Fault> {
+    fn both(&self, mut plans: Vec<(Plan, u64)>, enough: u64) -> Result<Estimated, Fault> {
         plans.sort_by_key(|(_, count)| *count);
-        plans.truncate(self.worth_reading(&plans)?);
+        plans.truncate(self.worth_reading(&plans, enough)?);
         let best = plans.first().map_or(0, |(_, count)| *count);
         Ok(match plans.len() {
             0 => None,
@@ -231,17 +241,17 @@ impl Planner<'_, '_> {
 
     /// How many of the plans, the narrowest first, to read. A further one is taken to leave an
     /// eighth of the candidates: clauses, and grams of one word still more, depend on each other.
-    fn worth_reading(&self, plans: &[(Plan, u64)]) -> Result<usize, Fault> {
+    fn worth_reading(&self, plans: &[(Plan, u64)], enough: u64) -> Result<usize, Fault> {
         let Some((_, best)) = plans.first().filter(|_| plans.len() > 1) else {
             return Ok(plans.len());
         };
-        if *best <= ENOUGH {
+        if *best <= enough {
             return Ok(1);
         }
         let half = self.tree.overview()?.entry_count / 2;
         let mut left = *best;
         let further = plans.iter().skip(1).take_while(|(_, count)| {
-            let worth = left > ENOUGH && *count <= half;
+            let worth = left > enough && *count <= half;
             left /= 8;
             worth
         });
@@ -312,7 +322,7 @@ impl Planner<'_, '_> {
         &self,
         leaf: &Leaf,
         target: Option<EntryId>,
-        reversed: &[u8],
+        reversed: &Reversed,
         limit: u64,
     ) -> Result<Estimated, Fault> {
         let links = |id: &AttributeId| {
@@ -334,6 +344,8 @@ impl Planner<'_, '_> {
                 }
             }
             None => {
+                let reversed = reversed.get(self.tree.schema());
+                let Some(reversed) = reversed else { return Ok(ids([].into_iter())) };
                 for row in self.tree.reader.loose_below(reversed)? {
                     found.push(row?.from);
                 }
@@ -444,7 +456,7 @@ impl Planner<'_, '_> {
                 break;
             }
         }
-        let estimated = self.both(plans)?.filter(|(_, count)| *count <= limit);
+        let estimated = self.both(plans, ENOUGH)?.filter(|(_, count)| *count <= limit);
         if estimated.is_none() {
             return Ok(None);
         }

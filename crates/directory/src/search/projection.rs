@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use crate::catalogue::Described;
 use crate::permits::Permits;
 use crate::refusal::Fault;
+use crate::ruling::Kind;
 use crate::schema::AttributeDescription;
 use crate::search::evaluate::computed_value;
 use crate::search::filter::ValueSource;
@@ -173,7 +174,7 @@ fn copy_stored<'t>(
     projection: &mut Projection<'t>,
 ) -> Result<(), Fault> {
     let record = &candidate.record;
-    let mut readable = Readable { tree: candidate.tree, selection, rights, asked: 0, allowed: 0 };
+    let mut readable = Readable { tree: candidate.tree, selection, rights, decided: 0, allowed: 0 };
     if selection.asks_for_any_user() {
         copy_rows(record.user_wire(), record.user_starts(), &mut readable, projection)?;
     }
@@ -207,33 +208,40 @@ struct Readable<'r, 't, P> {
     tree: &'r Tree<'t>,
     selection: &'r Selection,
     rights: &'r P,
-    /// A bit for each class of attributes that was decided about ...
-    asked: u64,
+    /// A bit for each class of attributes of which all are asked for and was decided about ...
+    decided: u64,
     /// ... and may be read.
     allowed: u64,
 }
 
 impl<P: Permits> Readable<'_, '_, P> {
-    #[inline]
+    #[inline(always)] // for each attribute of each answered entry
     fn holds(&mut self, attribute: AttributeId) -> Result<bool, Fault> {
-        let Some(kind) = self.tree.kinds.of(attribute) else { return self.holds_new(attribute) };
+        match self.tree.kinds.of(attribute) {
+            Some(kind) if self.decided & kind.bit != 0 => Ok(self.allowed & kind.bit != 0),
+            Some(kind) => self.decide(attribute, kind),
+            None => self.decide_new(attribute),
+        }
+    }
+
+    #[cold]
+    fn decide(&mut self, attribute: AttributeId, kind: Kind) -> Result<bool, Fault> {
         let selection = self.selection;
         let all = if kind.operational { selection.all_operational } else { selection.all_user };
         if !all && !selection.ids.contains(&attribute) {
             return Ok(false);
         }
-        let Some(bit) = 1u64.checked_shl(kind.class.0) else {
-            return self.rights.may_read_class(kind.class);
-        };
-        if self.asked & bit == 0 {
-            self.asked |= bit;
-            self.allowed |= if self.rights.may_read_class(kind.class)? { bit } else { 0 };
+        let allowed = self.rights.may_read_class(kind.class)?;
+        if all {
+            self.decided |= kind.bit;
+            self.allowed |= if allowed { kind.bit } else { 0 };
         }
-        Ok(self.allowed & bit != 0)
+        Ok(allowed)
     }
 
     /// Of a number that the batch at hand has given out.
-    fn holds_new(&self, attribute: AttributeId) -> Result<bool, Fault> {
+    #[cold]
+    fn decide_new(&self, attribute: AttributeId) -> Result<bool, Fault> {
         match self.tree.catalogue.described(attribute) {
             Some(described) if self.selection.asks_for(attribute, described) => {
                 self.rights.may_read(described)
