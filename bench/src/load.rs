@@ -5,6 +5,7 @@
 //! ends the run: figures of wrong answers are worthless.
 //!
 //! - `endpoint`: where to, from an LDAP URI. `transport`: a socket, with TLS or without.
+//!   `recognizing`: a chain that was verified is not verified again.
 //! - `lane`: one connection, its requests in flight, their answers. `party`: all lanes of a work.
 //! - `engine`: all lanes under one epoll, and the measured interval.
 //! - `histogram`: latencies, log-linear.
@@ -14,6 +15,7 @@ mod engine;
 mod histogram;
 mod lane;
 mod party;
+mod recognizing;
 mod transport;
 
 use std::time::{Duration, Instant};

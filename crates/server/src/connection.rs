@@ -19,8 +19,12 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use crate::in_flight::Event;
 use crate::session::{Received, Session, State};
 
-/// What a connection keeps for reading while it is not at rest.
+/// What a busy connection keeps for reading ...
 const READ_BUFFER: usize = 8 * 1024;
+
+/// ... and what one begins with: enough for a few requests, and little for the many that are opened
+/// and then silent.
+const FIRST_BUFFER: usize = 1024;
 
 /// After this long without a byte a connection gives its buffers back.
 const RESTS_AFTER: Duration = Duration::from_secs(1);
@@ -342,7 +346,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
 impl Input {
     fn new() -> Input {
-        Input { buffer: vec![0; READ_BUFFER], start: 0, end: 0, waits: false, ended: false }
+        Input { buffer: Vec::new(), start: 0, end: 0, waits: false, ended: false }
     }
 
     fn rest(&mut self) {
@@ -379,7 +383,8 @@ impl Input {
         }
         if self.end == self.buffer.len() {
             let doubled = self.buffer.len().saturating_mul(2).max(READ_BUFFER);
-            self.buffer.resize(doubled.min(needed.max(READ_BUFFER)), 0);
+            let grown = doubled.min(needed.max(READ_BUFFER));
+            self.buffer.resize(if self.buffer.is_empty() { FIRST_BUFFER } else { grown }, 0);
         }
     }
 
