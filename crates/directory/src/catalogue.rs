@@ -39,6 +39,8 @@ pub(crate) const SECRETS: [&str; 8] = [
 /// One attribute description under the schema in force.
 #[derive(Debug)]
 pub(crate) struct Described {
+    /// Where the catalogue has it; none for a description that was only asked for.
+    pub number: Option<AttributeId>,
     /// Lower case, options sorted: what descriptions are compared by.
     pub key: String,
     /// As it is written into entries: the schema's spelling.
@@ -64,6 +66,7 @@ impl Described {
             text.push_str(option);
         }
         Described {
+            number: None,
             key: text.to_lowercase(),
             text,
             type_key: kind.key.clone(),
@@ -83,6 +86,7 @@ impl Described {
         let options = key.split(';').skip(1).map(str::to_owned).collect();
         let text = text.to_owned();
         Described {
+            number: None,
             key,
             text,
             type_key,
@@ -107,6 +111,7 @@ pub(crate) struct Catalogue {
     ids: HashMap<String, AttributeId>,
     /// By attribute type: the descriptions of it and of its subtypes, whatever their options.
     of_type: HashMap<u32, Vec<AttributeId>>,
+    links: Vec<AttributeId>,
 }
 
 impl Catalogue {
@@ -114,8 +119,13 @@ impl Catalogue {
         schema: Arc<Schema>,
         dictionary: impl Iterator<Item = (AttributeId, &'t str)>,
     ) -> Catalogue {
-        let mut catalogue =
-            Catalogue { schema, by_id: Vec::new(), ids: HashMap::new(), of_type: HashMap::new() };
+        let mut catalogue = Catalogue {
+            schema,
+            by_id: Vec::new(),
+            ids: HashMap::new(),
+            of_type: HashMap::new(),
+            links: Vec::new(),
+        };
         for (id, text) in dictionary {
             catalogue.insert(id, text);
         }
@@ -123,10 +133,11 @@ impl Catalogue {
     }
 
     fn insert(&mut self, id: AttributeId, text: &str) {
-        let described = match AttributeDescription::parse(&self.schema, text) {
+        let mut described = match AttributeDescription::parse(&self.schema, text) {
             Ok(description) => Described::of(&description),
             Err(_) => Described::opaque(text),
         };
+        described.number = Some(id);
         let position = id.0 as usize;
         if self.by_id.len() <= position {
             self.by_id.resize(position + 1, None);
@@ -140,6 +151,9 @@ impl Catalogue {
             }
             kind = at.superior.and_then(|index| self.schema.attribute_type_at(index));
         }
+        if described.link {
+            self.links.push(id);
+        }
         if let Some(slot) = self.by_id.get_mut(position) {
             *slot = Some(Arc::new(described));
         }
@@ -152,6 +166,7 @@ impl Catalogue {
             by_id: self.by_id.clone(),
             ids: self.ids.clone(),
             of_type: self.of_type.clone(),
+            links: self.links.clone(),
         };
         for (id, text) in new {
             catalogue.insert(*id, text);
@@ -168,6 +183,11 @@ impl Catalogue {
         self.ids.get(key).copied()
     }
 
+    /// The descriptions of which some entry may have links.
+    pub(crate) fn link_attributes(&self) -> impl Iterator<Item = &Arc<Described>> {
+        self.links.iter().filter_map(|id| self.described(*id))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (AttributeId, &Arc<Described>)> {
         self.by_id.iter().enumerate().filter_map(|(position, described)| {
             let id = AttributeId(u32::try_from(position).ok()?);
@@ -177,8 +197,13 @@ impl Catalogue {
 
     /// Explains a client's description, whether it has a number yet or not.
     pub(crate) fn describe(&self, text: &str) -> Result<Arc<Described>, Refusal> {
-        let known = self.ids.get(text).and_then(|id| self.described(*id));
-        if let Some(described) = known {
+        let known = |key: &str| self.ids.get(key).and_then(|id| self.described(*id));
+        if let Some(described) = known(text) {
+            return Ok(described.clone());
+        }
+        // Most clients spell a type as the schema does. One that is opaque has only its key.
+        let spelled = known(&text.to_ascii_lowercase());
+        if let Some(described) = spelled.filter(|it| it.text == text && it.type_index.is_some()) {
             return Ok(described.clone());
         }
         match AttributeDescription::parse(&self.schema, text) {

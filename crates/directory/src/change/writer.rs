@@ -13,17 +13,21 @@ use std::sync::mpsc::Receiver;
 
 use ldap::result::ResultCode;
 
+use crate::access::AccessRules;
 use crate::catalogue::Catalogue;
 use crate::change::perform::{Performed, Performing};
-use crate::change::prepare::{Prepared, Preparing, Stamp, prepare};
+use crate::change::prepare::obeying::Obeying;
+use crate::change::prepare::{Prepared, Preparing, Stamp, author, prepare};
 use crate::change::{Change, ChangeRequest, Outcome, ReadEntry, Reply};
 use crate::directory::Inner;
 use crate::epoch::EpochCounter;
+use crate::index::Indexes;
 use crate::judge::Judge;
+use crate::lens::{Lens, Reshaping};
+use crate::names::Suffixes;
 use crate::refusal::{Error, Fault, Refusal};
 use crate::search::projection::{Selection, project};
 use crate::store::{Batch, CommitNumber, EntryId};
-use crate::subject::Subject;
 use crate::tree::{Memo, Tree};
 
 /// Changes in one transaction at most: bounds the delay of the first.
@@ -78,8 +82,17 @@ impl Drop for Answer {
     }
 }
 
+/// What the writer keeps from one batch to the next.
+#[derive(Default)]
+struct Memory {
+    /// Goes along with what each change does (`Lens::forget`), inside the transaction too.
+    lens: Lens,
+    obeying: Obeying,
+}
+
 /// The writer thread's whole life.
 pub(crate) fn run(inner: &Inner, jobs: &Receiver<Job>) {
+    let memory = Memory::default();
     while let Ok(first) = jobs.recv() {
         let mut waiting = Vec::new();
         let mut stopping = !collect(first, &mut waiting);
@@ -87,7 +100,7 @@ pub(crate) fn run(inner: &Inner, jobs: &Receiver<Job>) {
             let Ok(job) = jobs.try_recv() else { break };
             stopping = !collect(job, &mut waiting);
         }
-        if catch_unwind(AssertUnwindSafe(|| write(inner, waiting))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| write(inner, &memory, waiting))).is_err() {
             tracing::error!("the writer panicked; no more changes are accepted until a restart");
             inner.poisoned.store(true, Ordering::SeqCst);
         }
@@ -109,12 +122,12 @@ fn collect(job: Job, waiting: &mut Vec<Waiting>) -> bool {
     }
 }
 
-fn write(inner: &Inner, waiting: Vec<Waiting>) {
+fn write(inner: &Inner, memory: &Memory, waiting: Vec<Waiting>) {
     if inner.poisoned.load(Ordering::SeqCst) {
         return; // dropped answers say so
     }
     let requests: Vec<&ChangeRequest> = waiting.iter().map(|(request, _)| &**request).collect();
-    match write_batch(inner, &requests) {
+    match write_batch(inner, memory, &requests) {
         Ok(results) => {
             for ((_, answer), result) in waiting.into_iter().zip(results) {
                 answer.send(result);
@@ -122,7 +135,7 @@ fn write(inner: &Inner, waiting: Vec<Waiting>) {
         }
         Err(_) if waiting.len() > 1 => {
             for (request, answer) in waiting {
-                let result = write_batch(inner, &[&request]);
+                let result = write_batch(inner, memory, &[&request]);
                 answer.send(single(result));
             }
         }
@@ -158,13 +171,15 @@ fn refuse_or_fault(fault: Fault) -> Error {
 #[inline(never)] // the instruction guard counts what is below this name
 fn write_batch(
     inner: &Inner,
+    memory: &Memory,
     requests: &[&ChangeRequest],
 ) -> Result<Vec<Result<Outcome, Error>>, Fault> {
     if inner.poisoned.load(Ordering::SeqCst) {
         return Err(Fault::Poisoned);
     }
-    let written = try_batch(inner, requests);
+    let written = try_batch(inner, memory, requests);
     if written.is_err() {
+        memory.lens.clear(); // it may have learned from what did not happen
         // The next batch gives the same numbers to other entries, whose names are not those cached.
         inner.names.renames.begin_change();
         inner.names.renames.end_change();
@@ -174,18 +189,20 @@ fn write_batch(
 
 fn try_batch(
     inner: &Inner,
+    memory: &Memory,
     requests: &[&ChangeRequest],
 ) -> Result<Vec<Result<Outcome, Error>>, Fault> {
     let mut writing = Writing {
-        inner,
+        ground: Ground::new(inner, memory),
         batch: inner.store.batch()?,
         catalogue: inner.catalogue.load_full(),
-        names_are_cached: true,
-        judge: None,
         changed: false,
         renamed: false,
         reshaped: false,
     };
+    let under = &writing.ground;
+    let schema = &writing.catalogue.schema;
+    memory.lens.focus(Some(inner.shape.now()), schema, &under.suffixes, &under.rules);
     let mut results = Vec::with_capacity(requests.len());
     for request in requests {
         match writing.one(request) {
@@ -201,15 +218,59 @@ fn try_batch(
     Ok(results)
 }
 
-struct Writing<'w> {
+/// What a batch stands on, the same for all of its changes: whatever was replaced before a change
+/// was submitted is in force for it.
+struct Ground<'w> {
     inner: &'w Inner,
-    batch: Batch<'w>,
-    catalogue: Arc<Catalogue>,
+    suffixes: Arc<Suffixes>,
+    rules: Arc<AccessRules>,
+    indexes: Arc<Indexes>,
+    memory: &'w Memory,
     /// False once this batch has renamed an entry: cached names may be wrong.
     names_are_cached: bool,
-    /// Of whoever asked for the change before. Good until a change that may have moved what the
-    /// rules name, or who is a member of it.
-    judge: Option<(Subject, Arc<Judge>)>,
+}
+
+impl<'w> Ground<'w> {
+    fn new(inner: &'w Inner, memory: &'w Memory) -> Ground<'w> {
+        Ground {
+            inner,
+            suffixes: inner.suffixes.load_full(),
+            rules: inner.rules.load_full(),
+            indexes: inner.indexes(),
+            memory,
+            names_are_cached: true,
+        }
+    }
+
+    fn tree<'t>(&'t self, batch: &'t Batch<'_>, catalogue: Arc<Catalogue>) -> Tree<'t> {
+        Tree { lens: Some(&self.memory.lens), ..self.tree_without_lens(batch, catalogue) }
+    }
+
+    /// In the middle of a change, when it is not known yet what has to be forgotten.
+    fn tree_without_lens<'t>(
+        &'t self,
+        batch: &'t Batch<'_>,
+        catalogue: Arc<Catalogue>,
+    ) -> Tree<'t> {
+        let renames = &self.inner.names.renames;
+        Tree {
+            reader: batch.reader(),
+            catalogue,
+            suffixes: Arc::clone(&self.suffixes),
+            names: &self.inner.names,
+            epoch: Some(renames.now()).filter(|now| self.names_are_cached && now % 2 == 0),
+            rules: Arc::clone(&self.rules),
+            rule_filters: OnceCell::new(),
+            lens: None,
+            memo: Memo::default(),
+        }
+    }
+}
+
+struct Writing<'w> {
+    ground: Ground<'w>,
+    batch: Batch<'w>,
+    catalogue: Arc<Catalogue>,
     changed: bool,
     renamed: bool,
     /// What a lens remembers is no longer true.
@@ -220,105 +281,99 @@ impl Writing<'_> {
     fn one(&mut self, request: &ChangeRequest) -> Result<Outcome, Error> {
         let stamp = self.stamp(&request.change);
         let mut outcome = Outcome::default();
-        let (prepared, author, judge) = {
-            let tree = self.tree(&self.batch, self.catalogue.clone());
-            let judge = self.judge(&tree, &request.subject)?;
+        let prepared = {
+            let tree = self.ground.tree(&self.batch, Arc::clone(&self.catalogue));
+            let judge = Judge::new(&tree, &request.subject)?;
             let preparing = Preparing {
                 tree: &tree,
                 judge: &judge,
                 subject: &request.subject,
                 controls: &request.controls,
                 stamp: &stamp,
+                obeying: &self.ground.memory.obeying,
             };
             let prepared = prepare(&preparing, request)?;
             if let (Some(attributes), Some(id)) = (&request.controls.pre_read, id_before(&prepared))
             {
                 outcome.pre_read = Some(read_entry(&tree, &judge, id, attributes)?);
             }
-            (prepared, preparing.author(), judge)
+            prepared
         };
-        self.judge = leaves_judges(&prepared).then(|| (request.subject.clone(), judge));
         if matches!(prepared, Prepared::Nothing) {
             return Ok(outcome);
         }
-        let performed = self.perform(&prepared, author, stamp.time_ms)?;
+        let performed = self.perform(&prepared, author(&request.subject), stamp.time_ms)?;
         outcome.commit = performed.commit;
         if let (Some(attributes), Some(id)) = (&request.controls.post_read, performed.id) {
-            let tree = self.tree(&self.batch, self.catalogue.clone());
+            let tree = self.ground.tree(&self.batch, Arc::clone(&self.catalogue));
             let judge = Judge::new(&tree, &request.subject)?;
             outcome.post_read = Some(read_entry(&tree, &judge, id, attributes)?);
         }
         Ok(outcome)
     }
 
-    fn judge(&self, tree: &Tree<'_>, subject: &Subject) -> Result<Arc<Judge>, Fault> {
-        match &self.judge {
-            Some((who, judge)) if who == subject && judge.is_by(&tree.rules) => Ok(judge.clone()),
-            _ => Ok(Arc::new(Judge::new(tree, subject)?)),
-        }
-    }
-
     fn perform(
         &mut self,
         prepared: &Prepared,
-        author: String,
+        author: &str,
         time_ms: u64,
     ) -> Result<Performed, Fault> {
         self.changed = true;
-        self.reshaped |= reshapes(prepared);
-        let renames = matches!(prepared, Prepared::Rename(_));
-        self.names_are_cached &= !renames;
-        let (inner, cached) = (self.inner, self.names_are_cached);
+        self.ground.names_are_cached &= !matches!(prepared, Prepared::Rename(_));
+        let ground = &self.ground;
         let mut performing = Performing {
             batch: &mut self.batch,
-            catalogue: self.catalogue.clone(),
-            indexes: self.inner.indexes(),
+            catalogue: Arc::clone(&self.catalogue),
+            indexes: Arc::clone(&ground.indexes),
             author,
             time_ms,
         };
         let performed = performing.perform(prepared, &|batch, catalogue, act| {
-            act(&tree_over(inner, batch, catalogue, cached))
+            act(&ground.tree_without_lens(batch, catalogue))
         })?;
         self.catalogue = performing.catalogue;
         self.renamed |= performed.renamed;
+        self.reshaped |= performed.reshaping != Reshaping::None;
+        ground.memory.lens.forget(performed.reshaping);
         Ok(performed)
-    }
-
-    fn tree<'t>(&'t self, batch: &'t Batch<'_>, catalogue: Arc<Catalogue>) -> Tree<'t> {
-        tree_over(self.inner, batch, catalogue, self.names_are_cached)
     }
 
     fn stamp(&self, change: &Change) -> Stamp {
         let mut uuid = [0u8; 16];
         if matches!(change, Change::Add { .. }) {
-            self.inner.clock.random(&mut uuid);
+            self.ground.inner.clock.random(&mut uuid);
         }
-        Stamp { time_ms: self.inner.clock.now_ms(), uuid }
+        Stamp { time_ms: self.ground.inner.clock.now_ms(), uuid }
     }
 
     /// Makes the batch durable and visible.
     fn commit(mut self, changes: u64) -> Result<(), Fault> {
         self.trim(changes)?;
-        let known = self.inner.catalogue.load_full();
+        let inner = self.ground.inner;
+        let known = inner.catalogue.load_full();
         // Published first: whoever sees the new rows must know the numbers in them.
-        self.inner.catalogue.store(self.catalogue.clone());
-        let changing =
-            [(self.renamed, &self.inner.names.renames), (self.reshaped, &self.inner.shape)];
+        inner.catalogue.store(Arc::clone(&self.catalogue));
+        let changing = [(self.renamed, &inner.names.renames), (self.reshaped, &inner.shape)];
         let changing = changing.into_iter().filter_map(|(does, epoch)| does.then_some(epoch));
         changing.clone().for_each(EpochCounter::begin_change);
         let committed = self.batch.commit();
         changing.for_each(EpochCounter::end_change);
         if committed.is_err() {
-            self.inner.catalogue.store(known);
+            inner.catalogue.store(known);
         }
         match committed {
             Err(fault @ Fault::Full) => Err(fault),
             Err(fault) => {
                 tracing::error!(%fault, "a commit failed; no more changes until a restart");
-                self.inner.poisoned.store(true, Ordering::SeqCst);
+                inner.poisoned.store(true, Ordering::SeqCst);
                 Err(fault)
             }
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if self.reshaped {
+                    self.ground.memory.lens.settle(inner.shape.now());
+                }
+                Ok(())
+            }
         }
     }
 
@@ -331,13 +386,13 @@ impl Writing<'_> {
 
     /// The oldest change that is neither too old nor too much, looking at no more than `rows_max`.
     fn first_kept(&self, rows_max: u64) -> Result<CommitNumber, Fault> {
-        let settings = &self.inner.settings;
+        let settings = &self.ground.inner.settings;
         let reader = self.batch.reader();
         let first = reader.counters()?.first_commit;
         if reader.changes_bytes()? > settings.changes_kept_bytes {
             return Ok(CommitNumber(first.0.saturating_add(rows_max)));
         }
-        let oldest = self.inner.clock.now_ms().saturating_sub(settings.changes_kept_ms);
+        let oldest = self.ground.inner.clock.now_ms().saturating_sub(settings.changes_kept_ms);
         let limit = usize::try_from(rows_max).unwrap_or(usize::MAX);
         for row in reader.changes_from(first)?.take(limit) {
             let (number, change) = row?;
@@ -346,49 +401,6 @@ impl Writing<'_> {
             }
         }
         Ok(CommitNumber(first.0.saturating_add(rows_max)))
-    }
-}
-
-/// Whether the change makes something untrue that a lens may remember: which entries there are,
-/// where they stand, links between them, what is a referral or an alias.
-fn reshapes(prepared: &Prepared) -> bool {
-    match prepared {
-        Prepared::Nothing => false,
-        Prepared::Add(_) | Prepared::Delete(_) | Prepared::Rename(_) => true,
-        Prepared::Modify(modify) => {
-            let [before, after] = [&modify.before, &modify.after]
-                .map(|entry| entry.find("objectclass").map(|found| &found.values));
-            !modify.links.is_empty() || before != after
-        }
-    }
-}
-
-fn tree_over<'t>(
-    inner: &'t Inner,
-    batch: &'t Batch<'_>,
-    catalogue: Arc<Catalogue>,
-    names_are_cached: bool,
-) -> Tree<'t> {
-    let epoch = names_are_cached.then(|| inner.names.renames.now()).filter(|epoch| epoch % 2 == 0);
-    Tree {
-        reader: batch.reader(),
-        catalogue,
-        suffixes: inner.suffixes.load_full(),
-        names: &inner.names,
-        epoch,
-        rules: inner.rules.load_full(),
-        rule_filters: OnceCell::new(),
-        lens: None,
-        memo: Memo::default(),
-    }
-}
-
-/// Whether what the rules make of an asker is the same afterwards: no name and no link has changed.
-fn leaves_judges(prepared: &Prepared) -> bool {
-    match prepared {
-        Prepared::Nothing => true,
-        Prepared::Modify(modify) => modify.links.is_empty(),
-        Prepared::Add(_) | Prepared::Delete(_) | Prepared::Rename(_) => false,
     }
 }
 
