@@ -64,6 +64,11 @@ impl EntryValues {
         }
     }
 
+    /// Whether there is more than one.
+    pub(crate) fn are_several(&self) -> bool {
+        self.iter().nth(1).is_some()
+    }
+
     pub(crate) fn to_vec(&self) -> Vec<Vec<u8>> {
         self.iter().map(<[u8]>::to_vec).collect()
     }
@@ -137,17 +142,33 @@ impl Entry {
         std::str::from_utf8(self.find(key)?.values.iter().next()?).ok()
     }
 
-    /// The attributes that `other` does not have with the same values.
-    pub(crate) fn differing<'e>(&'e self, other: &Entry) -> Vec<&'e EntryAttribute> {
-        let same = |(position, mine): &(usize, &EntryAttribute)| {
-            // Most changes leave the order as it is.
-            let beside = other.attributes.get(*position);
-            let beside = beside.filter(|held| Arc::ptr_eq(&held.described, &mine.described));
-            let theirs = beside.or_else(|| other.find(&mine.described.key));
-            theirs.is_some_and(|held| held.values == mine.values)
-        };
-        let all = self.attributes.iter().enumerate();
-        all.filter(|attribute| !same(attribute)).map(|(_, mine)| mine).collect()
+    /// The attributes that are not the same in both: as they are here, and as they are in `other`.
+    pub(crate) fn differing<'e>(
+        &'e self,
+        other: &'e Entry,
+    ) -> (Vec<&'e EntryAttribute>, Vec<&'e EntryAttribute>) {
+        let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+        let mut one = self.attributes.as_slice();
+        let mut two = other.attributes.as_slice();
+        // Most changes leave the order as it is, and most attributes as they are.
+        while let ([first, rest @ ..], [second, rest_of_other @ ..]) = (one, two) {
+            if !Arc::ptr_eq(&first.described, &second.described) {
+                break;
+            }
+            if first.values != second.values {
+                mine.push(first);
+                theirs.push(second);
+            }
+            (one, two) = (rest, rest_of_other);
+        }
+        mine.extend(one.iter().filter(|held| !other.has(held)));
+        theirs.extend(two.iter().filter(|held| !self.has(held)));
+        (mine, theirs)
+    }
+
+    fn has(&self, attribute: &EntryAttribute) -> bool {
+        let held = self.find(&attribute.described.key);
+        held.is_some_and(|held| held.values == attribute.values)
     }
 
     /// Puts the attribute's values in place of whatever is there; none removes it.

@@ -32,6 +32,9 @@ pub(crate) struct Performing<'b, 's> {
 pub(crate) type Look<'l> = &'l dyn Fn(&Batch<'_>, Arc<Catalogue>, Act<'_>) -> Result<(), Fault>;
 pub(crate) type Act<'a> = &'a mut dyn FnMut(&Tree<'_>) -> Result<(), Fault>;
 
+/// The attributes that a change touched: as they were, and as they are.
+pub(crate) type Differing<'e> = (Vec<&'e EntryAttribute>, Vec<&'e EntryAttribute>);
+
 /// What performing came to.
 pub(crate) struct Performed {
     pub id: Option<EntryId>,
@@ -85,13 +88,15 @@ impl Performing<'_, '_> {
     }
 
     fn perform_modify(&mut self, modify: &PreparedModify) -> Result<Performed, Fault> {
-        self.update(modify)?;
-        let record = record::modified(&modify.before, &modify.after, &modify.links);
+        let differing = modify.before.differing(&modify.after);
+        self.update(modify, &differing)?;
+        let record = record::modified(&differing, &modify.links);
         let commit =
             self.log(record::Kind::Modify, modify.id, &modify.after, &modify.dn, &record)?;
-        let [before, after] = [&modify.before, &modify.after]
-            .map(|entry| entry.find("objectclass").map(|found| &found.values));
-        let reshapes = !modify.links.is_empty() || before != after;
+        let is_class = |held: &&EntryAttribute| held.described.key == "objectclass";
+        let reshapes = !modify.links.is_empty()
+            || differing.0.iter().any(is_class)
+            || differing.1.iter().any(is_class);
         let reshaping = if reshapes { Reshaping::Linked } else { Reshaping::None };
         Ok(Performed { id: Some(modify.id), commit, renamed: false, reshaping })
     }
@@ -101,9 +106,10 @@ impl Performing<'_, '_> {
         rename: &PreparedRename,
         look: Look<'_>,
     ) -> Result<Performed, Fault> {
-        self.rename(rename)?;
+        let differing = rename.before.differing(&rename.after);
+        self.rename(rename, &differing)?;
         self.bind_loose(&rename.reversed, look)?;
-        let record = record::renamed(&rename.before, &rename.after, &rename.new_dn);
+        let record = record::renamed(&differing, &rename.new_dn);
         let commit =
             self.log(record::Kind::Rename, rename.id, &rename.after, &rename.dn, &record)?;
         // Also of a leaf: it may have had children once, and its name is cached since.
@@ -131,19 +137,19 @@ impl Performing<'_, '_> {
         Ok(id)
     }
 
-    fn update(&mut self, modify: &PreparedModify) -> Result<(), Fault> {
+    fn update(&mut self, modify: &PreparedModify, differing: &Differing<'_>) -> Result<(), Fault> {
         self.change_links(modify.id, &modify.links)?;
         let flags = self.flags_after(modify.id, &modify.before, &modify.links)?;
         self.put(modify.id, &modify.after, flags)?;
-        self.repost(modify.id, &modify.before, &modify.after)
+        self.repost(modify.id, differing, &modify.after)
     }
 
-    fn rename(&mut self, rename: &PreparedRename) -> Result<(), Fault> {
+    fn rename(&mut self, rename: &PreparedRename, differing: &Differing<'_>) -> Result<(), Fault> {
         self.batch.move_node(rename.id, rename.new_parent, &rename.name_key, &rename.after.rdn)?;
         self.change_links(rename.id, &rename.links)?;
         let flags = self.flags_after(rename.id, &rename.before, &rename.links)?;
         self.put(rename.id, &rename.after, flags)?;
-        self.repost(rename.id, &rename.before, &rename.after)
+        self.repost(rename.id, differing, &rename.after)
     }
 
     /// Whether there were links to it or from it.
@@ -323,10 +329,14 @@ impl Performing<'_, '_> {
     }
 
     /// Only the attributes that differ have other keys, so only theirs are made.
-    fn repost(&mut self, id: EntryId, before: &Entry, after: &Entry) -> Result<(), Fault> {
-        let (old, new) = (before.differing(after), after.differing(before));
-        let mut gone = self.index_keys(old.iter().copied());
-        let mut came = self.index_keys(new.iter().copied());
+    fn repost(
+        &mut self,
+        id: EntryId,
+        differing: &Differing<'_>,
+        after: &Entry,
+    ) -> Result<(), Fault> {
+        let mut gone = self.index_keys(differing.0.iter().copied());
+        let mut came = self.index_keys(differing.1.iter().copied());
         let stay: Vec<_> =
             gone.iter().filter(|key| came.binary_search(key).is_ok()).cloned().collect();
         gone.retain(|key| stay.binary_search(key).is_err());

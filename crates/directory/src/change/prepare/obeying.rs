@@ -1,15 +1,16 @@
 //! Shapes of entries that obey the schema, so that the next entry of the same shape is not checked
 //! from the beginning: most entries of a tree are made alike.
 //!
-//! A shape is all that `schema::check` looks at, so what it found once it would find again.
+//! A shape is all that `schema::check` looks at, so what it has let pass once it would let pass
+//! again. One that was refused is not remembered: the refusal says more than the shape.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::schema::Schema;
-use crate::schema::check::EntryToCheck;
+use crate::entry::Entry;
+use crate::schema::{AttributeType, Schema};
 
 /// Shapes that are remembered; the oldest makes room.
 const SHAPES_MAX: usize = 16;
@@ -25,27 +26,40 @@ struct Known {
     oldest: usize,
 }
 
-/// Numbers of types and classes' names, each part with its length in front.
-pub(crate) type Shape = SmallVec<[u8; 256]>;
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    relaxes: bool,
+    /// How many of the numbers are of attributes; the rest is of the relative name.
+    attributes: usize,
+    /// Of each type, and whether it has more values than one.
+    types: SmallVec<[(u32, bool); 32]>,
+    /// The names, each with its length in front.
+    classes: SmallVec<[u8; 128]>,
+}
 
-pub(crate) fn shape(entry: &EntryToCheck<'_>, relaxes: bool) -> Shape {
-    let mut shape = Shape::new();
-    shape.push(u8::from(relaxes));
-    for count in [entry.attributes.len(), entry.rdn_types.len()] {
-        shape.extend_from_slice(&count.to_le_bytes());
+impl Shape {
+    /// `linked` are attributes that the entry has beside its own.
+    pub(crate) fn of(
+        entry: &Entry,
+        linked: &[(&AttributeType, usize)],
+        classes: &[&[u8]],
+        rdn_types: &[&AttributeType],
+        relaxes: bool,
+    ) -> Shape {
+        let own = entry.attributes.iter();
+        let own =
+            own.filter_map(|held| Some((held.described.type_index?, held.values.are_several())));
+        let linked = linked.iter().map(|(kind, count)| (kind.index, *count > 1));
+        let mut types: SmallVec<[(u32, bool); 32]> = own.chain(linked).collect();
+        let attributes = types.len();
+        types.extend(rdn_types.iter().map(|kind| (kind.index, false)));
+        let mut names = SmallVec::new();
+        for class in classes {
+            names.extend_from_slice(&class.len().to_le_bytes());
+            names.extend_from_slice(class);
+        }
+        Shape { relaxes, attributes, types, classes: names }
     }
-    for (kind, count) in entry.attributes {
-        // None, one, or too many for one: that is all that is asked.
-        shape.extend_from_slice(&(kind.index * 4 + (*count).min(2) as u32).to_le_bytes());
-    }
-    for kind in entry.rdn_types {
-        shape.extend_from_slice(&kind.index.to_le_bytes());
-    }
-    for class in entry.classes {
-        shape.extend_from_slice(&class.len().to_le_bytes());
-        shape.extend_from_slice(class);
-    }
-    shape
 }
 
 impl Obeying {

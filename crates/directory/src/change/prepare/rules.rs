@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ldap::dn::Rdn;
 use ldap::result::ResultCode;
+use smallvec::SmallVec;
 
 use crate::access::Rights;
 use crate::catalogue::Described;
@@ -11,7 +12,7 @@ use crate::change::NewAttribute;
 use crate::change::apply::Explained;
 use crate::change::prepare::Preparing;
 use crate::change::prepare::links::Links;
-use crate::change::prepare::obeying::shape;
+use crate::change::prepare::obeying::Shape;
 use crate::entry::{Entry, equality_key};
 use crate::refusal::{Error, Refusal};
 use crate::schema::check::{EntryToCheck, check_entry};
@@ -92,31 +93,29 @@ impl Preparing<'_, '_> {
         relaxes: bool,
     ) -> Result<&str, Error> {
         let schema = self.schema();
-        let mut present: Vec<(&AttributeType, usize)> =
-            Vec::with_capacity(entry.attributes.len() + 2);
-        for attribute in &entry.attributes {
-            if let Some(kind) = attribute.described.attribute_type(schema) {
-                present.push((kind, attribute.values.len()));
-            }
-        }
+        let mut linked: Vec<(&AttributeType, usize)> = Vec::new();
         for described in &links.attributes() {
             if let Some(kind) = described.attribute_type(schema) {
                 let count = links.count(described, 2)?;
                 if count > 0 {
-                    present.push((kind, count));
+                    linked.push((kind, count));
                 }
             }
         }
         let classes = entry.values("objectclass");
         let rdn_types = rdns.iter().flat_map(|rdn| &rdn.values);
-        let rdn_types: Vec<&AttributeType> =
+        let rdn_types: SmallVec<[&AttributeType; 4]> =
             rdn_types.filter_map(|part| schema.attribute_type(&part.attribute)).collect();
-        let mut to_check =
-            EntryToCheck { classes: &classes, attributes: &present, rdn_types: &rdn_types };
-        let shape = shape(&to_check, relaxes);
+        let shape = Shape::of(entry, &linked, &classes, &rdn_types, relaxes);
         if let Some(structural) = self.obeying.structural(self.tree.schema(), &shape) {
             return Ok(class_name(schema, structural));
         }
+        let held = entry.attributes.iter().filter_map(|attribute| {
+            Some((attribute.described.attribute_type(schema)?, attribute.values.len()))
+        });
+        let present: Vec<_> = held.chain(linked).collect();
+        let mut to_check =
+            EntryToCheck { classes: &classes, attributes: &present, rdn_types: &rdn_types };
         let excused = match before {
             Some(before) => self.excused(before, &classes, links, &present)?,
             None => Vec::new(),
