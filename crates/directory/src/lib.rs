@@ -46,6 +46,7 @@ pub mod view;
 
 pub use change::{
     Change, ChangeControls, ChangeRequest, Modification, NewAttribute, Outcome, ReadEntry, Reply,
+    WakingReply,
 };
 pub use credentials::{BindTarget, Rehash, Verdict};
 pub use directory::{Directory, OpenError, Settings};

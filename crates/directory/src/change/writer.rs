@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
+use std::task::Waker;
 
 use ldap::result::ResultCode;
 
@@ -18,7 +19,7 @@ use crate::catalogue::Catalogue;
 use crate::change::perform::{Performed, Performing};
 use crate::change::prepare::obeying::Obeying;
 use crate::change::prepare::{Prepared, Preparing, Stamp, author, prepare};
-use crate::change::{Change, ChangeRequest, Outcome, ReadEntry, Reply};
+use crate::change::{Change, ChangeRequest, Outcome, ReadEntry, WakingReply};
 use crate::directory::Inner;
 use crate::epoch::EpochCounter;
 use crate::index::Indexes;
@@ -55,10 +56,10 @@ impl Job {
 }
 
 /// A reply that is sent exactly once: a dropped one says that the writer failed.
-pub(crate) struct Answer(Option<Reply>);
+pub(crate) struct Answer(Option<WakingReply>);
 
 impl Answer {
-    pub(crate) fn new(reply: Reply) -> Answer {
+    pub(crate) fn new(reply: WakingReply) -> Answer {
         Answer(Some(reply))
     }
 
@@ -67,17 +68,27 @@ impl Answer {
         self.0 = None;
     }
 
-    fn send(mut self, result: Result<Outcome, Error>) {
+    fn send(mut self, result: Result<Outcome, Error>, woken: &mut Woken) {
         if let Some(reply) = self.0.take() {
-            reply(result);
+            woken.0.extend(reply(result));
         }
+    }
+}
+
+/// Woken when it is dropped, that is in any case: once all answers are given.
+#[derive(Default)]
+struct Woken(Vec<Waker>);
+
+impl Drop for Woken {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(Waker::wake);
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
         if let Some(reply) = self.0.take() {
-            reply(Err(Error::Fault(Fault::Poisoned)));
+            drop(Woken(reply(Err(Error::Fault(Fault::Poisoned))).into_iter().collect()));
         }
     }
 }
@@ -126,23 +137,25 @@ fn write(inner: &Inner, memory: &Memory, waiting: Vec<Waiting>) {
     if inner.poisoned.load(Ordering::SeqCst) {
         return; // dropped answers say so
     }
+    let mut woken = Woken::default();
     let requests: Vec<&ChangeRequest> = waiting.iter().map(|(request, _)| &**request).collect();
     match write_batch(inner, memory, &requests) {
         Ok(results) => {
             for ((_, answer), result) in waiting.into_iter().zip(results) {
-                answer.send(result);
+                answer.send(result, &mut woken);
             }
         }
         Err(_) if waiting.len() > 1 => {
             for (request, answer) in waiting {
                 let result = write_batch(inner, memory, &[&request]);
-                answer.send(single(result));
+                answer.send(single(result), &mut woken);
             }
         }
         Err(fault) => {
             let mut fault = Some(fault);
             for (_, answer) in waiting {
-                answer.send(Err(refuse_or_fault(fault.take().unwrap_or(Fault::Poisoned))));
+                let fault = fault.take().unwrap_or(Fault::Poisoned);
+                answer.send(Err(refuse_or_fault(fault)), &mut woken);
             }
         }
     }
