@@ -148,7 +148,7 @@ fn write(inner: &Inner, memory: &Memory, waiting: Vec<Waiting>) {
         Err(_) if waiting.len() > 1 => {
             for (request, answer) in waiting {
                 let result = write_batch(inner, memory, &[&request]);
-                answer.send(single(result), &mut woken);
+                answer.send(single(result), &mut Woken::default());
             }
         }
         Err(fault) => {
