@@ -40,6 +40,8 @@ pub(crate) const SECRETS: [&str; 8] = [
 /// One attribute description under the schema in force.
 #[derive(Debug)]
 pub(crate) struct Described {
+    /// Where the catalogue has it; none for a description that was only asked for.
+    pub number: Option<AttributeId>,
     /// Lower case, options sorted: what descriptions are compared by.
     pub key: String,
     /// As it is written into entries: the schema's spelling.
@@ -65,6 +67,7 @@ impl Described {
             text.push_str(option);
         }
         Described {
+            number: None,
             key: text.to_lowercase(),
             text,
             type_key: kind.key.clone(),
@@ -84,6 +87,7 @@ impl Described {
         let options = key.split(';').skip(1).map(str::to_owned).collect();
         let text = text.to_owned();
         Described {
+            number: None,
             key,
             text,
             type_key,
@@ -120,6 +124,7 @@ pub(crate) struct Catalogue {
     ids: HashMap<String, AttributeId>,
     /// By the index of the attribute type.
     of_type: Vec<OfType>,
+    links: Vec<AttributeId>,
 }
 
 impl Catalogue {
@@ -127,8 +132,13 @@ impl Catalogue {
         schema: Arc<Schema>,
         dictionary: impl Iterator<Item = (AttributeId, &'t str)>,
     ) -> Catalogue {
-        let mut catalogue =
-            Catalogue { schema, by_id: Vec::new(), ids: HashMap::new(), of_type: Vec::new() };
+        let mut catalogue = Catalogue {
+            schema,
+            by_id: Vec::new(),
+            ids: HashMap::new(),
+            of_type: Vec::new(),
+            links: Vec::new(),
+        };
         for (id, text) in dictionary {
             catalogue.insert(id, text);
         }
@@ -136,10 +146,11 @@ impl Catalogue {
     }
 
     fn insert(&mut self, id: AttributeId, text: &str) {
-        let described = match AttributeDescription::parse(&self.schema, text) {
+        let mut described = match AttributeDescription::parse(&self.schema, text) {
             Ok(description) => Described::of(&description),
             Err(_) => Described::opaque(text),
         };
+        described.number = Some(id);
         let position = id.0 as usize;
         if self.by_id.len() <= position {
             self.by_id.resize(position + 1, None);
@@ -156,6 +167,9 @@ impl Catalogue {
                 of_type.bare = Some(id);
             }
             kind = at.superior.and_then(|index| schema.attribute_type_at(index));
+        }
+        if described.link {
+            self.links.push(id);
         }
         if let Some(slot) = self.by_id.get_mut(position) {
             *slot = Some(Arc::new(described));
@@ -178,6 +192,7 @@ impl Catalogue {
             by_id: self.by_id.clone(),
             ids: self.ids.clone(),
             of_type: self.of_type.clone(),
+            links: self.links.clone(),
         };
         for (id, text) in new {
             catalogue.insert(*id, text);
@@ -204,6 +219,11 @@ impl Catalogue {
     /// The number of a type's own description, given the type's index.
     pub(crate) fn bare(&self, type_index: u32) -> Option<AttributeId> {
         self.of_type.get(type_index as usize)?.bare
+    }
+
+    /// The descriptions of which some entry may have links.
+    pub(crate) fn link_attributes(&self) -> impl Iterator<Item = &Arc<Described>> {
+        self.links.iter().filter_map(|id| self.described(*id))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (AttributeId, &Arc<Described>)> {

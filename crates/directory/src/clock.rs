@@ -33,7 +33,14 @@ pub(crate) fn generalized_time(ms: u64) -> String {
     let seconds = ms / 1000;
     let (year, month, day) = civil(seconds / 86_400);
     let rest = seconds % 86_400;
-    format!("{year:04}{month:02}{day:02}{:02}{:02}{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+    let mut text = String::with_capacity(15);
+    // Digit by digit: every change is stamped.
+    let pairs = [year / 100, year % 100, month, day, rest / 3600, rest / 60 % 60, rest % 60];
+    for pair in pairs {
+        text.extend([pair / 10 % 10, pair % 10].map(|digit| char::from(b'0' + digit as u8)));
+    }
+    text.push('Z');
+    text
 }
 
 /// Year, month and day of a day number since 1970-01-01 (Gregorian, proleptic).

@@ -12,7 +12,7 @@ use ldap::result::ResultCode;
 use crate::access::{AccessRules, RuleError, RuleText};
 use crate::catalogue::Catalogue;
 use crate::change::writer::{Answer, Job, run};
-use crate::change::{ChangeRequest, Outcome, Reply, secrets};
+use crate::change::{ChangeRequest, Outcome, Reply, WakingReply, secrets};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::Verifying;
 use crate::epoch::EpochCounter;
@@ -219,6 +219,17 @@ impl Directory {
     /// Queues a change. `reply` is called from the writer once the change is durable or refused; an
     /// error here means that it was not queued at all.
     pub fn submit(&self, request: ChangeRequest, reply: Reply) -> Result<(), Refusal> {
+        self.submit_waking(
+            request,
+            Box::new(move |result| {
+                reply(result);
+                None
+            }),
+        )
+    }
+
+    /// The same for a reply that wakes somebody.
+    pub fn submit_waking(&self, request: ChangeRequest, reply: WakingReply) -> Result<(), Refusal> {
         if self.0.inner.poisoned.load(Ordering::SeqCst) {
             return Err(Refusal::new(
                 ResultCode::UNAVAILABLE,

@@ -1,6 +1,6 @@
 //! The access rules applied to the tree: what `access` asks, answered from rows.
 
-use crate::access::{AccessRules, AskerRules, EntryAccess, Rights, RuleFilter, Target};
+use crate::access::{AskerRules, EntryAccess, Rights, RuleFilter, Target};
 use crate::catalogue::Described;
 use crate::lens::Lens;
 use crate::names::Resolved;
@@ -226,11 +226,6 @@ impl Judge {
     pub(crate) fn in_passing(tree: &Tree<'_>, subject: &Subject) -> Result<Judge, Fault> {
         let resolved = tree.resolved_rule_names()?;
         Ok(Judge { asker: Arc::new(tree.rules.for_asker(subject, tree, resolved)?) })
-    }
-
-    /// Whether it judges by these rules.
-    pub(crate) fn is_by(&self, rules: &Arc<AccessRules>) -> bool {
-        Arc::ptr_eq(self.asker.rules(), rules)
     }
 
     pub(crate) fn of<'a, T: Target>(&'a self, target: &'a T) -> EntryAccess<'a, T> {

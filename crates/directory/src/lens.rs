@@ -20,6 +20,21 @@ use crate::ruling::Ruling;
 use crate::store::EntryId;
 use crate::subject::Subject;
 
+/// What one change of the writer did to the shape of the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reshaping {
+    /// Nothing.
+    None,
+    /// An entry more, that no link leads to or from.
+    Grown,
+    /// This entry less; no link led to it or from it.
+    Shrunk(EntryId),
+    /// Other links of an entry, or other classes.
+    Linked,
+    /// Anything else.
+    Anyhow,
+}
+
 /// Names that are remembered; the oldest makes room.
 const NAMES_MAX: usize = 8;
 /// Longer names are not remembered: they are rare, and a lens is small.
@@ -59,6 +74,12 @@ pub(crate) struct Overview {
     pub entry_count: u64,
     pub has_referrals: bool,
     pub has_aliases: bool,
+}
+
+impl Overview {
+    /// Whoever needs to know must look.
+    const UNSURE: Overview =
+        Overview { entry_count: u64::MAX, has_referrals: true, has_aliases: true };
 }
 
 #[derive(Debug, Default)]
@@ -124,6 +145,51 @@ impl Lens {
         if known.as_ref().is_none_or(|(known, _)| *known != id) {
             *known = Some((id, Arc::clone(name)));
         }
+    }
+
+    /// The writer's own lens: forgets what the change that it has just made inside its transaction
+    /// may have made untrue. Names and places that are remembered are those of entries that there
+    /// are, so one more entry takes nothing from them.
+    pub(crate) fn forget(&self, reshaping: Reshaping) {
+        match reshaping {
+            Reshaping::None => return,
+            Reshaping::Grown => {
+                if self.resolves(None) {
+                    self.forget_askers();
+                }
+            }
+            Reshaping::Shrunk(id) => {
+                let asks = |(subject, _): &(Subject, _)| subject.entry() == Some(id);
+                if self.resolves(Some(id)) || self.asker.borrow().as_ref().is_some_and(asks) {
+                    self.forget_askers();
+                }
+                self.names.borrow_mut().known.retain(|named| named.id != id);
+            }
+            Reshaping::Linked => {
+                self.asker.replace(None);
+            }
+            Reshaping::Anyhow => self.clear(),
+        }
+        // The indexes do not show this batch yet, so they cannot be asked for referrals.
+        self.overview.set(Some(Overview::UNSURE));
+    }
+
+    /// What was remembered and not forgotten inside the writer's transaction is true of its commit.
+    pub(crate) fn settle(&self, shape: u64) {
+        self.overview.set(None);
+        if let Some(under) = &mut *self.under.borrow_mut() {
+            under.shape = shape;
+        }
+    }
+
+    /// Whether a name in the rules leads there, as far as is known.
+    fn resolves(&self, to: Option<EntryId>) -> bool {
+        self.resolved.borrow().as_ref().is_none_or(|resolved| resolved.contains(&to))
+    }
+
+    fn forget_askers(&self) {
+        self.resolved.replace(None);
+        self.asker.replace(None);
     }
 
     /// The rules for this asker.

@@ -47,6 +47,7 @@ pub mod view;
 
 pub use change::{
     Change, ChangeControls, ChangeRequest, Modification, NewAttribute, Outcome, ReadEntry, Reply,
+    WakingReply,
 };
 pub use credentials::{BindTarget, Rehash, Verdict};
 pub use directory::{Directory, OpenError, Settings};

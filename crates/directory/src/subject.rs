@@ -28,6 +28,16 @@ pub enum Who {
     Operator,
 }
 
+impl Subject {
+    /// The entry that asks, where it is one.
+    pub(crate) fn entry(&self) -> Option<EntryId> {
+        match &self.who {
+            Who::Entry { id, .. } => Some(*id),
+            Who::Anonymous | Who::Name(_) | Who::Operator => None,
+        }
+    }
+}
+
 /// How the connection is protected. Order is strength.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protection {

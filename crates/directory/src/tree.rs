@@ -39,7 +39,7 @@ pub(crate) struct Tree<'t> {
     pub kinds: &'t Kinds,
     /// The rules' own filters, compiled when the first is needed.
     pub rule_filters: OnceCell<Vec<Node>>,
-    /// What is remembered of this shape of the tree; never while writing.
+    /// What is remembered of this shape of the tree.
     pub lens: Option<&'t Lens>,
     pub memo: Memo<'t>,
 }

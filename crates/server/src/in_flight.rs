@@ -1,5 +1,8 @@
 //! What a connection is working on, and how answers from other threads find their way back.
 
+use std::sync::Arc;
+use std::task::Waker;
+
 use directory::password::HashFailed;
 use directory::{Error, Outcome, Verdict};
 use ldap::message::MessageId;
@@ -10,6 +13,7 @@ use crate::audit::Record;
 use crate::operations::bind::Binding;
 use crate::operations::extended::password_modify::PasswordChange;
 use crate::operations::search::RunningSearch;
+use crate::post::Post;
 
 /// One operation, from its request to its response.
 #[derive(Debug)]
@@ -114,6 +118,13 @@ pub(crate) struct Event {
     pub(crate) finished: Box<Finished>,
 }
 
+/// What it says may be secret.
+impl std::fmt::Debug for Event {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Event({})", self.serial)
+    }
+}
+
 pub(crate) enum Finished {
     Changed(Result<Outcome, Error>),
     Verified(Verdict),
@@ -122,16 +133,36 @@ pub(crate) enum Finished {
     Lost,
 }
 
+/// The way of news to one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Events {
+    connection: UnboundedSender<Event>,
+    /// Of the connection's worker, where it has one.
+    post: Option<Arc<Post>>,
+}
+
+impl Events {
+    pub(crate) fn by_post(connection: UnboundedSender<Event>, post: Arc<Post>) -> Events {
+        Events { connection, post: Some(post) }
+    }
+}
+
+impl From<UnboundedSender<Event>> for Events {
+    fn from(connection: UnboundedSender<Event>) -> Events {
+        Events { connection, post: None }
+    }
+}
+
 /// The right to answer one operation once. Dropped without an answer, it says so.
 #[derive(Debug)]
 pub(crate) struct ReplySlot {
-    events: UnboundedSender<Event>,
+    events: Events,
     serial: u64,
     answered: bool,
 }
 
 impl ReplySlot {
-    pub(crate) fn new(events: UnboundedSender<Event>, serial: u64) -> ReplySlot {
+    pub(crate) fn new(events: Events, serial: u64) -> ReplySlot {
         ReplySlot { events, serial, answered: false }
     }
 
@@ -140,9 +171,21 @@ impl ReplySlot {
         self.post(finished);
     }
 
+    /// The same for one of many answers, after which whoever is given back is to be woken.
+    pub(crate) fn send_among_others(mut self, finished: Finished) -> Option<Waker> {
+        self.answered = true;
+        let Some(post) = &self.events.post else {
+            self.post(finished);
+            return None;
+        };
+        let event = Event { serial: self.serial, finished: Box::new(finished) };
+        post.put(self.events.connection.clone(), event)
+    }
+
     fn post(&self, finished: Finished) {
+        let event = Event { serial: self.serial, finished: Box::new(finished) };
         // The connection may be gone: then nobody waits for the answer.
-        let _ = self.events.send(Event { serial: self.serial, finished: Box::new(finished) });
+        let _ = self.events.connection.send(event);
     }
 }
 

@@ -35,6 +35,7 @@ mod listener;
 mod operations;
 mod output;
 mod password_pool;
+mod post;
 mod respond;
 mod root_dse;
 mod service;

@@ -9,12 +9,13 @@ use directory::{Directory, Error, Lens, Protection, Refusal, Subject, Who};
 use ldap::message::{DecodeFailure, DecodeLimits, Message, MessageId, Request};
 use ldap::response::{ResponseOperation, write_notice_of_disconnection};
 use ldap::result::ResultCode;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 use crate::audit::{Origin, Record};
 use crate::controls;
-use crate::in_flight::{Call, Event, Finished, InFlight, Pending, Progress, ReplySlot, Work};
+use crate::in_flight::{
+    Call, Event, Events, Finished, InFlight, Pending, Progress, ReplySlot, Work,
+};
 use crate::limits::Limits;
 use crate::operations::extended::password_modify;
 use crate::operations::{
@@ -107,7 +108,7 @@ pub(crate) struct Session {
     pub(crate) has_more_input: bool,
     connection: u64,
     serials: u64,
-    events: UnboundedSender<Event>,
+    events: Events,
 }
 
 impl Session {
@@ -115,7 +116,7 @@ impl Session {
         shared: Arc<Shared>,
         lens: Lens,
         peer: Peer,
-        events: UnboundedSender<Event>,
+        events: impl Into<Events>,
     ) -> Session {
         let subject =
             Subject { who: Who::Anonymous, address: peer.address, protection: peer.protection };
@@ -137,7 +138,7 @@ impl Session {
             has_more_input: false,
             connection: peer.connection,
             serials: 0,
-            events,
+            events: events.into(),
         }
     }
 

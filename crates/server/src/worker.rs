@@ -15,7 +15,9 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
 use crate::connection::{self, Ending};
+use crate::in_flight::{Event, Events};
 use crate::listener::{Accepted, Carried, Socket};
+use crate::post::Post;
 use crate::session::{LocalUser, Peer, Proof, Session, Shared};
 use crate::settings::Mode;
 use crate::tls::{self, TlsStream};
@@ -23,6 +25,8 @@ use crate::tls::{self, TlsStream};
 thread_local! {
     /// The snapshot that the connections of this thread share while there is work.
     static KEEPER: Rc<Keeper> = Rc::default();
+    /// The writer's answers to the connections of this thread.
+    static POST: Arc<Post> = Arc::default();
 }
 
 /// Nothing is left to do until a client or the writer says something: no snapshot is held so long.
@@ -32,6 +36,12 @@ pub(crate) fn release_snapshot() {
 
 fn lens() -> Lens {
     Lens::keeping(KEEPER.with(Rc::clone))
+}
+
+/// Both ends of the way of news to one of this thread's connections.
+fn events() -> (Events, mpsc::UnboundedReceiver<Event>) {
+    let (sender, events) = mpsc::unbounded_channel();
+    (Events::by_post(sender, POST.with(Arc::clone)), events)
 }
 
 /// What the connections of all workers need besides the session's part.
@@ -52,6 +62,7 @@ pub(crate) async fn work(
     patience: watch::Receiver<Duration>,
 ) {
     let mut tasks = JoinSet::new();
+    let carrying = tokio::task::spawn_local(POST.with(Arc::clone).carry());
     let stopping = stop.clone();
     loop {
         tokio::select! {
@@ -75,6 +86,7 @@ pub(crate) async fn work(
             "connections were cut: they took too long to end"
         );
     }
+    carrying.abort();
 }
 
 /// A panic costs the connection it happened in, and nothing else.
@@ -116,7 +128,7 @@ async fn serve_internet(
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let stream = stream.into_stream()?;
-    let (sender, mut events) = mpsc::unbounded_channel();
+    let (sender, mut events) = events();
     if !peer.start_tls {
         let (stream, proof) = handshake(floor, stream, &mut stop).await?;
         (peer.protection, peer.proof) = (Protection::Tls, proof);
@@ -170,7 +182,7 @@ async fn serve_local(
         start_tls: false,
     };
     tracing::debug!(connection, ?user, "connected on the local socket");
-    let (sender, mut events) = mpsc::unbounded_channel();
+    let (sender, mut events) = events();
     let mut session = Session::new(Arc::clone(&floor.shared), lens(), peer, sender);
     connection::run(stream, &mut session, &mut events, stop).await?;
     Ok(())

@@ -95,7 +95,7 @@ impl AccessRules {
         let mut asker = AskerRules {
             rules: Arc::clone(self),
             is_operator: subject.who == Who::Operator,
-            asker: subject_id(subject),
+            asker: subject.entry(),
             always: RuleMask::default(),
             perhaps: RuleMask::default(),
             possible: RuleMask::default(),
@@ -107,13 +107,6 @@ impl AccessRules {
             }
         }
         Ok(asker)
-    }
-}
-
-fn subject_id(subject: &Subject) -> Option<EntryId> {
-    match &subject.who {
-        Who::Entry { id, .. } => Some(*id),
-        Who::Anonymous | Who::Name(_) | Who::Operator => None,
     }
 }
 

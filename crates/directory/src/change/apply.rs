@@ -13,17 +13,17 @@ use crate::refusal::Refusal;
 use crate::schema::{MatchingRule, Schema};
 
 /// One modification with its attribute explained.
-pub(crate) struct Explained {
+pub(crate) struct Explained<'r> {
     pub operation: ModifyOperation,
     pub described: Arc<Described>,
-    pub values: Vec<Vec<u8>>,
+    pub values: &'r [Vec<u8>],
 }
 
 /// Applies one modification; the entry is left half-changed on refusal, so callers work on a copy.
 pub(crate) fn apply(
     entry: &mut Entry,
     schema: &Schema,
-    modification: &Explained,
+    modification: &Explained<'_>,
     permissive: bool,
 ) -> Result<(), Refusal> {
     match modification.operation {
@@ -46,7 +46,7 @@ fn keys(schema: &Schema, described: &Described, values: &[Vec<u8>]) -> HashSet<V
 fn add(
     entry: &mut Entry,
     schema: &Schema,
-    modification: &Explained,
+    modification: &Explained<'_>,
     permissive: bool,
 ) -> Result<(), Refusal> {
     let described = &modification.described;
@@ -57,7 +57,7 @@ fn add(
     let mut values =
         entry.find(&described.key).map(|held| held.values.to_vec()).unwrap_or_default();
     let mut present = keys(schema, described, &values);
-    for value in &modification.values {
+    for value in modification.values {
         if present.insert(equality_key(schema, equality, value)) {
             values.push(value.clone());
         } else if !permissive {
@@ -74,7 +74,7 @@ fn add(
 fn delete(
     entry: &mut Entry,
     schema: &Schema,
-    modification: &Explained,
+    modification: &Explained<'_>,
     permissive: bool,
 ) -> Result<(), Refusal> {
     let described = &modification.described;
@@ -89,7 +89,7 @@ fn delete(
         entry.remove(&described.key);
         return Ok(());
     }
-    let mut unwanted = keys(schema, described, &modification.values);
+    let mut unwanted = keys(schema, described, modification.values);
     if unwanted.len() < modification.values.len() {
         return Err(repeated(described));
     }
@@ -103,12 +103,17 @@ fn delete(
     Ok(())
 }
 
-fn replace(entry: &mut Entry, schema: &Schema, modification: &Explained) -> Result<(), Refusal> {
+fn replace(
+    entry: &mut Entry,
+    schema: &Schema,
+    modification: &Explained<'_>,
+) -> Result<(), Refusal> {
     let described = &modification.described;
-    if keys(schema, described, &modification.values).len() < modification.values.len() {
+    let values = modification.values;
+    if values.len() > 1 && keys(schema, described, values).len() < values.len() {
         return Err(repeated(described));
     }
-    entry.set(described.clone(), modification.values.clone());
+    entry.set(described.clone(), values.to_vec());
     Ok(())
 }
 
@@ -137,13 +142,17 @@ pub(crate) fn holds_no_integers(described: &Described) -> Refusal {
 }
 
 /// RFC 4525: every value of the attribute grows by the one given integer.
-fn increment(entry: &mut Entry, schema: &Schema, modification: &Explained) -> Result<(), Refusal> {
+fn increment(
+    entry: &mut Entry,
+    schema: &Schema,
+    modification: &Explained<'_>,
+) -> Result<(), Refusal> {
     let described = &modification.described;
     let integer = crate::schema::Syntax::Integer;
     if described.attribute_type(schema).map(|kind| kind.syntax) != Some(integer) {
         return Err(holds_no_integers(described));
     }
-    let [step] = modification.values.as_slice() else {
+    let [step] = modification.values else {
         return Err(Refusal::new(
             ResultCode::PROTOCOL_ERROR,
             "an increment takes exactly one value".to_owned(),
@@ -156,10 +165,12 @@ fn increment(entry: &mut Entry, schema: &Schema, modification: &Explained) -> Re
             format!("the entry has no '{}' to increment", described.text),
         )
     })?;
-    for value in Arc::make_mut(&mut held.values) {
+    let mut values = Vec::new();
+    for value in held.values.iter() {
         let sum = number(value).and_then(|old| old.checked_add(step));
-        *value = sum.ok_or_else(|| out_of_range(described))?.to_string().into_bytes();
+        values.push(sum.ok_or_else(|| out_of_range(described))?.to_string().into_bytes());
     }
+    held.values = values.into();
     Ok(())
 }
 

@@ -19,6 +19,8 @@ pub(crate) mod record;
 pub(crate) mod secrets;
 pub(crate) mod writer;
 
+use std::task::Waker;
+
 use ldap::filter::FilterBytes;
 use ldap::message::ModifyOperation;
 
@@ -154,3 +156,7 @@ pub struct ReadEntry {
 
 /// Called from the writer once the change is durable or refused.
 pub type Reply = Box<dyn FnOnce(Result<Outcome, Error>) + Send>;
+
+/// The same; what it gives back is woken when all changes of the batch are answered, so that a
+/// thread that waits for several is woken once.
+pub type WakingReply = Box<dyn FnOnce(Result<Outcome, Error>) -> Option<Waker> + Send>;

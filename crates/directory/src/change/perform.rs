@@ -10,10 +10,13 @@ use crate::change::prepare::{Prepared, PreparedAdd, PreparedModify, PreparedRena
 use crate::change::record;
 use crate::entry::{Entry, EntryAttribute};
 use crate::index::{Indexes, OwnedKey};
+use crate::lens::Reshaping;
 use crate::names::Resolved;
 use crate::refusal::Fault;
 use crate::store::names::hash16;
-use crate::store::{AttributeId, Batch, EntryBuilder, EntryFlags, EntryId, PostingKey};
+use crate::store::{
+    AttributeId, Batch, EntryBuilder, EntryFlags, EntryId, PostingKey, description,
+};
 use crate::tree::Tree;
 
 /// What the writer needs to perform changes, for the length of one batch.
@@ -21,7 +24,7 @@ pub(crate) struct Performing<'b, 's> {
     pub batch: &'b mut Batch<'s>,
     pub catalogue: Arc<Catalogue>,
     pub indexes: Arc<Indexes>,
-    pub author: String,
+    pub author: &'b str,
     pub time_ms: u64,
 }
 
@@ -29,12 +32,17 @@ pub(crate) struct Performing<'b, 's> {
 pub(crate) type Look<'l> = &'l dyn Fn(&Batch<'_>, Arc<Catalogue>, Act<'_>) -> Result<(), Fault>;
 pub(crate) type Act<'a> = &'a mut dyn FnMut(&Tree<'_>) -> Result<(), Fault>;
 
+/// The attributes that a change touched: as they were, and as they are.
+pub(crate) type Differing<'e> = (Vec<&'e EntryAttribute>, Vec<&'e EntryAttribute>);
+
 /// What performing came to.
 pub(crate) struct Performed {
     pub id: Option<EntryId>,
     pub commit: u64,
     /// Names of other entries may have changed, so cached names are void after the commit.
     pub renamed: bool,
+    /// What a lens may remember that is no longer true.
+    pub reshaping: Reshaping,
 }
 
 impl Performing<'_, '_> {
@@ -43,48 +51,69 @@ impl Performing<'_, '_> {
         prepared: &Prepared,
         look: Look<'_>,
     ) -> Result<Performed, Fault> {
-        let (id, commit, renamed) = match prepared {
-            Prepared::Nothing => (None, 0, false),
-            Prepared::Add(add) => {
-                let id = self.insert(add)?;
-                self.bind_loose(&add.reversed, look)?;
-                let record = record::added(&add.entry, &add.links);
-                (
-                    Some(id),
-                    self.log(record::Kind::Add, id, &add.entry, &self.new_dn(id, look)?, &record)?,
-                    false,
-                )
+        match prepared {
+            Prepared::Nothing => {
+                Ok(Performed { id: None, commit: 0, renamed: false, reshaping: Reshaping::None })
             }
-            Prepared::Delete(removed) => {
-                let mut commit = 0;
-                for one in removed {
-                    self.remove(one)?;
-                    commit = self.log(record::Kind::Delete, one.id, &one.entry, &one.dn, &[])?;
-                }
-                (None, commit, false)
-            }
-            Prepared::Modify(modify) => {
-                self.update(modify)?;
-                let record = record::modified(&modify.before, &modify.after, &modify.links);
-                (
-                    Some(modify.id),
-                    self.log(record::Kind::Modify, modify.id, &modify.after, &modify.dn, &record)?,
-                    false,
-                )
-            }
-            Prepared::Rename(rename) => {
-                self.rename(rename)?;
-                self.bind_loose(&rename.reversed, look)?;
-                let record = record::renamed(&rename.before, &rename.after, &rename.new_dn);
-                (
-                    Some(rename.id),
-                    self.log(record::Kind::Rename, rename.id, &rename.after, &rename.dn, &record)?,
-                    // Also of a leaf: it may have had children once, and its name is cached since.
-                    true,
-                )
-            }
+            Prepared::Add(add) => self.perform_add(add, look),
+            Prepared::Delete(removed) => self.perform_delete(removed),
+            Prepared::Modify(modify) => self.perform_modify(modify),
+            Prepared::Rename(rename) => self.perform_rename(rename, look),
+        }
+    }
+
+    fn perform_add(&mut self, add: &PreparedAdd, look: Look<'_>) -> Result<Performed, Fault> {
+        let id = self.insert(add)?;
+        let bound = self.bind_loose(&add.reversed, look)?;
+        let record = record::added(&add.entry, &add.links);
+        let dn = self.new_dn(id, look)?;
+        let commit = self.log(record::Kind::Add, id, &add.entry, &dn, &record)?;
+        let alone = add.links.is_empty() && !bound;
+        let reshaping = if alone { Reshaping::Grown } else { Reshaping::Anyhow };
+        Ok(Performed { id: Some(id), commit, renamed: false, reshaping })
+    }
+
+    fn perform_delete(&mut self, removed: &[Removed]) -> Result<Performed, Fault> {
+        let mut commit = 0;
+        let mut linked = false;
+        for one in removed {
+            linked |= self.remove(one)?;
+            commit = self.log(record::Kind::Delete, one.id, &one.entry, &one.dn, &[])?;
+        }
+        let reshaping = match removed {
+            [one] if !linked => Reshaping::Shrunk(one.id),
+            _ => Reshaping::Anyhow,
         };
-        Ok(Performed { id, commit, renamed })
+        Ok(Performed { id: None, commit, renamed: false, reshaping })
+    }
+
+    fn perform_modify(&mut self, modify: &PreparedModify) -> Result<Performed, Fault> {
+        let differing = modify.before.differing(&modify.after);
+        self.update(modify, &differing)?;
+        let record = record::modified(&differing, &modify.links);
+        let commit =
+            self.log(record::Kind::Modify, modify.id, &modify.after, &modify.dn, &record)?;
+        let is_class = |held: &&EntryAttribute| held.described.key == "objectclass";
+        let reshapes = !modify.links.is_empty()
+            || differing.0.iter().any(is_class)
+            || differing.1.iter().any(is_class);
+        let reshaping = if reshapes { Reshaping::Linked } else { Reshaping::None };
+        Ok(Performed { id: Some(modify.id), commit, renamed: false, reshaping })
+    }
+
+    fn perform_rename(
+        &mut self,
+        rename: &PreparedRename,
+        look: Look<'_>,
+    ) -> Result<Performed, Fault> {
+        let differing = rename.before.differing(&rename.after);
+        self.rename(rename, &differing)?;
+        self.bind_loose(&rename.reversed, look)?;
+        let record = record::renamed(&differing, &rename.new_dn);
+        let commit =
+            self.log(record::Kind::Rename, rename.id, &rename.after, &rename.dn, &record)?;
+        // Also of a leaf: it may have had children once, and its name is cached since.
+        Ok(Performed { id: Some(rename.id), commit, renamed: true, reshaping: Reshaping::Anyhow })
     }
 
     fn new_dn(&self, id: EntryId, look: Look<'_>) -> Result<String, Fault> {
@@ -108,33 +137,34 @@ impl Performing<'_, '_> {
         Ok(id)
     }
 
-    fn update(&mut self, modify: &PreparedModify) -> Result<(), Fault> {
+    fn update(&mut self, modify: &PreparedModify, differing: &Differing<'_>) -> Result<(), Fault> {
         self.change_links(modify.id, &modify.links)?;
         let flags = self.flags_after(modify.id, &modify.before, &modify.links)?;
         self.put(modify.id, &modify.after, flags)?;
-        self.repost(modify.id, &modify.before, &modify.after)
+        self.repost(modify.id, differing, &modify.after)
     }
 
-    fn rename(&mut self, rename: &PreparedRename) -> Result<(), Fault> {
+    fn rename(&mut self, rename: &PreparedRename, differing: &Differing<'_>) -> Result<(), Fault> {
         self.batch.move_node(rename.id, rename.new_parent, &rename.name_key, &rename.after.rdn)?;
         self.change_links(rename.id, &rename.links)?;
         let flags = self.flags_after(rename.id, &rename.before, &rename.links)?;
         self.put(rename.id, &rename.after, flags)?;
-        self.repost(rename.id, &rename.before, &rename.after)
+        self.repost(rename.id, differing, &rename.after)
     }
 
-    fn remove(&mut self, removed: &Removed) -> Result<(), Fault> {
+    /// Whether there were links to it or from it.
+    fn remove(&mut self, removed: &Removed) -> Result<bool, Fault> {
         let id = removed.id;
         self.post(&self.index_keys(&removed.entry.attributes), id, false)?;
         self.batch.posting_remove_later(&PostingKey::ALL, id)?;
-        self.remove_links(id)?;
+        let linked = self.remove_links(id)?;
         self.batch.remove_node(id)?;
         self.batch.delete_entry(id)?;
-        Ok(())
+        Ok(linked)
     }
 
-    /// Both directions, and what was loose: no dangling name remains.
-    fn remove_links(&mut self, id: EntryId) -> Result<(), Fault> {
+    /// Both directions, and what was loose: no dangling name remains. Whether there was any link.
+    fn remove_links(&mut self, id: EntryId) -> Result<bool, Fault> {
         let reader = self.batch.reader();
         let links: Vec<_> = reader
             .links(id)?
@@ -149,6 +179,7 @@ impl Performing<'_, '_> {
                 loose.push((row.attribute, reversed));
             }
         }
+        let linked = !links.is_empty() || !backlinks.is_empty();
         for (attribute, to) in links {
             self.batch.unlink(id, attribute, to)?;
         }
@@ -162,7 +193,7 @@ impl Performing<'_, '_> {
         for (attribute, reversed) in loose {
             self.batch.remove_loose(id, attribute, &reversed)?;
         }
-        Ok(())
+        Ok(linked)
     }
 
     fn change_links(&mut self, id: EntryId, changes: &[LinkChange]) -> Result<(), Fault> {
@@ -192,8 +223,8 @@ impl Performing<'_, '_> {
         Ok(())
     }
 
-    /// Loose values whose name now is an entry's become links.
-    fn bind_loose(&mut self, reversed: &[u8], look: Look<'_>) -> Result<(), Fault> {
+    /// Loose values whose name now is an entry's become links. Whether there were any.
+    fn bind_loose(&mut self, reversed: &[u8], look: Look<'_>) -> Result<bool, Fault> {
         let mut bound = Vec::new();
         look(self.batch, self.catalogue.clone(), &mut |tree| {
             for row in tree.reader.loose_below(reversed)? {
@@ -211,12 +242,13 @@ impl Performing<'_, '_> {
             }
             Ok(())
         })?;
+        let any = !bound.is_empty();
         for (from, attribute, to, reversed, text) in bound {
             self.batch.remove_loose(from, attribute, &reversed)?;
             self.batch.link(from, attribute, to, &text)?;
             self.mark_links(from)?;
         }
-        Ok(())
+        Ok(any)
     }
 
     /// Sets or clears the flags that make readers look at the link tables.
@@ -253,7 +285,10 @@ impl Performing<'_, '_> {
 
     /// The number of a description, new if it must be.
     fn attribute(&mut self, described: &Described) -> Result<AttributeId, Fault> {
-        self.number(&described.key, &described.text)
+        match described.number {
+            Some(number) => Ok(number),
+            None => self.number(&described.key, &described.text),
+        }
     }
 
     fn number(&mut self, key: &str, text: &str) -> Result<AttributeId, Fault> {
@@ -285,7 +320,7 @@ impl Performing<'_, '_> {
     ) -> Vec<OwnedKey> {
         let mut keys = Vec::new();
         for attribute in attributes {
-            let values = attribute.values.iter().map(Vec::as_slice);
+            let values = attribute.values.iter();
             self.indexes.keys(&self.catalogue.schema, &attribute.described, values, &mut keys);
         }
         keys.sort_unstable();
@@ -294,10 +329,14 @@ impl Performing<'_, '_> {
     }
 
     /// Only the attributes that differ have other keys, so only theirs are made.
-    fn repost(&mut self, id: EntryId, before: &Entry, after: &Entry) -> Result<(), Fault> {
-        let (old, new) = (before.differing(after), after.differing(before));
-        let mut gone = self.index_keys(old.iter().copied());
-        let mut came = self.index_keys(new.iter().copied());
+    fn repost(
+        &mut self,
+        id: EntryId,
+        differing: &Differing<'_>,
+        after: &Entry,
+    ) -> Result<(), Fault> {
+        let mut gone = self.index_keys(differing.0.iter().copied());
+        let mut came = self.index_keys(differing.1.iter().copied());
         let stay: Vec<_> =
             gone.iter().filter(|key| came.binary_search(key).is_ok()).cloned().collect();
         gone.retain(|key| stay.binary_search(key).is_err());
@@ -358,7 +397,7 @@ impl Performing<'_, '_> {
             id,
             uuid: entry.text("entryuuid").unwrap_or_default(),
             dn,
-            author: &self.author,
+            author: self.author,
         };
         Ok(self.batch.append_change(&record::encode(&head, body))?.0)
     }
@@ -371,13 +410,19 @@ pub(crate) fn encode(
     flags: EntryFlags,
 ) -> Result<Vec<u8>, Fault> {
     let mut builder = EntryBuilder::new(entry.parent, &entry.rdn).flags(flags);
+    let stored = entry.attributes.iter().find_map(|attribute| attribute.values.whole_entry());
+    builder.reserve(entry.attributes.len(), stored.map_or(0, <[u8]>::len));
     for (attribute, id) in entry.attributes.iter().zip(numbers) {
-        let values = attribute.values.iter();
-        if attribute.described.operational {
-            builder.operational(*id, &attribute.described.text, values);
-        } else {
-            builder.user(*id, &attribute.described.text, values);
-        }
+        let described = &attribute.described;
+        // The schema may spell the description otherwise by now.
+        let wire = attribute.values.wire();
+        let wire = wire.filter(|wire| description(wire) == described.text.as_bytes());
+        match (described.operational, wire) {
+            (true, Some(wire)) => builder.operational_wire(*id, wire),
+            (false, Some(wire)) => builder.user_wire(*id, wire),
+            (true, None) => builder.operational(*id, &described.text, attribute.values.iter()),
+            (false, None) => builder.user(*id, &described.text, attribute.values.iter()),
+        };
     }
     builder.build().map_err(|error| Fault::Damaged { what: error.to_string() })
 }

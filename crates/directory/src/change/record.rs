@@ -3,6 +3,7 @@
 
 use ldap::ldif::write_attribute;
 
+use crate::change::perform::Differing;
 use crate::change::prepare::links::LinkChange;
 use crate::entry::Entry;
 use crate::store::EntryId;
@@ -64,17 +65,18 @@ pub(crate) fn added(entry: &Entry, links: &[LinkChange]) -> Vec<u8> {
 }
 
 /// The attributes that differ, each replaced by what it is now; links by what came and went.
-pub(crate) fn modified(before: &Entry, after: &Entry, links: &[LinkChange]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for attribute in after.differing(before) {
+pub(crate) fn modified((before, after): &Differing<'_>, links: &[LinkChange]) -> Vec<u8> {
+    let values = after.iter().flat_map(|attribute| attribute.values.iter());
+    let mut out = Vec::with_capacity(values.map(|value| value.len() + 64).sum());
+    for attribute in after {
         write_attribute(&mut out, "replace", attribute.described.text.as_bytes());
         for value in attribute.values.iter() {
             write_attribute(&mut out, &attribute.described.text, value);
         }
         out.extend_from_slice(b"-\n");
     }
-    for attribute in before.differing(after) {
-        if after.find(&attribute.described.key).is_none() {
+    for attribute in before {
+        if !after.iter().any(|held| held.described.key == attribute.described.key) {
             write_attribute(&mut out, "replace", attribute.described.text.as_bytes());
             out.extend_from_slice(b"-\n");
         }
@@ -89,9 +91,9 @@ pub(crate) fn modified(before: &Entry, after: &Entry, links: &[LinkChange]) -> V
 }
 
 /// The new name, and the attributes that the rename changed.
-pub(crate) fn renamed(before: &Entry, after: &Entry, new_dn: &str) -> Vec<u8> {
+pub(crate) fn renamed(differing: &Differing<'_>, new_dn: &str) -> Vec<u8> {
     let mut out = Vec::new();
     write_attribute(&mut out, "newdn", new_dn.as_bytes());
-    out.extend_from_slice(&modified(before, after, &[]));
+    out.extend_from_slice(&modified(differing, &[]));
     out
 }

@@ -10,21 +10,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
+use std::task::Waker;
 
 use ldap::result::ResultCode;
 
 use crate::catalogue::Catalogue;
 use crate::change::perform::{Performed, Performing};
-use crate::change::prepare::{Prepared, Preparing, Stamp, prepare};
-use crate::change::{Change, ChangeRequest, Outcome, ReadEntry, Reply};
+use crate::change::prepare::obeying::Obeying;
+use crate::change::prepare::{Prepared, Preparing, Stamp, author, prepare};
+use crate::change::{Change, ChangeRequest, Outcome, ReadEntry, WakingReply};
 use crate::directory::Inner;
 use crate::epoch::EpochCounter;
 use crate::judge::Judge;
+use crate::lens::{Lens, Reshaping};
 use crate::refusal::{Error, Fault, Refusal};
 use crate::ruling::Ruling;
 use crate::search::projection::{Selection, project};
 use crate::store::{Batch, CommitNumber, EntryId};
-use crate::subject::Subject;
 use crate::tree::{Memo, Tree};
 
 /// Changes in one transaction at most: bounds the delay of the first.
@@ -52,10 +54,10 @@ impl Job {
 }
 
 /// A reply that is sent exactly once: a dropped one says that the writer failed.
-pub(crate) struct Answer(Option<Reply>);
+pub(crate) struct Answer(Option<WakingReply>);
 
 impl Answer {
-    pub(crate) fn new(reply: Reply) -> Answer {
+    pub(crate) fn new(reply: WakingReply) -> Answer {
         Answer(Some(reply))
     }
 
@@ -64,23 +66,42 @@ impl Answer {
         self.0 = None;
     }
 
-    fn send(mut self, result: Result<Outcome, Error>) {
+    fn send(mut self, result: Result<Outcome, Error>, woken: &mut Woken) {
         if let Some(reply) = self.0.take() {
-            reply(result);
+            woken.0.extend(reply(result));
         }
+    }
+}
+
+/// Woken when it is dropped, that is in any case: once all answers are given.
+#[derive(Default)]
+struct Woken(Vec<Waker>);
+
+impl Drop for Woken {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(Waker::wake);
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
         if let Some(reply) = self.0.take() {
-            reply(Err(Error::Fault(Fault::Poisoned)));
+            drop(Woken(reply(Err(Error::Fault(Fault::Poisoned))).into_iter().collect()));
         }
     }
 }
 
+/// What the writer keeps from one batch to the next.
+#[derive(Default)]
+struct Memory {
+    /// Goes along with what each change does (`Lens::forget`), inside the transaction too.
+    lens: Lens,
+    obeying: Obeying,
+}
+
 /// The writer thread's whole life.
 pub(crate) fn run(inner: &Inner, jobs: &Receiver<Job>) {
+    let memory = Memory::default();
     while let Ok(first) = jobs.recv() {
         let mut waiting = Vec::new();
         let mut stopping = !collect(first, &mut waiting);
@@ -88,7 +109,7 @@ pub(crate) fn run(inner: &Inner, jobs: &Receiver<Job>) {
             let Ok(job) = jobs.try_recv() else { break };
             stopping = !collect(job, &mut waiting);
         }
-        if catch_unwind(AssertUnwindSafe(|| write(inner, waiting))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| write(inner, &memory, waiting))).is_err() {
             tracing::error!("the writer panicked; no more changes are accepted until a restart");
             inner.poisoned.store(true, Ordering::SeqCst);
         }
@@ -110,27 +131,29 @@ fn collect(job: Job, waiting: &mut Vec<Waiting>) -> bool {
     }
 }
 
-fn write(inner: &Inner, waiting: Vec<Waiting>) {
+fn write(inner: &Inner, memory: &Memory, waiting: Vec<Waiting>) {
     if inner.poisoned.load(Ordering::SeqCst) {
         return; // dropped answers say so
     }
+    let mut woken = Woken::default();
     let requests: Vec<&ChangeRequest> = waiting.iter().map(|(request, _)| &**request).collect();
-    match write_batch(inner, &requests) {
+    match write_batch(inner, memory, &requests) {
         Ok(results) => {
             for ((_, answer), result) in waiting.into_iter().zip(results) {
-                answer.send(result);
+                answer.send(result, &mut woken);
             }
         }
         Err(_) if waiting.len() > 1 => {
             for (request, answer) in waiting {
-                let result = write_batch(inner, &[&request]);
-                answer.send(single(result));
+                let result = write_batch(inner, memory, &[&request]);
+                answer.send(single(result), &mut Woken::default());
             }
         }
         Err(fault) => {
             let mut fault = Some(fault);
             for (_, answer) in waiting {
-                answer.send(Err(refuse_or_fault(fault.take().unwrap_or(Fault::Poisoned))));
+                let fault = fault.take().unwrap_or(Fault::Poisoned);
+                answer.send(Err(refuse_or_fault(fault)), &mut woken);
             }
         }
     }
@@ -159,13 +182,15 @@ fn refuse_or_fault(fault: Fault) -> Error {
 #[inline(never)] // the instruction guard counts what is below this name
 fn write_batch(
     inner: &Inner,
+    memory: &Memory,
     requests: &[&ChangeRequest],
 ) -> Result<Vec<Result<Outcome, Error>>, Fault> {
     if inner.poisoned.load(Ordering::SeqCst) {
         return Err(Fault::Poisoned);
     }
-    let written = try_batch(inner, requests);
+    let written = try_batch(inner, memory, requests);
     if written.is_err() {
+        memory.lens.clear(); // it may have learned from what did not happen
         // The next batch gives the same numbers to other entries, whose names are not those cached.
         inner.names.renames.begin_change();
         inner.names.renames.end_change();
@@ -175,16 +200,16 @@ fn write_batch(
 
 fn try_batch(
     inner: &Inner,
+    memory: &Memory,
     requests: &[&ChangeRequest],
 ) -> Result<Vec<Result<Outcome, Error>>, Fault> {
-    let ruling = inner.in_force.load();
+    let ground = Ground::new(inner, memory);
+    memory.lens.focus(Some(inner.shape.now()), &ground.ruling);
+    let catalogue = Arc::clone(&ground.ruling.catalogue);
     let mut writing = Writing {
-        inner,
+        ground,
         batch: inner.store.batch()?,
-        ruling: &ruling,
-        catalogue: Arc::clone(&ruling.catalogue),
-        names_are_cached: true,
-        judge: None,
+        catalogue,
         changed: false,
         renamed: false,
         reshaped: false,
@@ -204,18 +229,51 @@ fn try_batch(
     Ok(results)
 }
 
-struct Writing<'w> {
+/// What a batch stands on, the same for all of its changes: whatever was replaced before a change
+/// was submitted is in force for it.
+struct Ground<'w> {
     inner: &'w Inner,
-    batch: Batch<'w>,
-    /// What was in force when the batch began.
-    ruling: &'w Ruling,
-    /// With the numbers that this batch gives out.
-    catalogue: Arc<Catalogue>,
+    ruling: Arc<Ruling>,
+    memory: &'w Memory,
     /// False once this batch has renamed an entry: cached names may be wrong.
     names_are_cached: bool,
-    /// Of whoever asked for the change before. Good until a change that may have moved what the
-    /// rules name, or who is a member of it.
-    judge: Option<(Subject, Arc<Judge>)>,
+}
+
+impl<'w> Ground<'w> {
+    fn new(inner: &'w Inner, memory: &'w Memory) -> Ground<'w> {
+        Ground { inner, ruling: Arc::clone(&inner.in_force.load()), memory, names_are_cached: true }
+    }
+
+    fn tree<'t>(&'t self, batch: &'t Batch<'_>, catalogue: &'t Arc<Catalogue>) -> Tree<'t> {
+        Tree { lens: Some(&self.memory.lens), ..self.tree_without_lens(batch, catalogue) }
+    }
+
+    /// In the middle of a change, when it is not known yet what has to be forgotten.
+    fn tree_without_lens<'t>(
+        &'t self,
+        batch: &'t Batch<'_>,
+        catalogue: &'t Arc<Catalogue>,
+    ) -> Tree<'t> {
+        let renames = &self.inner.names.renames;
+        Tree {
+            reader: batch.reader(),
+            catalogue,
+            suffixes: &self.ruling.suffixes,
+            names: &self.inner.names,
+            epoch: Some(renames.now()).filter(|now| self.names_are_cached && now % 2 == 0),
+            rules: &self.ruling.rules,
+            kinds: &self.ruling.kinds,
+            rule_filters: OnceCell::new(),
+            lens: None,
+            memo: Memo::default(),
+        }
+    }
+}
+
+struct Writing<'w> {
+    ground: Ground<'w>,
+    batch: Batch<'w>,
+    catalogue: Arc<Catalogue>,
     changed: bool,
     renamed: bool,
     /// What a lens remembers is no longer true.
@@ -226,91 +284,80 @@ impl Writing<'_> {
     fn one(&mut self, request: &ChangeRequest) -> Result<Outcome, Error> {
         let stamp = self.stamp(&request.change);
         let mut outcome = Outcome::default();
-        let (prepared, author, judge) = {
-            let tree = self.tree();
-            let judge = self.judge(&tree, &request.subject)?;
+        let prepared = {
+            let tree = self.ground.tree(&self.batch, &self.catalogue);
+            let judge = Judge::new(&tree, &request.subject)?;
             let preparing = Preparing {
                 tree: &tree,
                 judge: &judge,
                 subject: &request.subject,
                 controls: &request.controls,
                 stamp: &stamp,
+                obeying: &self.ground.memory.obeying,
             };
             let prepared = prepare(&preparing, request)?;
             if let (Some(attributes), Some(id)) = (&request.controls.pre_read, id_before(&prepared))
             {
                 outcome.pre_read = Some(read_entry(&tree, &judge, id, attributes)?);
             }
-            (prepared, preparing.author(), judge)
+            prepared
         };
-        self.judge = leaves_judges(&prepared).then(|| (request.subject.clone(), judge));
         if matches!(prepared, Prepared::Nothing) {
             return Ok(outcome);
         }
-        let performed = self.perform(&prepared, author, stamp.time_ms)?;
+        let performed = self.perform(&prepared, author(&request.subject), stamp.time_ms)?;
         outcome.commit = performed.commit;
         if let (Some(attributes), Some(id)) = (&request.controls.post_read, performed.id) {
-            let tree = self.tree();
+            let tree = self.ground.tree(&self.batch, &self.catalogue);
             let judge = Judge::new(&tree, &request.subject)?;
             outcome.post_read = Some(read_entry(&tree, &judge, id, attributes)?);
         }
         Ok(outcome)
     }
 
-    fn judge(&self, tree: &Tree<'_>, subject: &Subject) -> Result<Arc<Judge>, Fault> {
-        match &self.judge {
-            Some((who, judge)) if who == subject && judge.is_by(tree.rules) => Ok(judge.clone()),
-            _ => Ok(Arc::new(Judge::new(tree, subject)?)),
-        }
-    }
-
     fn perform(
         &mut self,
         prepared: &Prepared,
-        author: String,
+        author: &str,
         time_ms: u64,
     ) -> Result<Performed, Fault> {
         self.changed = true;
-        self.reshaped |= reshapes(prepared);
-        let renames = matches!(prepared, Prepared::Rename(_));
-        self.names_are_cached &= !renames;
-        let (inner, ruling, cached) = (self.inner, self.ruling, self.names_are_cached);
+        self.ground.names_are_cached &= !matches!(prepared, Prepared::Rename(_));
+        let ground = &self.ground;
         let mut performing = Performing {
             batch: &mut self.batch,
-            catalogue: self.catalogue.clone(),
-            indexes: Arc::clone(&self.ruling.indexes),
+            catalogue: Arc::clone(&self.catalogue),
+            indexes: Arc::clone(&ground.ruling.indexes),
             author,
             time_ms,
         };
         let performed = performing.perform(prepared, &|batch, catalogue, act| {
-            act(&tree_over(inner, ruling, batch, &catalogue, cached))
+            act(&ground.tree_without_lens(batch, &catalogue))
         })?;
         self.catalogue = performing.catalogue;
         self.renamed |= performed.renamed;
+        self.reshaped |= performed.reshaping != Reshaping::None;
+        ground.memory.lens.forget(performed.reshaping);
         Ok(performed)
-    }
-
-    fn tree(&self) -> Tree<'_> {
-        tree_over(self.inner, self.ruling, &self.batch, &self.catalogue, self.names_are_cached)
     }
 
     fn stamp(&self, change: &Change) -> Stamp {
         let mut uuid = [0u8; 16];
         if matches!(change, Change::Add { .. }) {
-            self.inner.clock.random(&mut uuid);
+            self.ground.inner.clock.random(&mut uuid);
         }
-        Stamp { time_ms: self.inner.clock.now_ms(), uuid }
+        Stamp { time_ms: self.ground.inner.clock.now_ms(), uuid }
     }
 
     /// Makes the batch durable and visible.
     fn commit(mut self, changes: u64) -> Result<(), Fault> {
         self.trim(changes)?;
-        let changing =
-            [(self.renamed, &self.inner.names.renames), (self.reshaped, &self.inner.shape)];
+        let inner = self.ground.inner;
+        let changing = [(self.renamed, &inner.names.renames), (self.reshaped, &inner.shape)];
         let changing = changing.into_iter().filter_map(|(does, epoch)| does.then_some(epoch));
         changing.clone().for_each(EpochCounter::begin_change);
-        let (inner, batch) = (self.inner, self.batch);
-        let committed = match Arc::ptr_eq(&self.catalogue, &self.ruling.catalogue) {
+        let batch = self.batch;
+        let committed = match Arc::ptr_eq(&self.catalogue, &self.ground.ruling.catalogue) {
             true => batch.commit(),
             // First of all: whoever sees the new rows must know the numbers in them.
             false => inner.in_force.with_numbers(&self.catalogue, || batch.commit()),
@@ -320,10 +367,15 @@ impl Writing<'_> {
             Err(fault @ Fault::Full) => Err(fault),
             Err(fault) => {
                 tracing::error!(%fault, "a commit failed; no more changes until a restart");
-                self.inner.poisoned.store(true, Ordering::SeqCst);
+                inner.poisoned.store(true, Ordering::SeqCst);
                 Err(fault)
             }
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if self.reshaped {
+                    self.ground.memory.lens.settle(inner.shape.now());
+                }
+                Ok(())
+            }
         }
     }
 
@@ -336,13 +388,13 @@ impl Writing<'_> {
 
     /// The oldest change that is neither too old nor too much, looking at no more than `rows_max`.
     fn first_kept(&self, rows_max: u64) -> Result<CommitNumber, Fault> {
-        let settings = &self.inner.settings;
+        let settings = &self.ground.inner.settings;
         let reader = self.batch.reader();
         let first = reader.counters()?.first_commit;
         if reader.changes_bytes()? > settings.changes_kept_bytes {
             return Ok(CommitNumber(first.0.saturating_add(rows_max)));
         }
-        let oldest = self.inner.clock.now_ms().saturating_sub(settings.changes_kept_ms);
+        let oldest = self.ground.inner.clock.now_ms().saturating_sub(settings.changes_kept_ms);
         let limit = usize::try_from(rows_max).unwrap_or(usize::MAX);
         for row in reader.changes_from(first)?.take(limit) {
             let (number, change) = row?;
@@ -351,51 +403,6 @@ impl Writing<'_> {
             }
         }
         Ok(CommitNumber(first.0.saturating_add(rows_max)))
-    }
-}
-
-/// Whether the change makes something untrue that a lens may remember: which entries there are,
-/// where they stand, links between them, what is a referral or an alias.
-fn reshapes(prepared: &Prepared) -> bool {
-    match prepared {
-        Prepared::Nothing => false,
-        Prepared::Add(_) | Prepared::Delete(_) | Prepared::Rename(_) => true,
-        Prepared::Modify(modify) => {
-            let [before, after] = [&modify.before, &modify.after]
-                .map(|entry| entry.find("objectclass").map(|found| &found.values));
-            !modify.links.is_empty() || before != after
-        }
-    }
-}
-
-fn tree_over<'t>(
-    inner: &'t Inner,
-    ruling: &'t Ruling,
-    batch: &'t Batch<'_>,
-    catalogue: &'t Arc<Catalogue>,
-    names_are_cached: bool,
-) -> Tree<'t> {
-    let epoch = names_are_cached.then(|| inner.names.renames.now()).filter(|epoch| epoch % 2 == 0);
-    Tree {
-        reader: batch.reader(),
-        catalogue,
-        suffixes: &ruling.suffixes,
-        names: &inner.names,
-        epoch,
-        rules: &ruling.rules,
-        kinds: &ruling.kinds,
-        rule_filters: OnceCell::new(),
-        lens: None,
-        memo: Memo::default(),
-    }
-}
-
-/// Whether what the rules make of an asker is the same afterwards: no name and no link has changed.
-fn leaves_judges(prepared: &Prepared) -> bool {
-    match prepared {
-        Prepared::Nothing => true,
-        Prepared::Modify(modify) => modify.links.is_empty(),
-        Prepared::Add(_) | Prepared::Delete(_) | Prepared::Rename(_) => false,
     }
 }
 

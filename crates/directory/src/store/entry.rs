@@ -1,12 +1,14 @@
 //! The entry record: a small table in front of the attributes' wire bytes (RFC 4511 §4.1.7).
 
+use std::ops::Range;
+
 use super::{AttributeId, EntryId, fault::damaged, keys::Fields, keys::utf8};
 use crate::refusal::Fault;
 
 const VERSION: u8 = 1;
 const ROW_BYTES: usize = 8;
 /// Where the parent's number stands.
-const PARENT: std::ops::Range<usize> = 8..16;
+const PARENT: Range<usize> = 8..16;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const OCTET_STRING: u8 = 0x04;
@@ -40,7 +42,7 @@ pub struct Row<'t> {
 impl<'t> Row<'t> {
     /// The description as it is sent.
     pub fn description(&self) -> &'t [u8] {
-        partial_attribute(self.wire).map_or(&[], |(description, _)| description)
+        description(self.wire)
     }
 
     /// The values in the order in which they were added.
@@ -139,6 +141,24 @@ impl<'t> EntryRecord<'t> {
         self.find(attribute).map(|wire| Row { attribute, wire })
     }
 
+    /// All attributes as they are sent, user attributes first.
+    pub fn wire(&self) -> &'t [u8] {
+        self.wire
+    }
+
+    pub fn row_count(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Each attribute, and where its `PartialAttribute` lies in [`EntryRecord::wire`].
+    pub fn places(&self) -> impl Iterator<Item = (AttributeId, Range<usize>)> + use<'t> {
+        let (table, wire) = (self.table, self.wire);
+        table.iter().enumerate().filter_map(move |(index, row)| {
+            let place = place_of(table, wire.len(), index);
+            wire.get(place.clone()).map(|_| (attribute_of(row), place))
+        })
+    }
+
     /// The `PartialAttribute` of an attribute, where the entry has it.
     pub fn find(&self, attribute: AttributeId) -> Option<&'t [u8]> {
         let wanted = attribute.0.to_le_bytes();
@@ -189,9 +209,12 @@ fn attribute_of(row: &[u8; ROW_BYTES]) -> AttributeId {
 }
 
 fn wire_of<'t>(table: &[[u8; ROW_BYTES]], wire: &'t [u8], index: usize) -> Option<&'t [u8]> {
-    let begin = offset_of(table.get(index)?);
-    let end = table.get(index + 1).map_or(wire.len(), offset_of);
-    wire.get(begin..end)
+    wire.get(place_of(table, wire.len(), index))
+}
+
+fn place_of(table: &[[u8; ROW_BYTES]], wire_bytes: usize, index: usize) -> Range<usize> {
+    let begin = table.get(index).map_or(wire_bytes, offset_of);
+    begin..table.get(index + 1).map_or(wire_bytes, offset_of)
 }
 
 /// Rows whose offsets are outside the record are passed over: only damage makes them.
@@ -214,6 +237,11 @@ pub fn settle(record: &mut [u8], parent: EntryId, flags: EntryFlags) -> Result<(
     let field = record.get_mut(PARENT).ok_or_else(short)?;
     field.copy_from_slice(&parent.0.to_le_bytes());
     Ok(())
+}
+
+/// The description in a `PartialAttribute`, as it is sent.
+pub fn description(wire: &[u8]) -> &[u8] {
+    partial_attribute(wire).map_or(&[], |(description, _)| description)
 }
 
 /// The values of a `PartialAttribute`. Ends early where the bytes are damaged.
@@ -332,6 +360,13 @@ impl<'a> EntryBuilder<'a> {
     pub fn flags(mut self, flags: EntryFlags) -> Self {
         self.flags = flags;
         self
+    }
+
+    /// Makes room for about this much beforehand.
+    pub fn reserve(&mut self, rows: usize, wire_bytes: usize) {
+        self.user.rows.reserve(rows);
+        self.user.wire.reserve(wire_bytes);
+        self.operational.rows.reserve(rows.min(8));
     }
 
     pub fn set_flags(&mut self, flags: EntryFlags) {

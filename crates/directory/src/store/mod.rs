@@ -36,7 +36,7 @@ pub use block::{Block, BlockIds};
 pub use bulk::{BulkNode, BulkTotals, BulkWriter};
 pub use check::{Checked, Finding, check};
 pub use dictionary::Dictionary;
-pub use entry::{EntryBuilder, EntryFlags, EntryRecord, Row};
+pub use entry::{EntryBuilder, EntryFlags, EntryRecord, Row, Values, description, values};
 pub use idset::{BlockBits, Members};
 pub use nodes::NodeWalk;
 pub use open::{OpenError, Sizes, Store, StoreOptions};

@@ -8,6 +8,7 @@
     reason = "a test may stop where it stands"
 )]
 
+mod batches;
 mod changes;
 mod crash;
 mod disclosure;

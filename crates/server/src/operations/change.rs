@@ -32,8 +32,8 @@ pub(crate) fn submit(
         let directory = session.shared.directory.clone();
         session.shared.passwords.submit(move || settle_and_submit(&directory, request, slot))?;
     } else {
-        let reply = Box::new(move |result| slot.send(Finished::Changed(result)));
-        session.shared.directory.submit(request, reply)?;
+        let reply = Box::new(move |result| slot.send_among_others(Finished::Changed(result)));
+        session.shared.directory.submit_waking(request, reply)?;
     }
     Ok(Progress::InFlight(Work::Change))
 }

@@ -59,7 +59,8 @@ pub(crate) fn prepare(
     if entry.find("entryuuid").is_some() {
         preparing.check_uuid(&entry, None)?;
     }
-    let structural = preparing.check_schema(None, &entry, &links, preparing.relaxes(rights))?;
+    let relaxes = preparing.relaxes(rights);
+    let structural = preparing.check_schema(None, (&entry, &rdns), &links, relaxes)?;
     stamp(preparing, &mut entry, structural)?;
     Ok(Prepared::Add(Box::new(PreparedAdd {
         parent: place.parent,
@@ -98,7 +99,7 @@ fn find_place(
     dn: &str,
     node: NodeKey,
     name: &NormalizedDn,
-    explained: &[Explained],
+    explained: &[Explained<'_>],
 ) -> Result<(Place, Rights), Error> {
     let tree = preparing.tree;
     match tree.resolve(name)? {
@@ -149,10 +150,10 @@ fn no_parent(preparing: &Preparing<'_, '_>, nearest: Option<EntryId>) -> Result<
     Ok(Refusal { message, ..refusal }.into())
 }
 
-fn explain(
+fn explain<'r>(
     preparing: &Preparing<'_, '_>,
-    attributes: &[NewAttribute],
-) -> Result<Vec<Explained>, Error> {
+    attributes: &'r [NewAttribute],
+) -> Result<Vec<Explained<'r>>, Error> {
     attributes.iter().map(|attribute| preparing.explain(attribute, ModifyOperation::Add)).collect()
 }
 
@@ -160,7 +161,7 @@ fn judge_newcomer(
     preparing: &Preparing<'_, '_>,
     parent: EntryId,
     name: &NormalizedDn,
-    explained: &[Explained],
+    explained: &[Explained<'_>],
 ) -> Result<Rights, Error> {
     let attributes = given(explained);
     let newcomer = Newcomer { tree: preparing.tree, parent, name, attributes: &attributes };
@@ -180,7 +181,7 @@ fn judge_newcomer(
 }
 
 /// RFC 4528 §3: of an add, what is being added must match.
-fn assert(preparing: &Preparing<'_, '_>, explained: &[Explained]) -> Result<(), Error> {
+fn assert(preparing: &Preparing<'_, '_>, explained: &[Explained<'_>]) -> Result<(), Error> {
     let Some(assertion) = &preparing.controls.assertion else { return Ok(()) };
     let node = compile(preparing.tree, &assertion.filter())?;
     let given = given(explained);
@@ -193,8 +194,8 @@ fn assert(preparing: &Preparing<'_, '_>, explained: &[Explained]) -> Result<(), 
     }
 }
 
-fn given(explained: &[Explained]) -> Vec<(Arc<Described>, Vec<Vec<u8>>)> {
-    explained.iter().map(|one| (one.described.clone(), one.values.clone())).collect()
+fn given(explained: &[Explained<'_>]) -> Vec<(Arc<Described>, Vec<Vec<u8>>)> {
+    explained.iter().map(|one| (one.described.clone(), one.values.to_vec())).collect()
 }
 
 fn repeated_attribute(described: &Described) -> Refusal {
@@ -212,21 +213,17 @@ fn clarify(refusal: Refusal, described: &Described) -> Refusal {
 }
 
 /// The attributes the server keeps, unless a manager brought them along with the relax control.
-fn stamp(
-    preparing: &Preparing<'_, '_>,
-    entry: &mut Entry,
-    structural: String,
-) -> Result<(), Error> {
-    let time = crate::clock::generalized_time(preparing.stamp.time_ms).into_bytes();
-    let author = preparing.author().into_bytes();
-    let uuid = uuid::Builder::from_random_bytes(preparing.stamp.uuid).into_uuid();
-    let kept: [(&str, Vec<u8>); 6] = [
-        ("structuralobjectclass", structural.into_bytes()),
-        ("entryuuid", uuid.to_string().into_bytes()),
-        ("creatorsname", author.clone()),
-        ("createtimestamp", time.clone()),
+fn stamp(preparing: &Preparing<'_, '_>, entry: &mut Entry, structural: &str) -> Result<(), Error> {
+    let time = crate::clock::generalized_time(preparing.stamp.time_ms);
+    let author = preparing.author();
+    let uuid = uuid::Builder::from_random_bytes(preparing.stamp.uuid).into_uuid().to_string();
+    let kept: [(&str, &str); 6] = [
+        ("structuralobjectclass", structural),
+        ("entryuuid", &uuid),
+        ("creatorsname", author),
+        ("createtimestamp", &time),
         ("modifiersname", author),
-        ("modifytimestamp", time),
+        ("modifytimestamp", &time),
     ];
     for (key, value) in kept {
         let brought = entry.find(key).is_some();

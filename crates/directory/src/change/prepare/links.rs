@@ -14,7 +14,7 @@ use crate::refusal::{Error, Fault, Refusal};
 use crate::schema::names::NormalizedDn;
 use crate::search::filter::split_uid;
 use crate::store::names::hash16;
-use crate::store::{AttributeId, EntryId};
+use crate::store::{AttributeId, EntryFlags, EntryId};
 use crate::tree::Tree;
 
 /// Where a value leads.
@@ -41,7 +41,7 @@ pub(crate) struct LinkChange {
 /// The link values of one entry while a change is prepared: rows, and what the change did so far.
 pub(crate) struct Links<'l, 't> {
     tree: &'l Tree<'t>,
-    /// None while the entry is being added.
+    /// None where no row can be there: while the entry is being added, or by its record's flags.
     from: Option<EntryId>,
     /// The entry's own name, which is not in the tree yet while it is being added.
     own_name: Option<&'l NormalizedDn>,
@@ -51,8 +51,8 @@ pub(crate) struct Links<'l, 't> {
 }
 
 impl<'l, 't> Links<'l, 't> {
-    pub(crate) fn of(tree: &'l Tree<'t>, from: EntryId) -> Links<'l, 't> {
-        Links::new(tree, Some(from), None)
+    pub(crate) fn of(tree: &'l Tree<'t>, from: EntryId, flags: EntryFlags) -> Links<'l, 't> {
+        Links::new(tree, (flags.has_links || flags.has_loose).then_some(from), None)
     }
 
     pub(crate) fn of_new(tree: &'l Tree<'t>, own_name: &'l NormalizedDn) -> Links<'l, 't> {
@@ -81,7 +81,7 @@ impl<'l, 't> Links<'l, 't> {
     /// Applies one modification of a link attribute.
     pub(crate) fn apply(
         &mut self,
-        modification: &Explained,
+        modification: &Explained<'_>,
         permissive: bool,
     ) -> Result<(), Error> {
         let described = &modification.described;
@@ -89,15 +89,15 @@ impl<'l, 't> Links<'l, 't> {
             ModifyOperation::Add if modification.values.is_empty() => {
                 Err(needs_value(described).into())
             }
-            ModifyOperation::Add => self.add(described, &modification.values, permissive),
+            ModifyOperation::Add => self.add(described, modification.values, permissive),
             ModifyOperation::Delete if modification.values.is_empty() => {
                 if !self.clear(described)? && !permissive {
                     return Err(no_such(described, "the entry has no").into());
                 }
                 Ok(())
             }
-            ModifyOperation::Delete => self.delete(described, &modification.values, permissive),
-            ModifyOperation::Replace => self.replace(described, &modification.values),
+            ModifyOperation::Delete => self.delete(described, modification.values, permissive),
+            ModifyOperation::Replace => self.replace(described, modification.values),
             ModifyOperation::Increment => Err(holds_no_integers(described).into()),
         }
     }
@@ -300,13 +300,10 @@ impl<'l, 't> Links<'l, 't> {
 
     /// Every link attribute that could have values: those in the dictionary, and those just used.
     pub(crate) fn attributes(&self) -> Vec<Arc<Described>> {
-        let mut found: Vec<Arc<Described>> = self
-            .tree
-            .catalogue
-            .iter()
-            .map(|(_, described)| described.clone())
-            .filter(|described| described.link)
-            .collect();
+        let mut found: Vec<Arc<Described>> = match self.from {
+            Some(_) => self.tree.catalogue.link_attributes().cloned().collect(),
+            None => Vec::new(),
+        };
         for change in &self.changes {
             if !found.iter().any(|described| described.key == change.described.key) {
                 found.push(change.described.clone());

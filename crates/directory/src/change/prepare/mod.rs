@@ -6,6 +6,7 @@ pub(crate) mod add;
 pub(crate) mod delete;
 pub(crate) mod links;
 pub(crate) mod modify;
+pub(crate) mod obeying;
 pub(crate) mod rename;
 mod rules;
 
@@ -21,6 +22,7 @@ use crate::store::EntryId;
 use crate::subject::{Subject, Who};
 use crate::tree::{Candidate, Tree};
 use links::LinkChange;
+use obeying::Obeying;
 pub(crate) use rules::check_names;
 
 /// What time and chance contribute to one change, decided before it is prepared.
@@ -83,6 +85,7 @@ pub(crate) struct Preparing<'p, 't> {
     pub subject: &'p Subject,
     pub controls: &'p ChangeControls,
     pub stamp: &'p Stamp,
+    pub obeying: &'p Obeying,
 }
 
 /// Prepares any change.
@@ -121,7 +124,7 @@ fn check_not_root(change: &Change) -> Result<(), Refusal> {
     Err(Refusal::new(code, "the empty name is the server's own entry, which is only read"))
 }
 
-impl<'t> Preparing<'_, 't> {
+impl<'p, 't> Preparing<'p, 't> {
     /// RFC 4528: the entry must match before anything happens to it.
     pub(crate) fn assert(&self, candidate: &Candidate<'_, 't>) -> Result<(), Error> {
         let Some(assertion) = &self.controls.assertion else { return Ok(()) };
@@ -135,12 +138,16 @@ impl<'t> Preparing<'_, 't> {
     }
 
     /// Who is written into creatorsName and modifiersName.
-    pub(crate) fn author(&self) -> String {
-        match &self.subject.who {
-            Who::Anonymous => String::new(),
-            Who::Entry { dn, .. } | Who::Name(dn) => dn.to_string(),
-            Who::Operator => "cn=operator".to_owned(),
-        }
+    pub(crate) fn author(&self) -> &'p str {
+        author(self.subject)
+    }
+}
+
+pub(crate) fn author(subject: &Subject) -> &str {
+    match &subject.who {
+        Who::Anonymous => "",
+        Who::Entry { dn, .. } | Who::Name(dn) => dn,
+        Who::Operator => "cn=operator",
     }
 }
 

@@ -7,7 +7,7 @@ use crate::access::Rights;
 use crate::change::Modification;
 use crate::change::apply::{Explained, apply};
 use crate::change::prepare::links::Links;
-use crate::change::prepare::rules::check_name_kept;
+use crate::change::prepare::rules::{check_name_kept, parse_rdn};
 use crate::change::prepare::{Prepared, PreparedModify, Preparing, denied};
 use crate::entry::Entry;
 use crate::refusal::{Error, Refusal};
@@ -28,7 +28,7 @@ pub(crate) fn prepare(
     check_rights(preparing, &candidate, &explained)?;
     let before = Entry::decode(&candidate.record, tree.catalogue)?;
     let mut after = before.clone();
-    let mut links = Links::of(tree, candidate.id);
+    let mut links = Links::of(tree, candidate.id, before.flags);
     for modification in &explained {
         if modification.described.link {
             links.apply(modification, preparing.controls.permissive)?;
@@ -36,14 +36,15 @@ pub(crate) fn prepare(
             apply(&mut after, preparing.schema(), modification, preparing.controls.permissive)?;
         }
     }
-    check_name_kept(preparing, &after)?;
+    let rdns = parse_rdn(&after.rdn)?;
+    check_name_kept(preparing, &after, &rdns)?;
     if explained.iter().any(|one| one.described.key == "entryuuid") {
         preparing.check_uuid(&after, Some(candidate.id))?;
     }
     let relaxes = preparing.relaxes(preparing.judge.of(&candidate).entry()?);
-    let structural = preparing.check_schema(Some(&before), &after, &links, relaxes)?;
-    check_structural(&before, &structural, relaxes)?;
-    preparing.stamp(&mut after, "structuralobjectclass", structural.into_bytes())?;
+    let structural = preparing.check_schema(Some(&before), (&after, &rdns), &links, relaxes)?;
+    check_structural(&before, structural, relaxes)?;
+    preparing.stamp(&mut after, "structuralobjectclass", structural)?;
     if !explained.iter().any(|one| one.described.key == "modifytimestamp") {
         preparing.stamp_modified(&mut after)?;
     }
@@ -59,7 +60,7 @@ pub(crate) fn prepare(
 fn check_rights(
     preparing: &Preparing<'_, '_>,
     candidate: &Candidate<'_, '_>,
-    explained: &[Explained],
+    explained: &[Explained<'_>],
 ) -> Result<(), Error> {
     let judged = preparing.judge.of(candidate);
     for modification in explained {
@@ -109,10 +110,12 @@ pub(crate) fn prepare_password(
     let modification = Explained {
         operation: ModifyOperation::Replace,
         described: tree.catalogue.describe("userPassword")?,
-        values,
+        values: &values,
     };
     apply(&mut after, preparing.schema(), &modification, true)?;
-    preparing.check_schema(Some(&before), &after, &Links::of(tree, candidate.id), false)?;
+    let links = Links::of(tree, candidate.id, before.flags);
+    let rdns = parse_rdn(&after.rdn)?;
+    preparing.check_schema(Some(&before), (&after, &rdns), &links, false)?;
     if only_if.is_none() {
         preparing.stamp_modified(&mut after)?;
     }

@@ -48,9 +48,9 @@ pub(crate) fn prepare(
     check_rights(preparing, &candidate, &before, new_parent, &name)?;
     check_free(preparing, &candidate, &name)?;
     let after = renamed(preparing, &before, rdn, delete_old_rdn, new_parent)?;
-    let links = Links::of(tree, candidate.id);
+    let links = Links::of(tree, candidate.id, before.flags);
     let relaxes = preparing.relaxes(preparing.judge.of(&candidate).entry()?);
-    preparing.check_schema(Some(&before), &after, &links, relaxes)?;
+    preparing.check_schema(Some(&before), (&after, &rdns), &links, relaxes)?;
     Ok(Prepared::Rename(Box::new(PreparedRename {
         id: candidate.id,
         dn: candidate.dn()?.to_owned(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ldap::dn::Rdn;
 use ldap::result::ResultCode;
+use smallvec::SmallVec;
 
 use crate::access::Rights;
 use crate::catalogue::Described;
@@ -11,6 +12,7 @@ use crate::change::NewAttribute;
 use crate::change::apply::Explained;
 use crate::change::prepare::Preparing;
 use crate::change::prepare::links::Links;
+use crate::change::prepare::obeying::Shape;
 use crate::entry::{Entry, equality_key};
 use crate::refusal::{Error, Refusal};
 use crate::schema::check::{EntryToCheck, check_entry};
@@ -23,11 +25,11 @@ impl Preparing<'_, '_> {
     }
 
     /// Explains one attribute of a request and checks the syntax of its values.
-    pub(crate) fn explain(
+    pub(crate) fn explain<'r>(
         &self,
-        attribute: &NewAttribute,
+        attribute: &'r NewAttribute,
         operation: ldap::message::ModifyOperation,
-    ) -> Result<Explained, Error> {
+    ) -> Result<Explained<'r>, Error> {
         let described = self.tree.catalogue.describe(&attribute.description)?;
         self.check_description(&described, &attribute.description)?;
         let deletes = operation == ldap::message::ModifyOperation::Delete;
@@ -35,7 +37,7 @@ impl Preparing<'_, '_> {
         for value in attribute.values.iter().filter(|_| !deletes && !described.secret) {
             check_value(self.schema(), &described, kind, value)?;
         }
-        Ok(Explained { operation, described, values: attribute.values.clone() })
+        Ok(Explained { operation, described, values: &attribute.values })
     }
 
     fn check_description(&self, described: &Described, text: &str) -> Result<(), Refusal> {
@@ -82,76 +84,80 @@ impl Preparing<'_, '_> {
     }
 
     /// The schema on the result as a whole; gives the name of the structural class.
-    /// `before` is the entry as it was, where there was one.
+    /// `before` is the entry as it was, where there was one; `rdns` is its relative name.
     pub(crate) fn check_schema(
         &self,
         before: Option<&Entry>,
-        entry: &Entry,
+        (entry, rdns): (&Entry, &[Rdn]),
         links: &Links<'_, '_>,
         relaxes: bool,
-    ) -> Result<String, Error> {
+    ) -> Result<&str, Error> {
         let schema = self.schema();
-        let mut present: Vec<(&AttributeType, usize)> = Vec::new();
-        for attribute in &entry.attributes {
-            if let Some(kind) = attribute.described.attribute_type(schema) {
-                present.push((kind, attribute.values.len()));
-            }
-        }
-        let link_attributes = links.attributes();
-        for described in &link_attributes {
+        let mut linked: Vec<(&AttributeType, usize)> = Vec::new();
+        for described in &links.attributes() {
             if let Some(kind) = described.attribute_type(schema) {
                 let count = links.count(described, 2)?;
                 if count > 0 {
-                    present.push((kind, count));
+                    linked.push((kind, count));
                 }
             }
         }
-        if let Some(before) = before {
-            self.excuse_emptied(before, entry, links, &mut present)?;
+        let classes = entry.values("objectclass");
+        let rdn_types = rdns.iter().flat_map(|rdn| &rdn.values);
+        let rdn_types: SmallVec<[&AttributeType; 4]> =
+            rdn_types.filter_map(|part| schema.attribute_type(&part.attribute)).collect();
+        let shape = Shape::of(entry, &linked, &classes, &rdn_types, relaxes);
+        if let Some(structural) = self.obeying.structural(self.tree.schema(), &shape) {
+            return Ok(class_name(schema, structural));
         }
-        let classes = entry.find("objectclass").map(|attribute| attribute.values.as_slice());
-        let classes: Vec<&[u8]> = classes.unwrap_or_default().iter().map(Vec::as_slice).collect();
-        let rdn = parse_rdn(&entry.rdn)?;
-        let rdn_types: Vec<&AttributeType> = rdn
-            .iter()
-            .flat_map(|rdn| &rdn.values)
-            .filter_map(|part| schema.attribute_type(&part.attribute))
-            .collect();
-        let to_check =
+        let held = entry.attributes.iter().filter_map(|attribute| {
+            Some((attribute.described.attribute_type(schema)?, attribute.values.len()))
+        });
+        let present: Vec<_> = held.chain(linked).collect();
+        let mut to_check =
             EntryToCheck { classes: &classes, attributes: &present, rdn_types: &rdn_types };
-        let checked = check_entry(schema, &to_check, relaxes)?;
-        let class = schema.object_class_at(checked.structural);
-        Ok(class.map(|class| class.name.clone()).unwrap_or_default())
+        let excused = match before {
+            Some(before) => self.excused(before, &classes, links, &present)?,
+            None => Vec::new(),
+        };
+        if excused.is_empty() {
+            let structural = check_entry(schema, &to_check, relaxes)?.structural;
+            self.obeying.remember(self.tree.schema(), shape, structural);
+            return Ok(class_name(schema, structural));
+        }
+        let present = [present.as_slice(), &excused].concat();
+        to_check.attributes = &present;
+        Ok(class_name(schema, check_entry(schema, &to_check, relaxes)?.structural))
     }
 
     /// A group whose last member was deleted has none, although its class requires one. That is not
     /// the fault of whoever changes something else about it later, so what was missing before may
     /// be missing still, as long as the classes stay.
-    fn excuse_emptied<'s>(
+    fn excused<'s>(
         &'s self,
         before: &Entry,
-        entry: &Entry,
+        classes: &[&[u8]],
         links: &Links<'_, '_>,
-        present: &mut Vec<(&'s AttributeType, usize)>,
-    ) -> Result<(), Error> {
+        present: &[(&'s AttributeType, usize)],
+    ) -> Result<Vec<(&'s AttributeType, usize)>, Error> {
         let schema = self.schema();
-        let classes = |entry: &Entry| entry.find("objectclass").map(|held| held.values.to_vec());
-        let held = classes(entry).unwrap_or_default();
-        if classes(before).as_ref() != Some(&held) {
-            return Ok(());
+        if before.values("objectclass") != classes {
+            return Ok(Vec::new());
         }
-        let names = held.iter().filter_map(|name| std::str::from_utf8(name).ok());
+        let mut excused: Vec<(&AttributeType, usize)> = Vec::new();
+        let names = classes.iter().filter_map(|name| std::str::from_utf8(name).ok());
         let required = names.filter_map(|name| schema.object_class(name)).flat_map(|it| &it.must);
         for kind in required.filter_map(|index| schema.attribute_type_at(*index)) {
-            let is_missing = !present.iter().any(|(held, _)| held.index == kind.index);
+            let mut there = present.iter().chain(&excused);
+            let is_missing = !there.any(|(held, _)| held.index == kind.index);
             if kind.is_link() && is_missing {
                 let described = self.tree.catalogue.describe(&kind.name)?;
                 if links.was_empty(&described)? {
-                    present.push((kind, 1));
+                    excused.push((kind, 1));
                 }
             }
         }
-        Ok(())
+        Ok(excused)
     }
 
     /// An entryUUID that a manager brought must be nobody else's (as far as its index tells).
@@ -176,22 +182,20 @@ impl Preparing<'_, '_> {
     }
 
     /// Sets an attribute that the server itself keeps, given the key of its type.
-    pub(crate) fn stamp(
-        &self,
-        entry: &mut Entry,
-        key: &str,
-        value: Vec<u8>,
-    ) -> Result<(), Refusal> {
-        let described = self.tree.catalogue.describe(key)?;
-        entry.set(described, vec![value]);
+    pub(crate) fn stamp(&self, entry: &mut Entry, key: &str, value: &str) -> Result<(), Refusal> {
+        entry.set_one(self.tree.catalogue.describe(key)?, value.as_bytes());
         Ok(())
     }
 
     pub(crate) fn stamp_modified(&self, entry: &mut Entry) -> Result<(), Refusal> {
         let time = crate::clock::generalized_time(self.stamp.time_ms);
-        self.stamp(entry, "modifiersname", self.author().into_bytes())?;
-        self.stamp(entry, "modifytimestamp", time.into_bytes())
+        self.stamp(entry, "modifiersname", self.author())?;
+        self.stamp(entry, "modifytimestamp", &time)
     }
+}
+
+fn class_name(schema: &Schema, index: u32) -> &str {
+    schema.object_class_at(index).map(|class| class.name.as_str()).unwrap_or_default()
 }
 
 fn not_changeable(described: &Described) -> Refusal {
@@ -287,15 +291,20 @@ pub(crate) fn check_names(
 }
 
 /// Refuses a modification that took a value of the entry's own name (RFC 4511 §4.6).
-pub(crate) fn check_name_kept(preparing: &Preparing<'_, '_>, entry: &Entry) -> Result<(), Error> {
+pub(crate) fn check_name_kept(
+    preparing: &Preparing<'_, '_>,
+    entry: &Entry,
+    rdns: &[Rdn],
+) -> Result<(), Error> {
     let schema = preparing.schema();
-    let rdns = parse_rdn(&entry.rdn)?;
     for part in rdns.first().iter().flat_map(|rdn| &rdn.values) {
         let described = preparing.tree.catalogue.describe(&part.attribute)?;
+        let held = entry.values(&described.key);
+        if held.contains(&part.value.as_slice()) {
+            continue; // as it is written in the name: no rule need be asked
+        }
         let rule = described.attribute_type(schema).and_then(|kind| kind.equality);
         let key = equality_key(schema, rule, &part.value);
-        let held =
-            entry.find(&described.key).map(|held| held.values.as_slice()).unwrap_or_default();
         if !held.iter().any(|value| equality_key(schema, rule, value) == key) {
             return Err(Refusal::new(
                 ResultCode::NOT_ALLOWED_ON_RDN,

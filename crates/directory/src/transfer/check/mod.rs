@@ -157,7 +157,7 @@ impl Check<'_, '_> {
         for part in written.rdns.first().iter().flat_map(|rdn| &rdn.values) {
             let Some(kind) = schema.attribute_type(&part.attribute) else { continue };
             let wanted = equality_key(schema, kind.equality, &part.value);
-            let held = entry.find(&kind.key).map(|held| held.values.as_slice()).unwrap_or_default();
+            let held = entry.values(&kind.key);
             if !held.iter().any(|value| equality_key(schema, kind.equality, value) == wanted) {
                 missing.push(kind.name.clone());
             }
@@ -189,8 +189,7 @@ impl Check<'_, '_> {
             let kind = attribute.described.attribute_type(&schema);
             let rule = kind.and_then(|kind| kind.equality);
             let mut seen = HashSet::new();
-            let equal =
-                |value: &Vec<u8>| !seen.insert(equality_key(&schema, rule, value.as_slice()));
+            let equal = |value: &[u8]| !seen.insert(equality_key(&schema, rule, value));
             if attribute.values.iter().any(equal) {
                 let what = format!("'{}' has two values that are equal", attribute.described.text);
                 self.broken(place.to_owned(), what);
@@ -240,9 +239,7 @@ impl Check<'_, '_> {
                 present.push((kind, links + loose));
             }
         }
-        let classes =
-            entry.find("objectclass").map(|held| held.values.as_slice()).unwrap_or_default();
-        let classes: Vec<&[u8]> = classes.iter().map(Vec::as_slice).collect();
+        let classes = entry.values("objectclass");
         let to_check = EntryToCheck { classes: &classes, attributes: &present, rdn_types: &[] };
         if let Err(refusal) = check_entry(&schema, &to_check, true) {
             let place = place.to_owned();

@@ -72,7 +72,7 @@ impl Check<'_, '_> {
     fn keys_of(&self, entry: &Entry) -> Vec<OwnedKey> {
         let mut keys = Vec::new();
         for attribute in &entry.attributes {
-            let values = attribute.values.iter().map(Vec::as_slice);
+            let values = attribute.values.iter();
             self.indexes.keys(self.tree.schema(), &attribute.described, values, &mut keys);
         }
         keys.sort_unstable();

@@ -328,7 +328,7 @@ impl<'r> Reading<'r> {
                 return Err(Wrong { line: Some(line), what });
             }
         }
-        entry.attributes.push(EntryAttribute { described, values: Arc::new(values) });
+        entry.attributes.push(EntryAttribute { described, values: values.into() });
         Ok(())
     }
 
@@ -406,7 +406,9 @@ impl<'r> Reading<'r> {
             match entry.find_mut(&described.key) {
                 Some(held) => {
                     if !held.values.iter().any(|value| equality_key(schema, rule, value) == key) {
-                        Arc::make_mut(&mut held.values).push(part.value.clone());
+                        let mut values = held.values.to_vec();
+                        values.push(part.value.clone());
+                        held.values = values.into();
                     }
                 }
                 None => entry.set(described, vec![part.value.clone()]),
@@ -449,7 +451,7 @@ impl<'r> Reading<'r> {
                 entry.set(described, vec![value.into_bytes()]); // found anew, in its old place
             } else if entry.find(&described.key).is_none() {
                 let values = vec![value.into_bytes()];
-                entry.attributes.push(EntryAttribute { described, values: Arc::new(values) });
+                entry.attributes.push(EntryAttribute { described, values: values.into() });
             }
         }
         Ok(uuid)
@@ -473,9 +475,7 @@ impl<'r> Reading<'r> {
             .iter()
             .filter_map(|(kind, count)| schema.attribute_type_at(*kind).map(|kind| (kind, *count)));
         present.extend(links);
-        let classes =
-            entry.find("objectclass").map(|held| held.values.as_slice()).unwrap_or_default();
-        let classes: Vec<&[u8]> = classes.iter().map(Vec::as_slice).collect();
+        let classes = entry.values("objectclass");
         let named = rdns.iter().flat_map(|rdn| &rdn.values);
         let rdn_types: Vec<&AttributeType> =
             named.filter_map(|part| schema.attribute_type(&part.attribute)).collect();
@@ -491,7 +491,7 @@ impl<'r> Reading<'r> {
         let schema = &self.catalogue.schema;
         let Known { types, keys: made, .. } = known;
         for attribute in &entry.attributes {
-            let values = attribute.values.iter().map(Vec::as_slice);
+            let values = attribute.values.iter();
             self.indexes.keys(schema, &attribute.described, values, made);
         }
         let mut keys = Keys(Vec::with_capacity(made.len() * 12));
