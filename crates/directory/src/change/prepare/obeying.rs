@@ -83,3 +83,36 @@ impl Obeying {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(number: u32) -> Shape {
+        let types = SmallVec::from_slice(&[(number, false)]);
+        Shape { relaxes: false, attributes: 1, types, classes: SmallVec::new() }
+    }
+
+    #[test]
+    fn the_last_shapes_of_one_schema_are_known() {
+        let (schema, other) = (Schema::standard(), Schema::with_files(&[]).unwrap());
+        let other = Arc::new(other);
+        let most = u32::try_from(SHAPES_MAX).unwrap();
+        let obeying = Obeying::default();
+        for number in 0..=most {
+            obeying.remember(&schema, shape(number), number + 100);
+        }
+        for (number, expected) in [(0, None), (1, Some(101)), (most, Some(most + 100))] {
+            assert_eq!(obeying.structural(&schema, &shape(number)), expected, "shape {number}");
+        }
+        let several = Shape { types: SmallVec::from_slice(&[(1, true)]), ..shape(1) };
+        let named = Shape { attributes: 0, ..shape(1) };
+        let relaxed = Shape { relaxes: true, ..shape(1) };
+        for another in [several, named, relaxed] {
+            assert_eq!(obeying.structural(&schema, &another), None, "{another:?}");
+        }
+        assert_eq!(obeying.structural(&other, &shape(1)), None, "another schema");
+        obeying.remember(&other, shape(2), 7);
+        assert_eq!(obeying.structural(&schema, &shape(1)), None, "forgotten with its schema");
+    }
+}
