@@ -163,7 +163,14 @@ fn write_batch(
     if inner.poisoned.load(Ordering::SeqCst) {
         return Err(Fault::Poisoned);
     }
-    let written = try_batch(inner, requests);
+    let mut written = try_batch(inner, requests);
+    if matches!(written, Err(Fault::Full)) {
+        written = match inner.store.make_room() {
+            Ok(true) => try_batch(inner, requests),
+            Ok(false) => Err(Fault::Full),
+            Err(fault) => Err(fault),
+        };
+    }
     if written.is_err() {
         // The next batch gives the same numbers to other entries, whose names are not those cached.
         inner.names.renames.begin_change();

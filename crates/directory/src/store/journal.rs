@@ -33,6 +33,11 @@ use crate::refusal::Fault;
 /// Where a segment ends and a checkpoint is due. One batch may be longer. The writer waits for the
 /// checkpoint where a segment has twice this length.
 pub(super) const SEGMENT_BYTES: u64 = 64 << 20;
+/// A checkpoint is due as well after about so many pages of LMDB's: until then none of them can be
+/// used again, and the file grows by them.
+const PAGES_MAX: u64 = 32 << 10;
+/// Pages of a batch beside one for each of its rows: roots, branches, the list of free pages.
+const BATCH_PAGES: u64 = 16;
 /// A batch with more rows than this is written in pieces, so that memory stays bounded.
 pub(super) const PIECE_BYTES: usize = 1 << 20;
 /// The next segment's file is made ready once this part of the first one is full.
@@ -61,6 +66,8 @@ struct Running {
     segment: Segment,
     /// Keeps the pages of the last checkpoint from being used again.
     pinned: RoTxn<'static, WithoutTls>,
+    /// Written by LMDB since, as far as can be told.
+    pages: u64,
     is_next_ready: bool,
     background: Option<JoinHandle<io::Result<()>>>,
 }
@@ -86,7 +93,7 @@ impl Journal {
         let state = Mutex::new(Kept {
             env,
             folder: folder.to_owned(),
-            segment_bytes,
+            segment_bytes: segment_bytes.next_multiple_of(record::BLOCK_BYTES as u64),
             checkpoint: Arc::new(Mutex::new(checkpoint)),
             running: None,
             has_failed: false,
@@ -128,8 +135,8 @@ impl Journal {
         let kept = &mut *locked(&self.state);
         if let Some(running) = &mut kept.running {
             running.segment.keep();
+            running.pages += BATCH_PAGES + record.take_rows();
         }
-        record.clear();
         kept.spare = Some(record);
     }
 
@@ -140,6 +147,15 @@ impl Journal {
         let taken = running.segment.take_back();
         kept.has_failed |= taken.is_err();
         taken.map_err(|source| Fault::Disk { doing: "taking a batch back".to_owned(), source })
+    }
+
+    /// Lets pages go that only the last checkpoint needs, by making one now. Whether there may be
+    /// any. Not within a batch.
+    pub(super) fn make_room(&self) -> Result<bool, Fault> {
+        let kept = &mut *locked(&self.state);
+        let made = kept.make_room();
+        kept.has_failed |= made.is_err();
+        made
     }
 
     /// Nobody knows what is on the disk; nothing is written any more, and the folder stays open.
@@ -177,7 +193,9 @@ impl Kept {
             running.wait()?;
         }
         let length = running.segment.kept.at;
-        if length >= self.segment_bytes && (is_idle || length >= 2 * self.segment_bytes) {
+        let is_due =
+            |times: u64| length >= times * self.segment_bytes || running.pages >= times * PAGES_MAX;
+        if is_due(2) || is_idle && is_due(1) {
             self.change_segment(snapshot)?;
         } else if is_idle && length >= self.segment_bytes / READY_AT && !running.is_next_ready {
             running.is_next_ready = true;
@@ -205,8 +223,14 @@ impl Kept {
         let state = State::Open { first_segment: next_segment, snapshot, root };
         checkpoint.write(state).map_err(&doing)?;
         leave_flushing(&self.env, true)?;
-        let (is_next_ready, background) = (false, None);
-        self.running = Some(Running { data, segment, pinned, is_next_ready, background });
+        self.running = Some(Running {
+            data,
+            segment,
+            pinned,
+            pages: 0,
+            is_next_ready: false,
+            background: None,
+        });
         Ok(())
     }
 
@@ -219,6 +243,7 @@ impl Kept {
         let begun = Segment::begin(&self.folder, number, running.segment.kept.chain);
         running.segment = begun.map_err(disk("beginning a segment of the journal"))?;
         running.is_next_ready = true; // the next one's file was the last one's
+        running.pages = 0;
         let before = std::mem::replace(&mut running.pinned, pinned);
         let (env, checkpoint) = (self.env.clone(), Arc::clone(&self.checkpoint));
         let state = State::Open { first_segment: number, snapshot, root };
@@ -228,6 +253,26 @@ impl Kept {
             drop(before);
             Ok(())
         })
+    }
+
+    fn make_room(&mut self) -> Result<bool, Fault> {
+        let Some(running) = self.running.as_mut().filter(|_| !self.has_failed) else {
+            return Ok(false);
+        };
+        running.wait()?;
+        let newest = self.env.info().last_txn_id as u64;
+        if running.pinned.id() as u64 == newest {
+            return Ok(false);
+        }
+        let (pinned, root) = pin(&self.env, &running.data, newest)?;
+        self.env.force_sync().map_err(fault::store("making a checkpoint"))?;
+        // Batches up to the snapshot are passed over where the segment is replayed.
+        let first_segment = running.segment.number;
+        let state = State::Open { first_segment, snapshot: newest, root };
+        locked(&self.checkpoint).write(state).map_err(disk("making a checkpoint"))?;
+        running.pinned = pinned;
+        running.pages = 0;
+        Ok(true)
     }
 
     /// Makes `data.mdb` whole by itself.
@@ -295,6 +340,3 @@ fn leave_flushing(env: &Env<WithoutTls>, leave: bool) -> Result<(), Fault> {
     // opens.
     unsafe { env.set_flags(EnvFlags::NO_SYNC, mode) }.map_err(fault::store("opening the journal"))
 }
-
-#[cfg(test)]
-mod tests;

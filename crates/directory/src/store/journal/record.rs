@@ -69,13 +69,17 @@ impl Aligned {
 }
 
 /// Rows on their way into the journal.
-pub(in crate::store) struct Record(Aligned);
+pub(in crate::store) struct Record {
+    bytes: Aligned,
+    /// Of all pieces of the batch.
+    rows: u64,
+}
 
 impl Record {
     pub(super) fn new() -> Record {
         let mut bytes = Aligned::with_capacity(16 * BLOCK_BYTES);
         bytes.extend(&[0; HEAD_BYTES]);
-        Record(bytes)
+        Record { bytes, rows: 0 }
     }
 
     /// Notes a row that is written, or with `None` removed.
@@ -84,44 +88,50 @@ impl Record {
         let key_bytes = (key.len() as u16).to_le_bytes();
         let [k0, k1] = key_bytes;
         let [v0, v1, v2, v3] = value_bytes.to_le_bytes();
-        self.0.extend(&[table, u8::from(value.is_some()), k0, k1, v0, v1, v2, v3]);
-        self.0.extend(key);
-        self.0.extend(value.unwrap_or_default());
+        self.bytes.extend(&[table, u8::from(value.is_some()), k0, k1, v0, v1, v2, v3]);
+        self.bytes.extend(key);
+        self.bytes.extend(value.unwrap_or_default());
+        self.rows += 1;
     }
 
     pub(in crate::store) fn is_empty(&self) -> bool {
-        self.0.len() == HEAD_BYTES
+        self.bytes.len() == HEAD_BYTES
     }
 
     pub(in crate::store) fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
-    /// Empties it, to be filled again.
+    /// Empties it, to be filled with the next piece.
     pub(super) fn clear(&mut self) {
-        if self.0.len() > KEPT_BYTES_MAX {
-            *self = Record::new();
+        if self.bytes.len() > KEPT_BYTES_MAX {
+            self.bytes = Record::new().bytes;
         }
-        self.0.truncate(HEAD_BYTES);
+        self.bytes.truncate(HEAD_BYTES);
+    }
+
+    /// How many rows the batch has had, which has ended.
+    pub(super) fn take_rows(&mut self) -> u64 {
+        std::mem::take(&mut self.rows)
     }
 
     /// The record as it is written, and its checksum.
     pub(super) fn seal(&mut self, chain: u64, batch: u64, piece: u32, last: bool) -> (&[u8], u64) {
-        let rows_bytes = (self.0.len() - HEAD_BYTES) as u32;
+        let rows_bytes = (self.bytes.len() - HEAD_BYTES) as u32;
         let piece = if last { piece | LAST } else { piece };
         let mut head = [0; HEAD_BYTES];
         let (batch, rows_bytes) = (batch.to_le_bytes(), rows_bytes.to_le_bytes());
         let parts = [&[0; 8][..], &batch, &rows_bytes, &piece.to_le_bytes()].concat();
         head.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
         self.set_head(&head);
-        let sum = checksum(chain, self.0.bytes().get(8..).unwrap_or_default());
+        let sum = checksum(chain, self.bytes.bytes().get(8..).unwrap_or_default());
         self.set_head(&sum.to_le_bytes());
-        self.0.fill_block();
-        (self.0.bytes(), sum)
+        self.bytes.fill_block();
+        (self.bytes.bytes(), sum)
     }
 
     fn set_head(&mut self, head: &[u8]) {
-        self.0.bytes_mut().iter_mut().zip(head).for_each(|(to, from)| *to = *from);
+        self.bytes.bytes_mut().iter_mut().zip(head).for_each(|(to, from)| *to = *from);
     }
 }
 

@@ -116,8 +116,9 @@ pub(super) fn make_ready(folder: &Path, number: u64, bytes: u64) -> io::Result<(
     zeros.extend(&vec![0; ZEROS_BYTES]);
     let mut at = file.metadata()?.len().next_multiple_of(BLOCK_BYTES as u64);
     while at < bytes {
-        file.write_all_at(zeros.bytes(), at)?;
-        at += ZEROS_BYTES as u64;
+        let missing = usize::try_from(bytes - at).unwrap_or(ZEROS_BYTES).min(ZEROS_BYTES);
+        file.write_all_at(zeros.bytes().get(..missing).unwrap_or_default(), at)?;
+        at += missing as u64;
     }
     Ok(())
 }
