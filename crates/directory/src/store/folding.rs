@@ -1,5 +1,5 @@
-//! A hash that folds eight bytes at a time: quick, and good enough where nobody gains by a collision
-//! but whoever suffers from it.
+//! A hash that folds eight bytes at a time: quick, and good enough where nobody gains by a
+//! collision but whoever suffers from it.
 
 use std::hash::Hasher;
 

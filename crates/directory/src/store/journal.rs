@@ -149,8 +149,8 @@ impl Journal {
         taken.map_err(|source| Fault::Disk { doing: "taking a batch back".to_owned(), source })
     }
 
-    /// Lets pages go that only the last checkpoint needs, by making one now. Whether there may be
-    /// any. Not within a batch.
+    /// Makes `data.mdb` whole, so that neither pages of the last checkpoint nor the journal need
+    /// room. Whether there was anything to gain. Not within a batch.
     pub(super) fn make_room(&self) -> Result<bool, Fault> {
         let kept = &mut *locked(&self.state);
         let made = kept.make_room();
@@ -255,23 +255,22 @@ impl Kept {
         })
     }
 
+    /// Everything from the beginning: what is whole needs no journal.
     fn make_room(&mut self) -> Result<bool, Fault> {
-        let Some(running) = self.running.as_mut().filter(|_| !self.has_failed) else {
+        let Some(running) = self.running.as_ref().filter(|_| !self.has_failed) else {
             return Ok(false);
         };
-        running.wait()?;
-        let newest = self.env.info().last_txn_id as u64;
-        if running.pinned.id() as u64 == newest {
+        if running.pages == 0 && running.pinned.id() == self.env.info().last_txn_id {
             return Ok(false);
         }
-        let (pinned, root) = pin(&self.env, &running.data, newest)?;
-        self.env.force_sync().map_err(fault::store("making a checkpoint"))?;
-        // Batches up to the snapshot are passed over where the segment is replayed.
-        let first_segment = running.segment.number;
-        let state = State::Open { first_segment, snapshot: newest, root };
-        locked(&self.checkpoint).write(state).map_err(disk("making a checkpoint"))?;
-        running.pinned = pinned;
-        running.pages = 0;
+        self.close()?;
+        for number in [0, 1] {
+            match File::options().write(true).open(segment::path(&self.folder, number)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                opened => opened.and_then(|file| file.set_len(0)),
+            }
+            .map_err(disk("emptying the journal"))?;
+        }
         Ok(true)
     }
 
@@ -283,6 +282,7 @@ impl Kept {
             return Ok(());
         }
         self.env.force_sync().map_err(fault::store("closing the directory"))?;
+        leave_flushing(&self.env, false)?;
         let state = State::Clean { next_segment: running.segment.number + 1 };
         locked(&self.checkpoint).write(state).map_err(disk("closing the journal"))
     }

@@ -288,8 +288,8 @@ impl Store {
         Ok(self.snapshot_of(txn))
     }
 
-    /// Where there was no room for a batch: lets pages go that are kept only for the case of a crash.
-    /// Whether there were any, so that the batch may be tried again. Never within a batch.
+    /// Where there was no room for a batch: lets pages go that are kept only for the case of a
+    /// crash. Whether there were any, so that the batch may be tried again. Never within a batch.
     pub(crate) fn make_room(&self) -> Result<bool, Fault> {
         self.journal.as_ref().map_or(Ok(false), Journal::make_room)
     }

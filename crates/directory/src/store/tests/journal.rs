@@ -324,8 +324,8 @@ fn damage_is_told_and_not_passed_over() {
     type Breaker = fn(&Path);
     let cases: &[(&str, Breaker)] = &[
         ("neither slot", |path| fs::write(path.join("checkpoint"), [7; 8192]).unwrap()),
-        ("first segment is missing", |path| fs::remove_file(path.join("journal.0")).unwrap()),
-        ("first segment is missing", |path| fs::write(path.join("journal.0"), [7; 9000]).unwrap()),
+        ("first segment is missing", |path| fs::remove_file(path.join("journal.1")).unwrap()),
+        ("first segment is missing", |path| fs::write(path.join("journal.1"), [7; 9000]).unwrap()),
         ("not the file that belongs here", |path| {
             let file = File::options().write(true).open(path.join("data.mdb")).unwrap();
             for place in [0, BLOCK as u64] {
