@@ -193,9 +193,8 @@ impl Kept {
             running.wait()?;
         }
         let length = running.segment.kept.at;
-        let is_due =
-            |times: u64| length >= times * self.segment_bytes || running.pages >= times * PAGES_MAX;
-        if is_due(2) || is_idle && is_due(1) {
+        let is_due = length >= self.segment_bytes || running.pages >= PAGES_MAX;
+        if is_due && (is_idle || length >= 2 * self.segment_bytes) {
             self.change_segment(snapshot)?;
         } else if is_idle && length >= self.segment_bytes / READY_AT && !running.is_next_ready {
             running.is_next_ready = true;

@@ -249,13 +249,13 @@ impl Store {
             return Err(OpenError::Exists { folder: folder.to_owned() });
         }
         place.write_draft()?;
+        let pending = Pending::begin(folder).map_err(|fault| place.fault(fault))?;
         let env = place.env()?;
         let tables = Tables::create(&env).map_err(|error| place.error(error))?;
         let missing = || OpenError::Damaged { what: "a database was not made".into() };
         let tables = tables.ok_or_else(missing)?;
         first_rows(&env, &tables).map_err(|error| place.error(error))?;
         place.write_format()?;
-        let pending = Pending::begin(folder).map_err(|fault| place.fault(fault))?;
         let checkpoint = pending.finish(&env, &tables).map_err(|fault| place.fault(fault))?;
         place.finish(env, tables, Some((lock, checkpoint)))
     }
@@ -437,7 +437,8 @@ impl Place<'_> {
         let was_begun = self.folder.join(FORMAT_DRAFT).exists();
         for file in fs::read_dir(self.folder)? {
             let name = file?.file_name();
-            let of_data = ["data.mdb", "lock.mdb", "lock.mdb.new"].iter().any(|file| name == *file);
+            let of_data = ["data.mdb", "lock.mdb", "lock.mdb.new", "checkpoint"];
+            let of_data = of_data.iter().any(|file| name == *file);
             let known = ["lock", FORMAT_DRAFT, "schema", "chancery.toml", "lost+found"];
             let is_known = known.iter().any(|known| name == *known);
             if !is_known && (!of_data || !was_begun) {
@@ -546,7 +547,7 @@ impl Place<'_> {
         let draft = self.folder.join(FORMAT_DRAFT);
         let write = || {
             if draft.exists() {
-                for name in ["data.mdb", "lock.mdb"] {
+                for name in ["data.mdb", "lock.mdb", "checkpoint"] {
                     remove_if_there(&self.folder.join(name))?;
                 }
             }

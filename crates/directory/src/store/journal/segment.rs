@@ -45,7 +45,6 @@ impl Segment {
     pub(super) fn begin(folder: &Path, number: u64, chain: u64) -> io::Result<Segment> {
         let path = path(folder, number);
         let is_new = !path.exists();
-        let file = open(&path)?;
         let mut head = Aligned::with_capacity(BLOCK_BYTES);
         head.extend(MAGIC);
         head.extend(&number.to_le_bytes());
@@ -53,7 +52,14 @@ impl Segment {
         let sum = checksum(0, head.bytes());
         head.extend(&sum.to_le_bytes());
         head.fill_block();
-        file.write_all_at(head.bytes(), 0)?;
+        let mut file = open(&path)?;
+        match file.write_all_at(head.bytes(), 0) {
+            Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                file = open_plain(&path)?;
+                file.write_all_at(head.bytes(), 0)?;
+            }
+            written => written?,
+        }
         if is_new {
             File::open(folder)?.sync_all()?;
         }
@@ -97,15 +103,20 @@ impl Segment {
 /// Every write is durable when it returns. Past the page cache where the file system can: that
 /// takes half of the time, and the pages would be of no use.
 fn open(path: &Path) -> io::Result<File> {
-    let open = |flags: OFlags| {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        options.custom_flags(flags.bits() as i32).open(path)
-    };
-    match open(OFlags::DSYNC | OFlags::DIRECT) {
-        Err(error) if error.kind() == ErrorKind::InvalidInput => open(OFlags::DSYNC),
+    match open_with(path, OFlags::DSYNC | OFlags::DIRECT) {
+        Err(error) if error.kind() == ErrorKind::InvalidInput => open_plain(path),
         opened => opened,
     }
+}
+
+fn open_plain(path: &Path) -> io::Result<File> {
+    open_with(path, OFlags::DSYNC)
+}
+
+fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options.custom_flags(flags.bits() as i32).open(path)
 }
 
 /// Writes the file of a coming segment once, so that its writes need no new room: those take a
