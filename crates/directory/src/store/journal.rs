@@ -35,13 +35,11 @@ use crate::refusal::Fault;
 pub(super) const SEGMENT_BYTES: u64 = 64 << 20;
 /// A checkpoint is due as well after about so many pages of LMDB's: until then none of them can be
 /// used again, and the file grows by them.
-const PAGES_MAX: u64 = 32 << 10;
+const PAGES_MAX: u64 = 16 << 10;
 /// Pages of a batch beside one for each of its rows: roots, branches, the list of free pages.
 const BATCH_PAGES: u64 = 16;
 /// A batch with more rows than this is written in pieces, so that memory stays bounded.
 pub(super) const PIECE_BYTES: usize = 1 << 20;
-/// The next segment's file is made ready once this part of the first one is full.
-const READY_AT: u64 = 8;
 
 /// The journal of a folder that this process may write.
 pub(super) struct Journal {
@@ -68,7 +66,6 @@ struct Running {
     pinned: RoTxn<'static, WithoutTls>,
     /// Written by LMDB since, as far as can be told.
     pages: u64,
-    is_next_ready: bool,
     background: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -196,12 +193,6 @@ impl Kept {
         let is_due = length >= self.segment_bytes || running.pages >= PAGES_MAX;
         if is_due && (is_idle || length >= 2 * self.segment_bytes) {
             self.change_segment(snapshot)?;
-        } else if is_idle && length >= self.segment_bytes / READY_AT && !running.is_next_ready {
-            running.is_next_ready = true;
-            let (folder, next) = (self.folder.clone(), running.segment.number + 1);
-            let bytes = self.segment_bytes;
-            // Whether it has room for that, whoever needs it will see.
-            let _ = running.begin(move || segment::make_ready(&folder, next, bytes).or(Ok(())));
         }
         Ok(())
     }
@@ -222,14 +213,7 @@ impl Kept {
         let state = State::Open { first_segment: next_segment, snapshot, root };
         checkpoint.write(state).map_err(&doing)?;
         leave_flushing(&self.env, true)?;
-        self.running = Some(Running {
-            data,
-            segment,
-            pinned,
-            pages: 0,
-            is_next_ready: false,
-            background: None,
-        });
+        self.running = Some(Running { data, segment, pinned, pages: 0, background: None });
         Ok(())
     }
 
@@ -241,7 +225,6 @@ impl Kept {
         let number = running.segment.number + 1;
         let begun = Segment::begin(&self.folder, number, running.segment.kept.chain);
         running.segment = begun.map_err(disk("beginning a segment of the journal"))?;
-        running.is_next_ready = true; // the next one's file was the last one's
         running.pages = 0;
         let before = std::mem::replace(&mut running.pinned, pinned);
         let (env, checkpoint) = (self.env.clone(), Arc::clone(&self.checkpoint));

@@ -14,8 +14,6 @@ use super::record::{Aligned, BLOCK_BYTES, Head, Record, checksum, u64_at};
 const MAGIC: &[u8; 8] = b"chncryJ1";
 /// Magic, number, the last checksum of the segment before, and a checksum over them.
 const HEAD_BYTES: usize = 32;
-/// Zeros written at once where a file is made ready.
-const ZEROS_BYTES: usize = 1 << 20;
 
 /// The file in which a segment lies: two are used in turn.
 pub(super) fn path(folder: &Path, number: u64) -> PathBuf {
@@ -117,21 +115,6 @@ fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
     options.custom_flags(flags.bits() as i32).open(path)
-}
-
-/// Writes the file of a coming segment once, so that its writes need no new room: those take a
-/// third less time. Where there is no room, the segment will take it as it comes, or be refused.
-pub(super) fn make_ready(folder: &Path, number: u64, bytes: u64) -> io::Result<()> {
-    let file = open(&path(folder, number))?;
-    let mut zeros = Aligned::with_capacity(ZEROS_BYTES);
-    zeros.extend(&vec![0; ZEROS_BYTES]);
-    let mut at = file.metadata()?.len().next_multiple_of(BLOCK_BYTES as u64);
-    while at < bytes {
-        let missing = usize::try_from(bytes - at).unwrap_or(ZEROS_BYTES).min(ZEROS_BYTES);
-        file.write_all_at(zeros.bytes().get(..missing).unwrap_or_default(), at)?;
-        at += missing as u64;
-    }
-    Ok(())
 }
 
 /// A segment that is read again: the records that fit, in order.
