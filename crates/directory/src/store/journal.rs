@@ -64,6 +64,8 @@ struct Running {
     segment: Segment,
     /// Keeps the pages of the last checkpoint from being used again.
     pinned: RoTxn<'static, WithoutTls>,
+    /// The same for the checkpoint before, until that one is made.
+    before: Option<RoTxn<'static, WithoutTls>>,
     /// Written by LMDB since, as far as can be told.
     pages: u64,
     background: Option<JoinHandle<io::Result<()>>>,
@@ -213,7 +215,8 @@ impl Kept {
         let state = State::Open { first_segment: next_segment, snapshot, root };
         checkpoint.write(state).map_err(&doing)?;
         leave_flushing(&self.env, true)?;
-        self.running = Some(Running { data, segment, pinned, pages: 0, background: None });
+        let (before, background) = (None, None);
+        self.running = Some(Running { data, segment, pinned, before, pages: 0, background });
         Ok(())
     }
 
@@ -226,14 +229,12 @@ impl Kept {
         let begun = Segment::begin(&self.folder, number, running.segment.kept.chain);
         running.segment = begun.map_err(disk("beginning a segment of the journal"))?;
         running.pages = 0;
-        let before = std::mem::replace(&mut running.pinned, pinned);
+        running.before = Some(std::mem::replace(&mut running.pinned, pinned));
         let (env, checkpoint) = (self.env.clone(), Arc::clone(&self.checkpoint));
         let state = State::Open { first_segment: number, snapshot, root };
         running.begin(move || {
             env.force_sync().map_err(io::Error::other)?;
-            locked(&checkpoint).write(state)?;
-            drop(before);
-            Ok(())
+            locked(&checkpoint).write(state)
         })
     }
 
@@ -285,7 +286,10 @@ impl Running {
         let Some(background) = self.background.take() else { return Ok(()) };
         let done = background.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")));
         // Without room for it or not: what the writer counted on has not happened.
-        done.map_err(|source| Fault::Disk { doing: "making a checkpoint".to_owned(), source })
+        let doing = || "making a checkpoint".to_owned();
+        done.map_err(|source| Fault::Disk { doing: doing(), source })?;
+        self.before = None;
+        Ok(())
     }
 }
 

@@ -224,8 +224,8 @@ impl Store {
         let place = Place { folder, options };
         place.check_format()?;
         if options.read_only {
-            let _held = place.settled()?;
             place.refuse_network()?;
+            let _held = place.settled()?;
             let env = place.env()?;
             let tables = place.tables(&env)?;
             return place.finish(env, tables, None);

@@ -112,8 +112,11 @@ impl Pending {
         };
         let data = File::open(self.folder.join("data.mdb")).map_err(disk("opening data.mdb"))?;
         let newest = env.info().last_txn_id as u64;
+        if newest < snapshot || newest > snapshot && !self.is_shared {
+            return Err(damaged("data.mdb does not begin where the checkpoint says"));
+        }
         let (pinned, root) = pin(env, &data, newest)?;
-        if self.is_shared && newest > snapshot {
+        if newest > snapshot {
             // Its pages are not those of the checkpoint's snapshot, which nobody holds any more.
             env.force_sync().map_err(fault::store("recovering data.mdb"))?;
             let state = State::Open { first_segment, snapshot: newest, root };
