@@ -135,6 +135,7 @@ impl Directory {
         let inner = Arc::new(open_inner(folder, settings)?);
         if !inner.settings.store.read_only {
             crate::reindex::reconcile(&inner)?;
+            inner.store.serve();
         }
         let (jobs, waiting) = sync_channel(inner.settings.queue_changes_max.max(1));
         let writer = start_writer(&inner, waiting).map_err(OpenError::Thread)?;

@@ -2,12 +2,15 @@
 //! unanswered one either all or nothing.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use testing::peers::chancery::{peer, serve, start_command};
+use testing::peers::chancery::{binary, peer, serve, start_command};
 use testing::peers::missing::present;
 use testing::peers::{SUFFIX, Server};
+use testing::process::run_checked;
 use testing::wire::Connection;
 use testing::wire::raw::message;
 use testing::wire::request::{SUBTREE, add, add_person, delete, modify, search};
@@ -154,6 +157,47 @@ fn every_answered_write_survives_kill_nine() {
     check(&people, &known.lock().unwrap());
     eprintln!("{ROUNDS} kills, {total} answered writes, {} people left", people.len());
     assert!(total > ROUNDS * 150);
+}
+
+#[test]
+fn what_only_reads_makes_a_killed_servers_folder_whole_first() {
+    if !present("kill -9 and reading", &[peer()]) {
+        return;
+    }
+    let mut folder = tempfile::Builder::new().prefix("chancery-").tempdir().unwrap();
+    let data = folder.path().join("data");
+    for (round, command) in ["check", "export", "backup"].into_iter().enumerate() {
+        let mut server = start_command(folder, &data, serve(&data)).unwrap();
+        let mut admin = server.connect_as_admin().unwrap();
+        let name = format!("killed{round}");
+        let add = add_person(&dn(&name), &name, &[]);
+        admin.ask(&add, &[]).unwrap().expect_success("add").unwrap();
+        server.process.kill().unwrap();
+        let Server { process, folder: kept, .. } = server;
+        drop(process);
+        folder = kept;
+        let copy = folder.path().join(format!("copy{round}"));
+        let on = |command: &str, data: &Path| {
+            let mut program = Command::new(binary());
+            program.arg(command).arg("--data").arg(data);
+            program
+        };
+        let mut reading = on(command, &data);
+        if command == "backup" {
+            reading.arg(&copy);
+        }
+        let said = run_checked(&mut reading).unwrap();
+        // What each of them says, or what its copy holds.
+        let text = match command {
+            "check" => {
+                assert!(said.contains("0 broken"), "{said}");
+                run_checked(&mut on("export", &data)).unwrap()
+            }
+            "export" => said,
+            _ => run_checked(&mut on("export", &copy)).unwrap(),
+        };
+        assert!(text.contains(&format!("uid: {name}\n")), "{command} lacks {name}");
+    }
 }
 
 #[test]

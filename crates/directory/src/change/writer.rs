@@ -188,14 +188,27 @@ fn write_batch(
     if inner.poisoned.load(Ordering::SeqCst) {
         return Err(Fault::Poisoned);
     }
-    let written = try_batch(inner, memory, requests);
+    let mut written = try_batch(inner, memory, requests);
+    if matches!(written, Err(Fault::Full)) {
+        forget(inner, memory);
+        written = match inner.store.make_room() {
+            Ok(true) => try_batch(inner, memory, requests),
+            Ok(false) => Err(Fault::Full),
+            Err(fault) => Err(fault),
+        };
+    }
     if written.is_err() {
-        memory.lens.clear(); // it may have learned from what did not happen
-        // The next batch gives the same numbers to other entries, whose names are not those cached.
-        inner.names.renames.begin_change();
-        inner.names.renames.end_change();
+        forget(inner, memory);
     }
     written
+}
+
+/// What was learned from a batch that did not happen.
+fn forget(inner: &Inner, memory: &Memory) {
+    memory.lens.clear();
+    // The next batch gives the same numbers to other entries, whose names are not those cached.
+    inner.names.renames.begin_change();
+    inner.names.renames.end_change();
 }
 
 fn try_batch(

@@ -1,5 +1,6 @@
 //! Everything that can be written, in one transaction that commits wholly or not at all.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,6 +11,7 @@ use super::{
     block::{self, Changed, Without, block_of},
     fault,
     fault::damaged,
+    journal::{Journal, PIECE_BYTES, Record},
     keys::{attribute_key, commit_key, entry_key, link_key, loose_key},
     names,
     open::FORMAT,
@@ -33,6 +35,15 @@ pub struct Batch<'s> {
     counters: Counters,
     touched: Touched,
     pending: PendingPostings,
+    journaled: Option<Journaled<'s>>,
+}
+
+/// What the journal gets of a batch.
+struct Journaled<'s> {
+    journal: &'s Journal,
+    record: Record,
+    /// Pieces that are written already.
+    pieces: u32,
 }
 
 impl<'s> Batch<'s> {
@@ -41,7 +52,11 @@ impl<'s> Batch<'s> {
         let counters = Counters::read(&txn, &store.tables)?;
         let dictionary = store.dictionary.load_full();
         let (touched, pending) = (Touched::default(), PendingPostings::default());
-        Ok(Batch { txn, store, dictionary, before: counters, counters, touched, pending })
+        let journaled = store.journal.as_ref().and_then(|journal| {
+            journal.record().map(|record| Journaled { journal, record, pieces: 0 })
+        });
+        let before = counters;
+        Ok(Batch { txn, store, dictionary, before, counters, touched, pending, journaled })
     }
 
     /// Everything that can be read, with what this batch has written.
@@ -345,12 +360,7 @@ impl<'s> Batch<'s> {
         let known = self.store.dictionary.load_full();
         // Published first: whoever sees the new rows must know the numbers in them.
         self.store.dictionary.store(Arc::clone(&self.dictionary));
-        let folder = &self.store.folder;
-        let committed = self.txn.commit().map_err(|error| match error {
-            // Before LMDB's root page was written, or LMDB itself takes no more writes.
-            heed::Error::Io(error) if fault::was_cut_short(&error, folder) => Fault::Full,
-            error => fault::store("making changes durable")(error),
-        });
+        let committed = commit(self.txn, self.journaled, &self.store.folder);
         if committed.is_err() {
             self.store.dictionary.store(known);
         }
@@ -366,8 +376,8 @@ impl<'s> Batch<'s> {
         if self.counters == self.before {
             return Ok(());
         }
-        write_counters(&mut self.txn, &self.store.tables, &self.counters)
-            .map_err(fault::store("writing settings"))
+        let (meta, counters) = (self.tables().meta, self.counters);
+        each_counter(&counters, |name, value| self.put(meta, name, value, "writing settings"))
     }
 
     fn claim_name(&mut self, id: EntryId, parent: EntryId, name_key: &[u8]) -> Result<(), Fault> {
@@ -419,11 +429,16 @@ impl<'s> Batch<'s> {
         value: &[u8],
         doing: &'static str,
     ) -> Result<(), Fault> {
-        table.put(&mut self.txn, key, value).map_err(fault::store(doing))
+        table.put(&mut self.txn, key, value).map_err(fault::store(doing))?;
+        self.note(table, key, Some(value))
     }
 
     fn delete(&mut self, table: Table, key: &[u8], doing: &'static str) -> Result<bool, Fault> {
-        table.delete(&mut self.txn, key).map_err(fault::store(doing))
+        let was = table.delete(&mut self.txn, key).map_err(fault::store(doing))?;
+        if was {
+            self.note(table, key, None)?;
+        }
+        Ok(was)
     }
 
     /// Writes a row behind all rows of its table.
@@ -436,7 +451,53 @@ impl<'s> Batch<'s> {
     ) -> Result<(), Fault> {
         table
             .put_with_flags(&mut self.txn, PutFlags::APPEND, key, value)
-            .map_err(fault::store(doing))
+            .map_err(fault::store(doing))?;
+        self.note(table, key, Some(value))
+    }
+
+    /// The journal gets every row that LMDB gets.
+    fn note(&mut self, table: Table, key: &[u8], value: Option<&[u8]>) -> Result<(), Fault> {
+        let Some(journaled) = &mut self.journaled else { return Ok(()) };
+        journaled.record.push(table.number, key, value);
+        if journaled.record.len() >= PIECE_BYTES {
+            journaled.write(self.txn.id() as u64, false)?;
+        }
+        Ok(())
+    }
+}
+
+impl Journaled<'_> {
+    fn write(&mut self, batch: u64, is_last: bool) -> Result<(), Fault> {
+        self.journal.write(batch, &mut self.record, self.pieces, is_last)?;
+        self.pieces += 1;
+        Ok(())
+    }
+}
+
+/// Makes a transaction durable, then visible: by the journal where there is one, else by LMDB.
+fn commit(txn: RwTxn<'_>, journaled: Option<Journaled<'_>>, folder: &Path) -> Result<(), Fault> {
+    let commit = |txn: RwTxn<'_>| {
+        txn.commit().map_err(|error| match error {
+            // Before LMDB's root page was written, or LMDB itself takes no more writes.
+            heed::Error::Io(error) if fault::was_cut_short(&error, folder) => Fault::Full,
+            error => fault::store("making changes durable")(error),
+        })
+    };
+    let Some(mut journaled) = journaled else { return commit(txn) };
+    if journaled.record.is_empty() && journaled.pieces == 0 {
+        return commit(txn);
+    }
+    journaled.write(txn.id() as u64, true)?;
+    match commit(txn) {
+        Ok(()) => {
+            journaled.journal.keep(journaled.record);
+            Ok(())
+        }
+        Err(Fault::Full) => journaled.journal.take_back().and(Err(Fault::Full)),
+        Err(fault) => {
+            journaled.journal.fail();
+            Err(fault)
+        }
     }
 }
 
@@ -461,17 +522,16 @@ pub(super) fn loose_name_key(
     [names::reversed_prefix(reversed_name), &loose_key(from, attribute, hash)].concat()
 }
 
-fn write_counters(
-    txn: &mut RwTxn<'_>,
-    tables: &Tables,
+/// The counters as rows of `meta`.
+fn each_counter<E>(
     counters: &Counters,
-) -> Result<(), heed::Error> {
-    let meta = tables.meta;
-    meta.put(txn, b"next_entry", &counters.next_entry.0.to_le_bytes())?;
-    meta.put(txn, b"next_attribute", &counters.next_attribute.0.to_le_bytes())?;
-    meta.put(txn, b"next_commit", &counters.next_commit.0.to_le_bytes())?;
-    meta.put(txn, b"first_commit", &counters.first_commit.0.to_le_bytes())?;
-    meta.put(txn, b"entry_count", &counters.entry_count.to_le_bytes())
+    mut put: impl FnMut(&[u8], &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    put(b"next_entry", &counters.next_entry.0.to_le_bytes())?;
+    put(b"next_attribute", &counters.next_attribute.0.to_le_bytes())?;
+    put(b"next_commit", &counters.next_commit.0.to_le_bytes())?;
+    put(b"first_commit", &counters.first_commit.0.to_le_bytes())?;
+    put(b"entry_count", &counters.entry_count.to_le_bytes())
 }
 
 /// The rows of `meta` in an empty directory.
@@ -479,7 +539,7 @@ pub(super) fn first_rows(env: &Env<WithoutTls>, tables: &Tables) -> Result<(), h
     let mut txn = env.write_txn()?;
     if tables.meta.get(&txn, b"format")?.is_none() {
         tables.meta.put(&mut txn, b"format", &FORMAT.to_le_bytes())?;
-        write_counters(&mut txn, tables, &Counters::FIRST)?;
+        each_counter(&Counters::FIRST, |name, value| tables.meta.put(&mut txn, name, value))?;
     }
     txn.commit()
 }

@@ -10,6 +10,7 @@
 //! - [`nodes`]: many names in order. [`versions`]: in which transaction links last changed.
 //! - [`dictionary`]: numbers of attribute descriptions.
 //! - [`bulk`], [`runs`]: filling an empty directory with sorted pages.
+//! - `journal`: what makes a batch durable while the directory is served. `folding`: its checksum.
 //! - [`mod@check`]: the invariants of the note, as far as bytes tell.
 
 pub mod batch;
@@ -19,7 +20,9 @@ pub mod check;
 pub mod dictionary;
 pub mod entry;
 mod fault;
+mod folding;
 pub mod idset;
+mod journal;
 mod keys;
 pub mod names;
 pub mod nodes;

@@ -19,14 +19,17 @@ use super::{
     Batch, Dictionary, Snapshot,
     batch::first_rows,
     fault,
+    journal::{self, Checkpoint, Journal, Pending, Settled},
     reader::{Reader, load_dictionary, meta_u32},
     tables::{TABLES_MAX, Tables},
     versions::LinkVersions,
 };
 use crate::refusal::Fault;
 
-/// The format this program reads and writes.
-pub const FORMAT: u32 = 1;
+/// The format this program writes.
+pub const FORMAT: u32 = 2;
+/// The oldest one it reads. The same rows, without a journal beside them.
+const FORMAT_OLDEST: u32 = 1;
 const FORMAT_WORDS: &str = "chancery directory ";
 /// What `format` is called until the rest is complete.
 const FORMAT_DRAFT: &str = "format.new";
@@ -40,13 +43,21 @@ pub struct StoreOptions {
     pub map_bytes_max: usize,
     /// How many snapshots may be open at once, in all processes.
     pub readers_max: u32,
-    /// Only read, beside a process that may be writing. Takes no lock.
+    /// Only read, beside a process that may be writing. Takes no lock, but to recover a folder that
+    /// was not closed and that nobody serves.
     pub read_only: bool,
+    /// Where a segment of the journal ends.
+    pub journal_segment_bytes: u64,
 }
 
 impl Default for StoreOptions {
     fn default() -> StoreOptions {
-        StoreOptions { map_bytes_max: 1 << 40, readers_max: 1024, read_only: false }
+        StoreOptions {
+            map_bytes_max: 1 << 40,
+            readers_max: 1024,
+            read_only: false,
+            journal_segment_bytes: journal::SEGMENT_BYTES,
+        }
     }
 }
 
@@ -78,6 +89,10 @@ pub enum OpenError {
     },
     /// Another process (or this one) has it open for writing.
     Locked {
+        folder: PathBuf,
+    },
+    /// Another process makes it whole after a crash.
+    Recovering {
         folder: PathBuf,
     },
     /// The folder is on a network file system, which keeps neither locks nor write order.
@@ -137,6 +152,11 @@ impl fmt::Display for OpenError {
                 "the directory in {} is in use by another process; stop it, or work through it",
                 folder.display()
             ),
+            OpenError::Recovering { folder } => write!(
+                f,
+                "the directory in {} was not closed and another process recovers it; try again",
+                folder.display()
+            ),
             OpenError::NetworkFileSystem { folder, kind } => write!(
                 f,
                 "{} is on a network file system ({kind}); move it to a local disk",
@@ -192,21 +212,31 @@ pub struct Store {
     pub(super) folder: PathBuf,
     pub(super) commits: AtomicU64,
     read_only: bool,
+    /// Closed before the lock is given back. Only where it may be written.
+    pub(super) journal: Option<Journal>,
     /// Held for the life of the store; the lock goes with the file. Only where it may be written.
     _lock: Option<File>,
 }
 
 impl Store {
-    /// Opens the directory in `folder`.
+    /// Opens the directory in `folder`, recovering it where it was not closed.
     pub fn open(folder: &Path, options: &StoreOptions) -> Result<Store, OpenError> {
         let place = Place { folder, options };
         place.check_format()?;
-        let lock = if options.read_only { None } else { Some(place.lock()?) };
+        if options.read_only {
+            place.refuse_network()?;
+            let _held = place.settled()?;
+            let env = place.env()?;
+            let tables = place.tables(&env)?;
+            return place.finish(env, tables, None);
+        }
+        let lock = place.lock()?;
         place.refuse_network()?;
+        let pending = Pending::begin(folder).map_err(|fault| place.fault(fault))?;
         let env = place.env()?;
-        let tables = Tables::open(&env).map_err(|error| place.error(error))?;
-        let missing = || OpenError::Damaged { what: "a database is missing in data.mdb".into() };
-        place.finish(env, tables.ok_or_else(missing)?, lock)
+        let tables = place.tables(&env)?;
+        let checkpoint = pending.finish(&env, &tables).map_err(|fault| place.fault(fault))?;
+        place.finish(env, tables, Some((lock, checkpoint)))
     }
 
     /// Makes an empty directory in `folder`, which may hold other files.
@@ -219,13 +249,23 @@ impl Store {
             return Err(OpenError::Exists { folder: folder.to_owned() });
         }
         place.write_draft()?;
+        let pending = Pending::begin(folder).map_err(|fault| place.fault(fault))?;
         let env = place.env()?;
         let tables = Tables::create(&env).map_err(|error| place.error(error))?;
         let missing = || OpenError::Damaged { what: "a database was not made".into() };
         let tables = tables.ok_or_else(missing)?;
         first_rows(&env, &tables).map_err(|error| place.error(error))?;
         place.write_format()?;
-        place.finish(env, tables, Some(lock))
+        let checkpoint = pending.finish(&env, &tables).map_err(|fault| place.fault(fault))?;
+        place.finish(env, tables, Some((lock, checkpoint)))
+    }
+
+    /// From now on batches are made durable by the journal, and LMDB's file by checkpoints and when
+    /// the store is dropped. Before, and where this is never called, by LMDB's own flushes.
+    pub(crate) fn serve(&self) {
+        if let Some(journal) = &self.journal {
+            journal.serve();
+        }
     }
 
     /// The state as of now, for as long as it is held. Old pages cannot be used again meanwhile,
@@ -246,6 +286,12 @@ impl Store {
             self.follow_dictionary(&txn)?;
         }
         Ok(self.snapshot_of(txn))
+    }
+
+    /// Where there was no room for a batch: lets pages go that are kept only for the case of a
+    /// crash. Whether there were any, so that the batch may be tried again. Never within a batch.
+    pub(crate) fn make_room(&self) -> Result<bool, Fault> {
+        self.journal.as_ref().map_or(Ok(false), Journal::make_room)
     }
 
     fn snapshot_of<'t>(&self, txn: RoTxn<'t, WithoutTls>) -> Snapshot<'t> {
@@ -349,6 +395,32 @@ impl Place<'_> {
         same_format(found)
     }
 
+    /// Makes sure that the folder can be read as it is. What is given stays so while it is held.
+    fn settled(&self) -> Result<Option<File>, OpenError> {
+        for _ in 0..2 {
+            let settled = journal::settled(self.folder);
+            let settled = settled.map_err(|error| self.io("reading", self.folder, error))?;
+            match settled.map_err(|fault| self.fault(fault))? {
+                Settled::Yes(held) => return Ok(held),
+                Settled::No => {}
+            }
+            let options = StoreOptions { read_only: false, ..self.options.clone() };
+            match Store::open(self.folder, &options) {
+                Ok(recovered) => drop(recovered),
+                // By whoever took the lock meanwhile, or is about to.
+                Err(OpenError::Locked { .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(OpenError::Recovering { folder: self.folder.to_owned() })
+    }
+
+    fn tables(&self, env: &Env<WithoutTls>) -> Result<Tables, OpenError> {
+        let tables = Tables::open(env).map_err(|error| self.error(error))?;
+        tables
+            .ok_or_else(|| OpenError::Damaged { what: "a database is missing in data.mdb".into() })
+    }
+
     fn absent(&self) -> OpenError {
         let folder = self.folder.to_owned();
         match self.is_free() {
@@ -365,7 +437,8 @@ impl Place<'_> {
         let was_begun = self.folder.join(FORMAT_DRAFT).exists();
         for file in fs::read_dir(self.folder)? {
             let name = file?.file_name();
-            let of_data = ["data.mdb", "lock.mdb", "lock.mdb.new"].iter().any(|file| name == *file);
+            let of_data = ["data.mdb", "lock.mdb", "lock.mdb.new", "checkpoint"];
+            let of_data = of_data.iter().any(|file| name == *file);
             let known = ["lock", FORMAT_DRAFT, "schema", "chancery.toml", "lost+found"];
             let is_known = known.iter().any(|known| name == *known);
             if !is_known && (!of_data || !was_begun) {
@@ -474,7 +547,7 @@ impl Place<'_> {
         let draft = self.folder.join(FORMAT_DRAFT);
         let write = || {
             if draft.exists() {
-                for name in ["data.mdb", "lock.mdb"] {
+                for name in ["data.mdb", "lock.mdb", "checkpoint"] {
                     remove_if_there(&self.folder.join(name))?;
                 }
             }
@@ -501,13 +574,22 @@ impl Place<'_> {
         &self,
         env: Env<WithoutTls>,
         tables: Tables,
-        lock: Option<File>,
+        writing: Option<(File, Checkpoint)>,
     ) -> Result<Store, OpenError> {
         let dictionary = {
             let txn = env.read_txn().map_err(|error| self.error(error))?;
             let rows = meta_u32(&txn, &tables, "format");
             same_format(rows.map_err(|error| self.fault(error))?)?;
             load_dictionary(&txn, &tables).map_err(|error| self.fault(error))?
+        };
+        let (lock, journal) = match writing {
+            None => (None, None),
+            Some((lock, checkpoint)) => {
+                let held = checkpoint.hold();
+                held.map_err(|error| self.io("locking", &self.folder.join("checkpoint"), error))?;
+                let bytes = self.options.journal_segment_bytes;
+                (Some(lock), Some(Journal::new(env.clone(), self.folder, bytes, checkpoint)))
+            }
         };
         Ok(Store {
             env,
@@ -517,6 +599,7 @@ impl Place<'_> {
             folder: self.folder.to_owned(),
             commits: AtomicU64::new(0),
             read_only: self.options.read_only,
+            journal,
             _lock: lock,
         })
     }
@@ -541,6 +624,8 @@ impl Place<'_> {
         match fault {
             Fault::Store { source, .. } => self.error(source),
             Fault::Damaged { what } => OpenError::Damaged { what },
+            Fault::Full => OpenError::NoRoom { folder: self.folder.to_owned() },
+            Fault::Disk { doing, source } => self.io(&doing, self.folder, source),
             other => OpenError::Damaged { what: other.to_string() },
         }
     }
@@ -584,11 +669,27 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 }
 
 fn same_format(found: u32) -> Result<(), OpenError> {
-    match found.cmp(&FORMAT) {
-        std::cmp::Ordering::Greater => Err(OpenError::NewerFormat { found, ours: FORMAT }),
-        std::cmp::Ordering::Less => Err(OpenError::OlderFormat { found, ours: FORMAT }),
-        std::cmp::Ordering::Equal => Ok(()),
+    match found {
+        FORMAT_OLDEST..=FORMAT => Ok(()),
+        0 => Err(OpenError::OlderFormat { found, ours: FORMAT }),
+        _ => Err(OpenError::NewerFormat { found, ours: FORMAT }),
     }
+}
+
+/// Gives a folder of an older format ours, before there is anything in it that an older program
+/// would not know of.
+pub(super) fn take_over(folder: &Path) -> io::Result<()> {
+    let text = format!("{FORMAT_WORDS}{FORMAT}\n");
+    if fs::read(folder.join("format"))? == text.as_bytes() {
+        return Ok(());
+    }
+    let draft = folder.join(FORMAT_DRAFT);
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(draft, folder.join("format"))?;
+    File::open(folder)?.sync_all()
 }
 
 impl fmt::Debug for Store {

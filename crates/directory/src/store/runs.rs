@@ -4,13 +4,13 @@ use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
     fs::{self, File, OpenOptions},
-    hash::{BuildHasherDefault, Hasher},
+    hash::BuildHasherDefault,
     io::{self, BufReader, BufWriter, Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use super::{EntryId, fault, fault::damaged};
+use super::{EntryId, fault, fault::damaged, folding::Folding};
 use crate::refusal::Fault;
 
 /// Read and written at once per run.
@@ -149,32 +149,6 @@ impl RowSorter {
             self.spill(scratch)?;
         }
         Ok(self.runs)
-    }
-}
-
-/// Folds eight bytes at a time: some hundred keys are looked up for each entry. Whoever chooses
-/// keys that collide is the operator, who loads them, and waits longer.
-#[derive(Default)]
-struct Folding(u64);
-
-impl Folding {
-    fn fold(&mut self, word: u64) {
-        let product = u128::from(self.0 ^ word ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
-        self.0 = (product as u64) ^ (product >> 64) as u64;
-    }
-}
-
-impl Hasher for Folding {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        words.iter().for_each(|word| self.fold(u64::from_le_bytes(*word)));
-        let mut last = [0; 8];
-        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        self.fold(u64::from_le_bytes(last) ^ (rest.len() as u64) << 56);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The databases of the one LMDB file, and the few ways of walking them.
 
-use std::ops::Bound;
+use std::ops::{Bound, Deref};
 
 use heed::{AnyTls, CommitOrAbort, Database, Env, RoRange, RoTxn, WithoutTls, types::Bytes};
 use smallvec::SmallVec;
@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::{fault, fault::damaged};
 use crate::refusal::Fault;
 
-pub(super) type Table = Database<'static, Bytes, Bytes>;
+type Rows = Database<'static, Bytes, Bytes>;
 pub(super) type Transaction<'t> = RoTxn<'t, AnyTls>;
 
 const NAMES: [&str; 11] = [
@@ -26,6 +26,21 @@ const NAMES: [&str; 11] = [
 ];
 /// How many databases the file may have; a few more than we use, for upgrades.
 pub(super) const TABLES_MAX: u32 = 16;
+
+/// A database, and its place among all of them: what the journal calls it.
+#[derive(Clone, Copy)]
+pub(super) struct Table {
+    rows: Rows,
+    pub(super) number: u8,
+}
+
+impl Deref for Table {
+    type Target = Rows;
+
+    fn deref(&self) -> &Rows {
+        &self.rows
+    }
+}
 
 #[derive(Clone, Copy)]
 pub(super) struct Tables {
@@ -69,7 +84,35 @@ impl Tables {
         Ok(created.commit().and_then(Tables::named))
     }
 
-    fn named(tables: [Option<Table>; NAMES.len()]) -> Option<Tables> {
+    /// Each with its number, in the order of these.
+    pub(super) fn all(&self) -> [Table; NAMES.len()] {
+        let first = [self.meta, self.attributes, self.entries, self.nodes, self.names];
+        let [meta, attributes, entries, nodes, names] = first;
+        let [links, backlinks] = [self.links, self.backlinks];
+        let [loose, loose_names] = [self.loose, self.loose_names];
+        let [postings, changes] = [self.postings, self.changes];
+        [
+            meta,
+            attributes,
+            entries,
+            nodes,
+            names,
+            links,
+            backlinks,
+            loose,
+            loose_names,
+            postings,
+            changes,
+        ]
+    }
+
+    fn named(tables: [Option<Rows>; NAMES.len()]) -> Option<Tables> {
+        let mut number = 0;
+        let tables = tables.map(|rows| {
+            let table = rows.map(|rows| Table { rows, number });
+            number += 1;
+            table
+        });
         let [meta, attributes, entries, nodes, names, rest @ ..] = tables;
         let [links, backlinks, loose, loose_names, postings, changes] = rest;
         Some(Tables {

@@ -1,6 +1,7 @@
 //! The store against real files, and random batches against ordered maps.
 
 mod damage;
+mod journal;
 mod model;
 mod opening;
 
@@ -26,6 +27,23 @@ fn reopened(store: Store) -> Store {
     let folder = store.folder().to_owned();
     drop(store);
     Store::open(&folder, &options()).unwrap()
+}
+
+/// What lies in a folder at this moment, as another folder.
+fn copied(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for name in ["format", "data.mdb", "checkpoint", "journal.0", "journal.1"] {
+        if from.join(name).exists() {
+            std::fs::copy(from.join(name), to.join(name)).unwrap();
+        }
+    }
+}
+
+/// The store as it comes back where it was not closed.
+fn crashed(store: Store, copy: &std::path::Path) -> Store {
+    copied(store.folder(), copy);
+    drop(store);
+    Store::open(copy, &options()).unwrap()
 }
 
 #[test]

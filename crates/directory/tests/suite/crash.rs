@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use directory::store::{CommitNumber, Store, StoreOptions};
 use directory::{Change, Directory, Modification, NewAttribute, Settings};
@@ -17,6 +17,7 @@ use crate::model::rng::Rng;
 use crate::sample::{Sample, check_store, operator};
 
 const FOLDER: &str = "CHANCERY_CRASH_FOLDER";
+const READER_FOLDER: &str = "CHANCERY_CRASH_READER_FOLDER";
 const FIRST: &str = "CHANCERY_CRASH_FIRST";
 const THREADS: usize = 4;
 const ROUNDS: usize = 8;
@@ -121,7 +122,7 @@ fn what_was_answered_survives_sigkill() {
     for round in 1..=rounds.unwrap_or(ROUNDS) {
         let Sample { directory, folder, lens } = sample;
         drop((lens, directory));
-        run_victim(folder.path(), round * ROUND, rng.below(250), &mut answered);
+        run_victim(folder.path(), round * ROUND, rng.below(250), &mut answered, &mut |_| {});
         check_log(folder.path());
         check_store(folder.path());
         let directory = Directory::open(folder.path(), Settings::default()).unwrap();
@@ -133,12 +134,100 @@ fn what_was_answered_survives_sigkill() {
     assert!(answered.values().all(|answered| !answered.added.is_empty()), "nothing was written");
 }
 
-/// Kills the victim after that many answers.
+/// Reads on in a snapshot of its own until it is told to end; does nothing unless the parent named
+/// a folder.
+#[test]
+fn reader() {
+    let Ok(folder) = std::env::var(READER_FOLDER) else { return };
+    let options = StoreOptions { read_only: true, ..StoreOptions::default() };
+    let store = Store::open(Path::new(&folder), &options).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let rows = || {
+        let rows = snapshot.reader().entries_from(directory::store::EntryId(0)).unwrap();
+        rows.map(|row| row.unwrap()).map(|(id, entry)| (id, entry.rdn().to_owned()))
+    };
+    let before: Vec<_> = rows().collect();
+    println!("\nreading {} .", before.len());
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    assert!(rows().eq(before), "the snapshot is another one");
+    // And what it sees from now on is what the server has recovered.
+    let now = store.snapshot().unwrap();
+    println!("\nsees {} .", now.reader().last_commit().unwrap().0);
+}
+
+#[test]
+fn a_reader_that_outlives_the_server_reads_on() {
+    let mut sample = Sample::empty();
+    sample.load("dn: dc=example,dc=com\nobjectClass: domain\ndc: example\n");
+    for thread in 0..THREADS {
+        let (dn, own) = (group(thread), group(thread));
+        sample.load(&format!(
+            "dn: {dn}\nobjectClass: groupOfNames\ncn: group {thread}\nmember: {own}\n\
+             description: 0\nbusinessCategory: 0\n"
+        ));
+    }
+    for round in 1..=3 {
+        let Sample { directory, folder, lens } = sample;
+        drop((lens, directory));
+        let mut reading = None;
+        let mut answered = BTreeMap::new();
+        run_victim(folder.path(), round * ROUND, 150, &mut answered, &mut |seen| {
+            if seen == 40 {
+                reading = Some(start_reader(folder.path()));
+            }
+        });
+        let mut reading = reading.unwrap();
+        check_log(folder.path());
+        check_store(folder.path());
+        let directory = Directory::open(folder.path(), Settings::default()).unwrap();
+        sample = Sample::of(directory, folder);
+        for (thread, answered) in &mut answered {
+            check(&sample, *thread, answered);
+        }
+        // Where pages are used again, what the reader holds must not be among them.
+        for number in 0..60 {
+            sample.change(added(0, round * ROUND + ROUND / 2 + number)).unwrap();
+        }
+        let commit = sample.change(modified(0, round * ROUND + ROUND / 2)).unwrap().commit;
+        reading.stdin.take().unwrap().write_all(b"\n").unwrap();
+        let sees = format!("sees {} .", commit);
+        let lines: Vec<String> = reading.out.lines().map(Result::unwrap).collect();
+        assert!(lines.contains(&sees), "{sees}: {lines:?}");
+        assert!(reading.child.wait().unwrap().success(), "{lines:?}");
+    }
+}
+
+struct Reading {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    out: BufReader<ChildStdout>,
+}
+
+/// Waits until it has its snapshot.
+fn start_reader(folder: &Path) -> Reading {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["crash::reader", "--exact", "--nocapture", "--test-threads=1"])
+        .env(READER_FOLDER, folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("reading ") {
+        line.clear();
+        assert!(out.read_line(&mut line).unwrap() > 0, "the reader has ended");
+    }
+    Reading { stdin: child.stdin.take(), child, out }
+}
+
+/// Kills the victim after that many answers; `each` is told how many there have been.
 fn run_victim(
     folder: &Path,
     first: usize,
     answers: usize,
     answered: &mut BTreeMap<usize, Answered>,
+    each: &mut dyn FnMut(usize),
 ) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["crash::victim", "--exact", "--nocapture", "--test-threads=1"])
@@ -161,6 +250,7 @@ fn run_victim(
             _ => of_thread.deleted.push(number),
         }
         seen += 1;
+        each(seen);
         if seen == answers + 1 {
             child.kill().unwrap();
         }

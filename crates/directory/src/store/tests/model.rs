@@ -27,6 +27,7 @@ enum End {
     Commit,
     Abort,
     CommitAndReopen,
+    CommitAndCrash,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -188,27 +189,38 @@ proptest! {
         batches in vec(
             (
                 vec(operations(), 0..40),
-                prop_oneof![Just(End::Commit), Just(End::Abort), Just(End::CommitAndReopen)],
+                prop_oneof![
+                    Just(End::Commit),
+                    Just(End::Abort),
+                    Just(End::CommitAndReopen),
+                    Just(End::CommitAndCrash),
+                ],
             ),
             1..6,
         ),
     ) {
-        let (_folder, mut store) = created();
+        let (folder, mut store) = created();
+        store.serve();
         let mut model = Model::default();
-        for (operations, end) in &batches {
+        for (number, (operations, end)) in batches.iter().enumerate() {
             let mut next = model.clone();
             let mut batch = store.batch().unwrap();
             operations.iter().for_each(|operation| run(&mut batch, &mut next, operation));
             prop_assert_eq!(read(&batch.reader(), &next), next.clone());
             match end {
                 End::Abort => batch.abort(),
-                End::Commit | End::CommitAndReopen => {
+                End::Commit | End::CommitAndReopen | End::CommitAndCrash => {
                     batch.commit().unwrap();
                     model = next;
                 }
             }
             if matches!(end, End::CommitAndReopen) {
                 store = reopened(store);
+                store.serve();
+            }
+            if matches!(end, End::CommitAndCrash) {
+                store = crashed(store, &folder.path().join(format!("crashed{number}")));
+                store.serve();
             }
             let snapshot = store.snapshot().unwrap();
             prop_assert_eq!(read(&snapshot.reader(), &model), model.clone());

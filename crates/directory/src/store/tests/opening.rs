@@ -36,21 +36,21 @@ fn other_formats_are_named_without_opening_the_data() {
     drop(store);
     fs::write(path.join("format"), "chancery directory 7\n").unwrap();
     let newer = open(&path);
-    assert!(matches!(newer, OpenError::NewerFormat { found: 7, ours: 1 }));
+    assert!(matches!(newer, OpenError::NewerFormat { found: 7, ours: 2 }));
     assert!(newer.to_string().contains("use the newer program"), "{newer}");
     fs::write(path.join("format"), "chancery directory 0\n").unwrap();
-    assert!(matches!(open(&path), OpenError::OlderFormat { found: 0, ours: 1 }));
+    assert!(matches!(open(&path), OpenError::OlderFormat { found: 0, ours: 2 }));
 }
 
 #[test]
 fn a_newer_format_inside_the_data_is_found_too() {
     let (_folder, store) = created();
     let mut batch = store.batch().unwrap();
-    batch.put_meta("format", &2u32.to_le_bytes()).unwrap();
+    batch.put_meta("format", &3u32.to_le_bytes()).unwrap();
     batch.commit().unwrap();
     let path = store.folder().to_owned();
     drop(store);
-    assert!(matches!(open(&path), OpenError::NewerFormat { found: 2, ours: 1 }));
+    assert!(matches!(open(&path), OpenError::NewerFormat { found: 3, ours: 2 }));
 }
 
 #[test]
