@@ -19,7 +19,7 @@ use crate::workloads;
 ///   chancery-bench list
 ///   chancery-bench run --help
 #[derive(Debug, Parser)]
-#[command(name = "chancery-bench", version)]
+#[command(name = "chancery-bench", version, verbatim_doc_comment)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -76,4 +76,33 @@ fn list() -> Result<()> {
          changed."
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_password_comes_with_a_name() {
+        let run = ["chancery-bench", "run", "bind", "--uri", "ldap://127.0.0.1:389"];
+        let cases: [(&[&str], bool); 6] = [
+            (&[], true),
+            (&["--bind", "cn=a", "--password", "b"], true),
+            (&["--bind", "cn=a", "--password-file", "b"], true),
+            (&["--bind", "cn=a"], false),
+            (&["--bind", "cn=a", "--password", "b", "--password-file", "b"], false),
+            (&["--writers-bind", "cn=a", "--writers-password", "b"], true),
+        ];
+        for (more, fits) in cases {
+            let parsed = Arguments::try_parse_from(run.iter().chain(more));
+            assert_eq!(parsed.is_ok(), fits, "{more:?}: {:?}", parsed.err());
+        }
+    }
 }

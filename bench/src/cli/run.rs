@@ -32,13 +32,13 @@ pub(super) struct Arguments {
     #[arg(long)]
     ca: Option<PathBuf>,
     /// Sign in with this name on each connection; anonymous without
-    #[arg(long, value_name = "DN", requires = "password")]
+    #[arg(long, value_name = "DN", requires = "secret")]
     bind: Option<String>,
     /// The password; better in --password-file, where nobody sees it in the list of processes
-    #[arg(long, group = "password")]
+    #[arg(long, group = "secret")]
     password: Option<String>,
     /// A file whose first line is the password
-    #[arg(long, group = "password", value_name = "FILE")]
+    #[arg(long, group = "secret", value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// Connections; each workload has a sensible number
     #[arg(long, short = 'c')]
