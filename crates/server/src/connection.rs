@@ -6,7 +6,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use ldap::ber::{Frame, frame};
@@ -58,8 +58,11 @@ struct Connection<'c, S> {
     input: Input,
     session: &'c mut Session,
     events: &'c mut UnboundedReceiver<Event>,
+    stop: watch::Receiver<bool>,
     stopping: Pin<Box<dyn Future<Output = ()>>>,
     is_stopping: bool,
+    /// Whoever is to be woken by events, by the stop and by the alarm knows it already.
+    registered: Option<Waker>,
     must_flush: bool,
     /// The buffers are given back, until the next byte.
     is_resting: bool,
@@ -73,19 +76,22 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     session: &mut Session,
     events: &mut UnboundedReceiver<Event>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) -> io::Result<Ending<S>> {
     let now = Instant::now();
+    let mut stopped = stop.clone();
     let mut connection = Connection {
         stream,
         input: Input::new(),
         session,
         events,
+        stop,
         stopping: Box::pin(async move {
             // An error means that the server itself is gone, which is a reason to stop as well.
-            let _ = stop.wait_for(|stop| *stop).await;
+            let _ = stopped.wait_for(|stop| *stop).await;
         }),
         is_stopping: false,
+        registered: None,
         must_flush: false,
         is_resting: false,
         moved: now,
@@ -209,12 +215,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     /// Ready when anything happened, or at once when there is work left.
     fn poll_turn(&mut self, context: &mut Context<'_>, busy: bool) -> Poll<io::Result<()>> {
         let mut happened = busy;
-        happened |= self.poll_events(context);
-        happened |= self.poll_stop(context);
+        // Polling what is silent, only to be remembered again, costs more than asking it.
+        let is_known =
+            self.registered.as_ref().is_some_and(|known| known.will_wake(context.waker()));
+        if !is_known || !self.events.is_empty() {
+            happened |= self.poll_events(context);
+        }
+        if !is_known || !matches!(self.stop.has_changed(), Ok(false)) {
+            happened |= self.poll_stop(context);
+        }
         // Room for answers is worth a turn where something waits for it.
         happened |= self.poll_write(context)? && self.is_busy();
         happened |= self.poll_read(context)?;
-        happened |= self.poll_alarm(context)?;
+        happened |= self.poll_alarm(context, is_known)?;
+        if !is_known {
+            self.registered = Some(context.waker().clone());
+        }
         if happened || self.is_over() { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
@@ -298,11 +314,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 
     /// The timer is moved only when it fires too early, which costs less than at every turn.
-    fn poll_alarm(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+    fn poll_alarm(&mut self, context: &mut Context<'_>, is_known: bool) -> io::Result<bool> {
         let Some(deadline) = self.deadline() else { return Ok(false) };
         let next = self.next_alarm(deadline);
         if next < self.alarm.deadline() || self.alarm.is_elapsed() {
             self.alarm.as_mut().reset(next);
+        } else if is_known && self.session.now < self.alarm.deadline() {
+            return Ok(false);
         }
         while self.alarm.as_mut().poll(context).is_ready() {
             let now = Instant::now();

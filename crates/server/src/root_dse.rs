@@ -66,13 +66,17 @@ fn attribute<'v>(description: &str, values: impl IntoIterator<Item = &'v str>) -
 
 /// Whether this name is the schema's, however it is written.
 pub(crate) fn is_subschema(name: &str) -> bool {
-    name.len() < 64
-        && name.split_once('=').is_some_and(|(attribute, value)| {
-            let attribute = attribute.trim();
-            let known = ["cn", "commonname", "2.5.4.3"];
-            known.iter().any(|known| known.eq_ignore_ascii_case(attribute))
-                && value.trim().eq_ignore_ascii_case("schema")
-        })
+    // Asked of every search, and hardly any name ends so.
+    let ending = name.trim_end().as_bytes().last_chunk::<6>();
+    if !ending.is_some_and(|ending| ending.eq_ignore_ascii_case(b"schema")) {
+        return false;
+    }
+    name.split_once('=').is_some_and(|(attribute, value)| {
+        let attribute = attribute.trim();
+        let known = ["cn", "commonname", "2.5.4.3"];
+        known.iter().any(|known| known.eq_ignore_ascii_case(attribute))
+            && value.trim().eq_ignore_ascii_case("schema")
+    })
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub(super) const MAX_OPTIONS: usize = 16;
 impl<'s> AttributeDescription<'s> {
     pub fn parse(schema: &'s Schema, text: &str) -> Result<Self, DescriptionError> {
         let has_options = text.as_bytes().contains(&b';');
-        let (name, options) = match text.split_once(';').filter(|_| has_options) {
+        let (name, options) = match has_options.then(|| text.split_once(';')).flatten() {
             None => (text, Vec::new()),
             Some((name, options)) => (name, parse_options(options)?),
         };

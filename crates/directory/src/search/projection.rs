@@ -130,7 +130,13 @@ pub(crate) struct Projection<'t> {
     printed: SmallVec<[(usize, Printed); 1]>,
 }
 
-impl Projection<'_> {
+impl<'t> Projection<'t> {
+    fn push(&mut self, slice: Option<&'t [u8]>) {
+        if let Some(slice) = slice {
+            self.stored.push(slice);
+        }
+    }
+
     /// The pieces in answering order.
     pub(crate) fn slices(&self) -> SmallVec<[&[u8]; 8]> {
         let mut slices: SmallVec<[&[u8]; 8]> = SmallVec::from_slice(&self.stored);
@@ -196,10 +202,10 @@ fn copy_rows<'t>(
         if readable.holds(attribute)? {
             run.get_or_insert(at);
         } else if let Some(begin) = run.take() {
-            projection.stored.extend(wire.get(begin..at));
+            projection.push(wire.get(begin..at));
         }
     }
-    projection.stored.extend(run.and_then(|begin| wire.get(begin..)));
+    projection.push(run.and_then(|begin| wire.get(begin..)));
     Ok(())
 }
 
