@@ -193,6 +193,35 @@ fn pages_that_a_power_failure_left_behind_do_not_matter() {
 }
 
 #[test]
+fn pages_of_checkpoints_made_beside_the_writer_stay_as_they_are() {
+    let served = Served::new(&short());
+    let folder = served.store.folder().to_owned();
+    let newest_segment = || {
+        let number = |name| {
+            let bytes = fs::read(folder.join(name)).unwrap_or_default();
+            bytes.get(8..16).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()))
+        };
+        number("journal.0").max(number("journal.1"))
+    };
+    let mut segment = None;
+    let mut whole = Vec::new();
+    for number in 1..=150 {
+        put(&served.store, number, if number % 11 == 0 { 9000 } else { 200 });
+        // The snapshot of a new segment, and of the checkpoint before while that one is not made,
+        // is in what lies there now.
+        if newest_segment() != segment {
+            segment = newest_segment();
+            whole = fs::read(folder.join("data.mdb")).unwrap();
+        }
+        let copy = served.copy("crashed");
+        spoil(&copy.join("data.mdb"), &whole, |_| (number % 3) as u8);
+        assert_eq!(recovered(&copy), number);
+        fs::remove_dir_all(&copy).unwrap();
+    }
+    assert!(segment > Some(10), "{segment:?}");
+}
+
+#[test]
 fn a_recovery_that_was_interrupted_is_made_again() {
     let served = Served::new(&options());
     served.put(1..=10);
