@@ -373,11 +373,14 @@ impl<'s> Batch<'s> {
     pub fn abort(self) {}
 
     fn put_counters(&mut self) -> Result<(), Fault> {
-        if self.counters == self.before {
-            return Ok(());
+        let meta = self.tables().meta;
+        let (before, now) = (counter_rows(&self.before), counter_rows(&self.counters));
+        for (row, _) in now.iter().zip(&before).filter(|(now, before)| now != before) {
+            let (name, value, bytes) = row;
+            let value = value.get(..*bytes).unwrap_or_default();
+            self.put(meta, name, value, "writing settings")?;
         }
-        let (meta, counters) = (self.tables().meta, self.counters);
-        each_counter(&counters, |name, value| self.put(meta, name, value, "writing settings"))
+        Ok(())
     }
 
     fn claim_name(&mut self, id: EntryId, parent: EntryId, name_key: &[u8]) -> Result<(), Fault> {
@@ -522,16 +525,18 @@ pub(super) fn loose_name_key(
     [names::reversed_prefix(reversed_name), &loose_key(from, attribute, hash)].concat()
 }
 
-/// The counters as rows of `meta`.
-fn each_counter<E>(
-    counters: &Counters,
-    mut put: impl FnMut(&[u8], &[u8]) -> Result<(), E>,
-) -> Result<(), E> {
-    put(b"next_entry", &counters.next_entry.0.to_le_bytes())?;
-    put(b"next_attribute", &counters.next_attribute.0.to_le_bytes())?;
-    put(b"next_commit", &counters.next_commit.0.to_le_bytes())?;
-    put(b"first_commit", &counters.first_commit.0.to_le_bytes())?;
-    put(b"entry_count", &counters.entry_count.to_le_bytes())
+/// A counter as a row of `meta`: its name, its value, and how many bytes of it are stored.
+type CounterRow = (&'static [u8], [u8; 8], usize);
+
+fn counter_rows(counters: &Counters) -> [CounterRow; 5] {
+    let row = |name: &'static str, value: u64, bytes| (name.as_bytes(), value.to_le_bytes(), bytes);
+    [
+        row("next_entry", counters.next_entry.0, 8),
+        row("next_attribute", u64::from(counters.next_attribute.0), 4),
+        row("next_commit", counters.next_commit.0, 8),
+        row("first_commit", counters.first_commit.0, 8),
+        row("entry_count", counters.entry_count, 8),
+    ]
 }
 
 /// The rows of `meta` in an empty directory.
@@ -539,7 +544,9 @@ pub(super) fn first_rows(env: &Env<WithoutTls>, tables: &Tables) -> Result<(), h
     let mut txn = env.write_txn()?;
     if tables.meta.get(&txn, b"format")?.is_none() {
         tables.meta.put(&mut txn, b"format", &FORMAT.to_le_bytes())?;
-        each_counter(&Counters::FIRST, |name, value| tables.meta.put(&mut txn, name, value))?;
+        for (name, value, bytes) in counter_rows(&Counters::FIRST) {
+            tables.meta.put(&mut txn, name, value.get(..bytes).unwrap_or_default())?;
+        }
     }
     txn.commit()
 }

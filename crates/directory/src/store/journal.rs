@@ -92,7 +92,7 @@ impl Journal {
         let state = Mutex::new(Kept {
             env,
             folder: folder.to_owned(),
-            segment_bytes: segment_bytes.next_multiple_of(record::BLOCK_BYTES as u64),
+            segment_bytes: segment_bytes.next_multiple_of(record::SECTOR_BYTES as u64),
             checkpoint: Arc::new(Mutex::new(checkpoint)),
             running: None,
             has_failed: false,

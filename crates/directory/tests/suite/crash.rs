@@ -44,7 +44,10 @@ fn replace(name: &str, value: &str) -> Modification {
 fn victim() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let first: usize = std::env::var(FIRST).unwrap().parse().unwrap();
-    let directory = Directory::open(Path::new(&folder), Settings::default()).unwrap();
+    // So that checkpoints are made all the time.
+    let store = StoreOptions { journal_segment_bytes: 64 << 10, ..StoreOptions::default() };
+    let settings = Settings { store, ..Settings::default() };
+    let directory = Directory::open(Path::new(&folder), settings).unwrap();
     let writers: Vec<_> = (0..THREADS)
         .map(|thread| {
             let directory = directory.clone();

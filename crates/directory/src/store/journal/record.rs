@@ -1,13 +1,13 @@
 //! The bytes of the journal's records: rows as a batch writes them, behind a checksum that takes in
 //! the record before.
 //!
-//! A record begins on a block of its own, so that writing it touches nothing that was flushed.
+//! A record begins on a sector of its own, so that writing it touches nothing that was flushed.
 
 use std::hash::Hasher;
 
 use super::super::folding::Folding;
 
-pub(super) const BLOCK_BYTES: usize = 4096;
+pub(super) const SECTOR_BYTES: usize = 4096;
 /// Checksum, batch number, length of the rows, and which piece of the batch this is.
 const HEAD_BYTES: usize = 24;
 const ROW_HEAD_BYTES: usize = 8;
@@ -24,8 +24,8 @@ pub(super) struct Aligned {
 
 impl Aligned {
     pub(super) fn with_capacity(capacity: usize) -> Aligned {
-        let mut bytes: Vec<u8> = Vec::with_capacity(capacity + BLOCK_BYTES);
-        let start = bytes.as_ptr().addr().wrapping_neg() % BLOCK_BYTES;
+        let mut bytes: Vec<u8> = Vec::with_capacity(capacity + SECTOR_BYTES);
+        let start = bytes.as_ptr().addr().wrapping_neg() % SECTOR_BYTES;
         bytes.resize(start, 0);
         Aligned { bytes, start }
     }
@@ -35,9 +35,9 @@ impl Aligned {
         self.bytes.extend_from_slice(more);
     }
 
-    /// Zeros up to the end of the block.
-    pub(super) fn fill_block(&mut self) {
-        let missing = self.len().wrapping_neg() % BLOCK_BYTES;
+    /// Zeros up to the end of the sector.
+    pub(super) fn fill_sector(&mut self) {
+        let missing = self.len().wrapping_neg() % SECTOR_BYTES;
         self.reserve(missing);
         self.bytes.resize(self.bytes.len() + missing, 0);
     }
@@ -77,7 +77,7 @@ pub(in crate::store) struct Record {
 
 impl Record {
     pub(super) fn new() -> Record {
-        let mut bytes = Aligned::with_capacity(16 * BLOCK_BYTES);
+        let mut bytes = Aligned::with_capacity(16 * SECTOR_BYTES);
         bytes.extend(&[0; HEAD_BYTES]);
         Record { bytes, rows: 0 }
     }
@@ -126,7 +126,7 @@ impl Record {
         self.set_head(&head);
         let sum = checksum(chain, self.bytes.bytes().get(8..).unwrap_or_default());
         self.set_head(&sum.to_le_bytes());
-        self.bytes.fill_block();
+        self.bytes.fill_sector();
         (self.bytes.bytes(), sum)
     }
 
@@ -167,7 +167,7 @@ impl Head {
 
     /// What the record takes in its file.
     pub(super) fn record_bytes(&self) -> u64 {
-        (u64::from(self.rows_bytes) + HEAD_BYTES as u64).next_multiple_of(BLOCK_BYTES as u64)
+        (u64::from(self.rows_bytes) + HEAD_BYTES as u64).next_multiple_of(SECTOR_BYTES as u64)
     }
 
     /// The checksum, if it is that of the record behind one whose checksum is `chain`.
@@ -214,4 +214,52 @@ fn split_row(bytes: &[u8]) -> Option<(JournalRow<'_>, &[u8])> {
     let (key, rest) = rest.split_at_checked(key_bytes)?;
     let (value, rest) = rest.split_at_checked(value_bytes)?;
     Some(((table, key, (has_value != 0).then_some(value)), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, option, prelude::*};
+
+    use super::*;
+
+    fn row() -> impl Strategy<Value = (u8, Vec<u8>, Option<Vec<u8>>)> {
+        (0u8..11, vec(any::<u8>(), 1..9), option::of(vec(any::<u8>(), 0..5000)))
+    }
+
+    proptest! {
+        #[test]
+        fn rows_come_back(
+            rows in vec(row(), 1..20),
+            chain in any::<u64>(),
+            piece in 0u32..9,
+            is_last in any::<bool>(),
+        ) {
+            let mut record = Record::new();
+            for (table, key, value) in &rows {
+                record.push(*table, key, value.as_deref());
+            }
+            let (bytes, sum) = record.seal(chain, 77, piece, is_last);
+            prop_assert_eq!(bytes.len() % SECTOR_BYTES, 0);
+            prop_assert_eq!(bytes.as_ptr().addr() % SECTOR_BYTES, 0);
+            let head = Head::decode(bytes.first_chunk().unwrap());
+            prop_assert_eq!((head.batch, head.piece, head.is_last), (77, piece, is_last));
+            prop_assert_eq!(head.record_bytes(), bytes.len() as u64);
+            let whole = &bytes[..HEAD_BYTES + head.rows_bytes as usize];
+            prop_assert_eq!(head.fits(chain, whole), Some(sum));
+            prop_assert_eq!(head.fits(chain ^ 1, whole), None);
+            let found: Result<Vec<_>, ()> = Rows(&whole[HEAD_BYTES..]).collect();
+            let expected: Vec<_> =
+                rows.iter().map(|(t, k, v)| (*t, k.as_slice(), v.as_deref())).collect();
+            prop_assert_eq!(found.unwrap(), expected);
+            prop_assert_eq!(record.take_rows(), rows.len() as u64);
+        }
+
+        #[test]
+        fn bytes_that_are_no_rows_are_refused(bytes in vec(any::<u8>(), 0..200)) {
+            let rows: Vec<_> = Rows(&bytes).collect();
+            let is_whole = rows.iter().all(Result::is_ok);
+            prop_assert!(rows.len() <= bytes.len() / ROW_HEAD_BYTES + 1);
+            prop_assert!(is_whole || rows.iter().filter(|row| row.is_err()).count() == 1);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! One file of the journal: a block that says which segment it is, and records behind it.
+//! One file of the journal: a sector that says which segment it is, and records behind it.
 
 use std::{
     fs::{File, OpenOptions},
@@ -9,7 +9,7 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use super::record::{Aligned, BLOCK_BYTES, Head, Record, checksum, u64_at};
+use super::record::{Aligned, Head, Record, SECTOR_BYTES, checksum, u64_at};
 
 const MAGIC: &[u8; 8] = b"chncryJ1";
 /// Magic, number, the last checksum of the segment before, and a checksum over them.
@@ -43,13 +43,13 @@ impl Segment {
     pub(super) fn begin(folder: &Path, number: u64, chain: u64) -> io::Result<Segment> {
         let path = path(folder, number);
         let is_new = !path.exists();
-        let mut head = Aligned::with_capacity(BLOCK_BYTES);
+        let mut head = Aligned::with_capacity(SECTOR_BYTES);
         head.extend(MAGIC);
         head.extend(&number.to_le_bytes());
         head.extend(&chain.to_le_bytes());
         let sum = checksum(0, head.bytes());
         head.extend(&sum.to_le_bytes());
-        head.fill_block();
+        head.fill_sector();
         let mut file = open(&path)?;
         match file.write_all_at(head.bytes(), 0) {
             Err(error) if error.kind() == ErrorKind::InvalidInput => {
@@ -61,7 +61,7 @@ impl Segment {
         if is_new {
             File::open(folder)?.sync_all()?;
         }
-        let kept = Place { at: BLOCK_BYTES as u64, chain: sum };
+        let kept = Place { at: SECTOR_BYTES as u64, chain: sum };
         Ok(Segment { file, number, kept, next: kept })
     }
 
@@ -91,8 +91,8 @@ impl Segment {
 
     /// Makes a batch that was written whole one that was not, durably.
     pub(super) fn take_back(&mut self) -> io::Result<()> {
-        let mut zeros = Aligned::with_capacity(BLOCK_BYTES);
-        zeros.extend(&[0; BLOCK_BYTES]);
+        let mut zeros = Aligned::with_capacity(SECTOR_BYTES);
+        zeros.extend(&[0; SECTOR_BYTES]);
         self.rewind();
         self.file.write_all_at(zeros.bytes(), self.kept.at)
     }
@@ -137,7 +137,7 @@ impl Reading {
         };
         let length = file.metadata()?.len();
         let mut head = [0; HEAD_BYTES];
-        if length < BLOCK_BYTES as u64 {
+        if length < SECTOR_BYTES as u64 {
             return Ok(None);
         }
         file.read_exact_at(&mut head, 0)?;
@@ -146,7 +146,7 @@ impl Reading {
         if !fits || u64_at(&head, 8) != number {
             return Ok(None);
         }
-        let (before, place) = (u64_at(&head, 16), Place { at: BLOCK_BYTES as u64, chain });
+        let (before, place) = (u64_at(&head, 16), Place { at: SECTOR_BYTES as u64, chain });
         Ok(Some(Reading { file, length, number, before, place, bytes: Vec::new() }))
     }
 

@@ -8,11 +8,11 @@ use std::{
 
 use super::*;
 
-const BLOCK: usize = 4096;
+const SECTOR: usize = 4096;
 
 /// Segments of this length end every few batches.
 fn short() -> StoreOptions {
-    StoreOptions { journal_segment_bytes: 10 * BLOCK as u64, ..options() }
+    StoreOptions { journal_segment_bytes: 10 * SECTOR as u64, ..options() }
 }
 
 struct Served {
@@ -114,11 +114,11 @@ fn a_folder_that_is_not_served_is_made_durable_by_lmdb() {
 fn a_journal_cut_anywhere_gives_the_batches_before() {
     let served = Served::new(&options());
     let journal = served.store.folder().join("journal.0");
-    // Where each record's block begins and its last row ends.
+    // Where each record begins and its last row ends.
     let mut records = Vec::new();
     for number in 1..=3 {
-        let begin = fs::metadata(&journal).map_or(BLOCK, |found| found.len() as usize);
-        // The second one is in two blocks.
+        let begin = fs::metadata(&journal).map_or(SECTOR, |found| found.len() as usize);
+        // The second one is in two sectors.
         put(&served.store, number, if number == 2 { 5000 } else { 20 });
         let rows = fs::read(&journal).unwrap()[begin + 16..][..4].try_into().unwrap();
         records.push((begin, begin + 24 + u32::from_le_bytes(rows) as usize));
@@ -126,7 +126,7 @@ fn a_journal_cut_anywhere_gives_the_batches_before() {
     let whole = fs::read(&journal).unwrap();
     let copy = served.copy("crashed");
     let left = ["checkpoint", "data.mdb"].map(|name| (name, fs::read(copy.join(name)).unwrap()));
-    for at in (BLOCK..whole.len()).filter(|at| at % 97 == 0 || at % BLOCK < 70) {
+    for at in (SECTOR..whole.len()).filter(|at| at % 97 == 0 || at % SECTOR < 70) {
         let cut = whole[..at].to_vec();
         let mut flipped = whole.clone();
         flipped[at] ^= 0x40;
@@ -147,16 +147,16 @@ fn a_journal_cut_anywhere_gives_the_batches_before() {
 fn spoil(data: &Path, whole: &[u8], mut kind: impl FnMut(usize) -> u8) {
     let now = fs::read(data).unwrap();
     let file = File::options().write(true).open(data).unwrap();
-    let pages = now.chunks(BLOCK).zip((0..).step_by(BLOCK));
+    let pages = now.chunks(SECTOR).zip((0..).step_by(SECTOR));
     for (number, (page, at)) in pages.enumerate() {
-        let old = whole.get(at..at + BLOCK);
+        let old = whole.get(at..at + SECTOR);
         if old == Some(page) && number > 1 {
             continue;
         }
         let left = match kind(number) {
-            0 => vec![0xA5; BLOCK],
-            1 => old.map_or(vec![0; BLOCK], <[u8]>::to_vec),
-            2 => [&page[..BLOCK / 2], &[0; BLOCK / 2]].concat(),
+            0 => vec![0xA5; SECTOR],
+            1 => old.map_or(vec![0; SECTOR], <[u8]>::to_vec),
+            2 => [&page[..SECTOR / 2], &[0; SECTOR / 2]].concat(),
             _ => page.to_vec(),
         };
         file.write_all_at(&left, at as u64).unwrap();
@@ -193,6 +193,35 @@ fn pages_that_a_power_failure_left_behind_do_not_matter() {
 }
 
 #[test]
+fn pages_of_checkpoints_made_beside_the_writer_stay_as_they_are() {
+    let served = Served::new(&short());
+    let folder = served.store.folder().to_owned();
+    let newest_segment = || {
+        let number = |name| {
+            let bytes = fs::read(folder.join(name)).unwrap_or_default();
+            bytes.get(8..16).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()))
+        };
+        number("journal.0").max(number("journal.1"))
+    };
+    let mut segment = None;
+    let mut whole = Vec::new();
+    for number in 1..=150 {
+        put(&served.store, number, if number % 11 == 0 { 9000 } else { 200 });
+        // The snapshot of a new segment, and of the checkpoint before while that one is not made,
+        // is in what lies there now.
+        if newest_segment() != segment {
+            segment = newest_segment();
+            whole = fs::read(folder.join("data.mdb")).unwrap();
+        }
+        let copy = served.copy("crashed");
+        spoil(&copy.join("data.mdb"), &whole, |_| (number % 3) as u8);
+        assert_eq!(recovered(&copy), number);
+        fs::remove_dir_all(&copy).unwrap();
+    }
+    assert!(segment > Some(10), "{segment:?}");
+}
+
+#[test]
 fn a_recovery_that_was_interrupted_is_made_again() {
     let served = Served::new(&options());
     served.put(1..=10);
@@ -208,8 +237,8 @@ fn a_recovery_that_was_interrupted_is_made_again() {
         }
         let file = File::options().write(true).open(crashed.join("data.mdb")).unwrap();
         match round {
-            0 => file.write_all_at(&[0xA5; 2 * BLOCK], 0).unwrap(),
-            1 => file.write_all_at(&[0xA5; BLOCK], BLOCK as u64).unwrap(),
+            0 => file.write_all_at(&[0xA5; 2 * SECTOR], 0).unwrap(),
+            1 => file.write_all_at(&[0xA5; SECTOR], SECTOR as u64).unwrap(),
             2 => fs::write(crashed.join("data.mdb"), &whole).unwrap(),
             _ => {}
         }
@@ -229,7 +258,7 @@ fn segments_follow_each_other() {
     // Both files are used, and neither grows without end.
     for name in ["journal.0", "journal.1"] {
         let bytes = fs::metadata(served.store.folder().join(name)).unwrap().len();
-        assert!((10 * BLOCK as u64..40 * BLOCK as u64).contains(&bytes), "{name}: {bytes}");
+        assert!((10 * SECTOR as u64..40 * SECTOR as u64).contains(&bytes), "{name}: {bytes}");
     }
     let store = reopened(served.store);
     assert_eq!(count(&store), 120);
@@ -328,7 +357,7 @@ fn damage_is_told_and_not_passed_over() {
         ("first segment is missing", |path| fs::write(path.join("journal.1"), [7; 9000]).unwrap()),
         ("not the file that belongs here", |path| {
             let file = File::options().write(true).open(path.join("data.mdb")).unwrap();
-            for place in [0, BLOCK as u64] {
+            for place in [0, SECTOR as u64] {
                 file.write_all_at(&1u64.to_le_bytes(), place + 144).unwrap();
             }
         }),
