@@ -25,6 +25,7 @@ use crate::ruling::{InForce, Ruling};
 use crate::schema::{Schema, SchemaError};
 use crate::store::{Store, StoreOptions};
 use crate::subject::Subject;
+use crate::turns::Turns;
 use crate::view::View;
 
 /// Changes that wait for the writer; more are answered with `busy`.
@@ -117,6 +118,7 @@ pub(crate) struct Inner {
     pub clock: Arc<dyn Clock>,
     pub verifying: Arc<Verifying>,
     pub poisoned: AtomicBool,
+    pub turns: Turns,
 }
 
 impl Inner {
@@ -163,6 +165,11 @@ impl Directory {
 
     pub fn suffixes(&self) -> Vec<String> {
         self.0.inner.in_force.load().suffixes.texts().map(str::to_owned).collect()
+    }
+
+    /// For those who answer on the core that the writer has as well.
+    pub fn turns(&self) -> &Turns {
+        &self.0.inner.turns
     }
 
     pub fn folder(&self) -> &Path {
@@ -345,6 +352,7 @@ pub(crate) fn inner_over(store: Store, settings: Settings) -> Result<Inner, Open
         names: NameCache::default(),
         shape: EpochCounter::default(),
         poisoned: AtomicBool::new(false),
+        turns: Turns::default(),
     })
 }
 

@@ -43,6 +43,7 @@ pub mod subject;
 mod subschema;
 pub mod transfer;
 mod tree;
+pub mod turns;
 pub mod view;
 
 pub use change::{
@@ -58,4 +59,5 @@ pub use refusal::{Error, Fault, Refusal};
 pub use search::{EntrySink, GivenEntry, Page, Search, SearchDone, SearchQuery, Step};
 pub use subject::{Protection, Subject, Who};
 pub use subschema::SUBSCHEMA_DN;
+pub use turns::Turns;
 pub use view::View;

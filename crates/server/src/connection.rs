@@ -18,6 +18,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::in_flight::Event;
 use crate::session::{Received, Session, State};
+use crate::worker::give_way;
 
 /// What a busy connection keeps for reading ...
 const READ_BUFFER: usize = 8 * 1024;
@@ -106,7 +107,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn talk(&mut self) -> io::Result<()> {
         while !self.is_over() {
-            self.session.now = Instant::now();
+            self.session.now = give_way(self.session.shared.directory.turns(), Instant::now());
             let turn_ends = self.session.now + TURN;
             self.handle_input(turn_ends);
             self.session.step_searches(turn_ends);

@@ -62,6 +62,9 @@ impl Server {
             worker::work(Arc::clone(&server.floor), incoming, stopped.clone(), patient.clone())
         };
         let mut incoming = incoming.into_iter();
+        if workers == 1 && cores() == 1 {
+            server.floor.shared.directory.turns().share();
+        }
         if workers == 1
             && let Some(incoming) = incoming.next()
         {

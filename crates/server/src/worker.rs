@@ -1,5 +1,6 @@
 //! One worker: a thread with its own runtime, on which its connections live and die.
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -7,12 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use directory::{Keeper, Lens, Protection};
+use directory::{Keeper, Lens, Protection, Turns};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::connection::{self, Ending};
 use crate::in_flight::{Event, Events};
@@ -25,6 +26,8 @@ use crate::tls::{self, TlsStream};
 thread_local! {
     /// The snapshot that the connections of this thread share while there is work.
     static KEEPER: Rc<Keeper> = Rc::default();
+    /// Since when it answers without having given the core to the writer.
+    static WAITING_SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
     /// The writer's answers to the connections of this thread.
     static POST: Arc<Post> = Arc::default();
 }
@@ -32,6 +35,24 @@ thread_local! {
 /// Nothing is left to do until a client or the writer says something: no snapshot is held so long.
 pub(crate) fn release_snapshot() {
     KEEPER.with(|keeper| keeper.release());
+}
+
+/// How long this thread answers while the writer waits for the core that both have.
+const TURN_BESIDE_WRITER: Duration = Duration::from_micros(200);
+
+/// Lets the writer have the core for a while, where it waits for that long enough; the time then.
+pub(crate) fn give_way(turns: &Turns, now: Instant) -> Instant {
+    if !turns.writer_waits() {
+        return now;
+    }
+    let since = WAITING_SINCE.get().unwrap_or(now);
+    let is_time = now.saturating_duration_since(since) >= TURN_BESIDE_WRITER;
+    if is_time {
+        std::thread::yield_now();
+    }
+    let now = if is_time { Instant::now() } else { now };
+    WAITING_SINCE.set(Some(if is_time { now } else { since }));
+    now
 }
 
 fn lens() -> Lens {
