@@ -246,6 +246,11 @@ fn member_of(leaf: &Leaf, candidate: &Candidate<'_, '_>) -> Result<Truth, Fault>
     match &leaf.test {
         Test::Chain(reached) => Ok(Some(reached.contains(&candidate.id))),
         Test::Names { target: Some(group), .. } => {
+            if let Some(listed) = leaf.members.get()
+                && tree.reader.snapshot_number() == Some(listed.snapshot)
+            {
+                return Ok(Some(listed.members.contains(candidate.id)));
+            }
             for attribute in tree.membership() {
                 if tree.reader.has_link(*group, attribute, candidate.id)? {
                     return Ok(Some(true));

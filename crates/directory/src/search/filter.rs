@@ -14,7 +14,8 @@ use crate::schema::{
     AttributeDescription, AttributeType, MatchingRule, Piece, RuleKind, Schema, Syntax,
 };
 use crate::search::evaluate::reversed_of;
-use crate::store::{AttributeId, EntryId};
+use crate::search::plan::Blocks;
+use crate::store::{AttributeId, EntryId, TransactionNumber};
 use crate::tree::Tree;
 
 /// A compiled filter.
@@ -56,6 +57,15 @@ pub(crate) struct Leaf {
     pub test: Test,
     /// `:dn:`: the values in the entry's name count as well.
     pub dn_attributes: bool,
+    /// Of a `memberOf`: the group's members, where planning has listed them.
+    pub members: OnceCell<Listed>,
+}
+
+/// Members as of one snapshot; of another one they say nothing.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub snapshot: TransactionNumber,
+    pub members: Blocks,
 }
 
 /// The attribute as the client named it, for access and for entries that are not stored.
@@ -167,6 +177,7 @@ fn leaf(tree: &Tree<'_>, wanted: AttributeDescription<'_>, test: Test) -> Leaf {
         }),
         test,
         dn_attributes: false,
+        members: OnceCell::new(),
     }
 }
 
@@ -365,6 +376,7 @@ fn any_attribute(tree: &Tree<'_>, rule: MatchingRule, test: Test) -> Leaf {
         source: ValueSource::Stored,
         test,
         dn_attributes: false,
+        members: OnceCell::new(),
     }
 }
 

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use crate::index::Indexes;
 use crate::refusal::Fault;
 use crate::schema::MatchingRule;
-use crate::search::filter::{Leaf, Node, Reversed, Test, ValueSource};
+use crate::search::filter::{Leaf, Listed, Node, Reversed, Test, ValueSource};
 use crate::store::block::block_of;
 use crate::store::names::grams_of_piece;
 use crate::store::{AttributeId, EntryId, IndexKind, Members, PostingKey, Survey};
@@ -70,7 +70,7 @@ impl Key {
 }
 
 /// Entry ids by block, in order of the blocks' numbers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Blocks {
     blocks: Vec<(u32, Members)>,
 }
@@ -293,7 +293,9 @@ impl Planner<'_, '_> {
             (ValueSource::EntryDn, Test::Names { target, .. }) => {
                 Ok(Some(target.map_or((Plan::Few(SmallVec::new()), 0), |id| (Plan::One(id), 1))))
             }
-            (ValueSource::MemberOf, Test::Names { target, .. }) => self.members(*target, limit),
+            (ValueSource::MemberOf, Test::Names { target, .. }) => {
+                self.members(leaf, *target, limit)
+            }
             (ValueSource::Links, Test::Names { target, reversed }) => {
                 self.referring(leaf, *target, reversed, limit)
             }
@@ -302,7 +304,7 @@ impl Planner<'_, '_> {
         }
     }
 
-    fn members(&self, group: Option<EntryId>, limit: u64) -> Result<Estimated, Fault> {
+    fn members(&self, leaf: &Leaf, group: Option<EntryId>, limit: u64) -> Result<Estimated, Fault> {
         let mut blocks = Blocks::default();
         let mut count = 0;
         let attributes = group.map(|_| self.tree.membership().collect::<Vec<_>>());
@@ -314,6 +316,9 @@ impl Planner<'_, '_> {
                     return Ok(None);
                 }
             }
+        }
+        if let Some(snapshot) = self.tree.reader.snapshot_number() {
+            let _ = leaf.members.set(Listed { snapshot, members: blocks.clone() });
         }
         Ok(Some((Plan::Set(blocks), count)))
     }
