@@ -1,7 +1,7 @@
 //! Verifying the same certificate again at every connection would cost the generator more than the
-//! server's whole half of some handshakes. A chain that was verified is recognized by its bytes, and
-//! that the server holds the key is verified at every 32nd handshake: each costs as much as two of
-//! the server's signatures, and a generator that is busy with them measures itself.
+//! server's whole half of some handshakes. A chain that was verified is recognized by its bytes,
+//! and that the server holds the key is verified at every 32nd handshake: each costs as much as two
+//! of the server's signatures, and a generator that is busy with them measures itself.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
