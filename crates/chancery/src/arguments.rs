@@ -70,6 +70,9 @@ pub(crate) enum Command {
     /// Ask which access rule decides.
     #[command(subcommand)]
     Access(Access),
+    /// Judge a certificate before clients do.
+    #[command(subcommand)]
+    Cert(Cert),
     /// Print or check the configuration.
     #[command(subcommand)]
     Config(Config),
@@ -153,6 +156,36 @@ pub(crate) enum Access {
     },
     /// Print the rules in force.
     Rules,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cert {
+    /// Say everything that is wrong with a certificate, what would be right, and what to do.
+    Check(CertCheck),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertCheck {
+    /// The certificates in PEM, the server's own first; may hold its key as well.
+    pub(crate) chain: PathBuf,
+    /// The private key in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// A name or address under which clients reach the server; may be given several times.
+    #[arg(long = "name", value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Certificates in PEM that clients trust; may be given several times.
+    #[arg(long = "root", value_name = "FILE")]
+    pub(crate) roots: Vec<PathBuf>,
+    /// Days that should be left.
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    pub(crate) days: i64,
+    /// It is renewed in time without being told, so few days left are no finding.
+    #[arg(long)]
+    pub(crate) renews_itself: bool,
+    /// It is to be trusted as a CA, not served.
+    #[arg(long, conflicts_with_all = ["key", "names", "roots"])]
+    pub(crate) ca: bool,
 }
 
 #[derive(Debug, Subcommand)]

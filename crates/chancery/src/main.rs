@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Command::Restore(restore) => commands::restore::run(common, &restore),
         Command::Check(check) => commands::check::run(common, &check),
         Command::Access(access) => commands::access::run(common, &access),
+        Command::Cert(cert) => commands::cert::run(common, &cert),
         Command::Config(config) => commands::config::run(common, &config),
     };
     failure::report(result)

@@ -4,6 +4,7 @@
 //! - `differential`: a few hundred requests to slapd and to Chancery, answers compared.
 //! - `apache`: a web server that signs its users in through `mod_authnz_ldap`.
 //! - `sssd`: a Linux login through SSSD.
+//! - `certificates`: what is said of certificates, beside what OpenSSL says.
 //! - `first_run`: the first start, the second, and those that cannot be.
 //! - `hostile`: clients that mean no good.
 //! - `kill`: kill -9 under writers.
@@ -25,6 +26,7 @@
 )]
 
 mod apache;
+mod certificates;
 mod clients;
 mod differential;
 mod first_run;
