@@ -14,6 +14,7 @@ use ldap::result::ResultCode;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::in_flight::Event;
@@ -229,7 +230,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         happened |= self.poll_write(context)? && self.is_busy();
         happened |= self.poll_read(context)?;
         happened |= self.poll_alarm(context, is_known)?;
-        if !is_known {
+        if !has_budget_remaining() {
+            // Some of them may have said "pending" without remembering whom to wake.
+            self.registered = None;
+        } else if !is_known {
             self.registered = Some(context.waker().clone());
         }
         if happened || self.is_over() { Poll::Ready(Ok(())) } else { Poll::Pending }

@@ -16,7 +16,7 @@ use ldap::message::{
 };
 use ldap::response::{Response, ResponseMessage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -225,6 +225,7 @@ pub(crate) struct Client {
     stream: DuplexStream,
     received: Vec<u8>,
     pub(crate) stop: watch::Sender<bool>,
+    pub(crate) news: UnboundedSender<Event>,
     pub(crate) served: JoinHandle<std::io::Result<Ending<DuplexStream>>>,
 }
 
@@ -234,11 +235,12 @@ impl Client {
         let (stream, other) = duplex(pipe);
         let (stop, stopped) = watch::channel(false);
         let (sender, mut events) = unbounded_channel();
+        let news = sender.clone();
         let served = tokio::task::spawn_local(async move {
             let mut session = Session::new(shared, Lens::default(), peer, sender);
             connection::run(other, &mut session, &mut events, stopped).await
         });
-        Client { stream, received: Vec::new(), stop, served }
+        Client { stream, received: Vec::new(), stop, news, served }
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use tokio::task::LocalSet;
 
 use super::*;
+use crate::in_flight::Finished;
 use crate::limits::Limits;
 use crate::testing::{
     Client, EVA, PASSWORD, SUFFIX, bind, directory, encoded, extended, peer, pipelined, search,
@@ -45,6 +46,45 @@ async fn requests_behind_a_bind_wait_for_it_and_are_answered_as_who_it_made() {
                     "6 extended success",
                 ]
             );
+        })
+        .await;
+}
+
+/// The runtime lets a task take so much in one go and no more (128 of anything), and what is asked
+/// for one more says "not yet" without remembering who asked.
+#[tokio::test]
+async fn a_flood_of_news_leaves_nobody_waiting() {
+    LocalSet::new()
+        .run_until(async {
+            let shared = shared(directory(0), Limits::default());
+            let mut client = Client::connect(shared, peer(Protection::Tls), PIPE);
+            client.send(&encoded(1, &bind(EVA, PASSWORD), &[])).await;
+            assert_eq!(client.line().await.unwrap(), "1 bind success");
+            let dn = format!("uid=nobody,{SUFFIX}");
+            let delete = ldap::message::Request::Delete(DeleteRequest { dn: &dn });
+            let mut ids = 2..;
+            for size in 100..140 {
+                // Nobody woken, it would be the alarm that brings the answer. A machine that
+                // stands still for so long does not do so three times.
+                let mut waited = true;
+                for id in ids.by_ref().take(3) {
+                    for _ in 0..size {
+                        let lost = Err(crate::session::lost().into());
+                        let finished = Box::new(Finished::Changed(lost));
+                        client.news.send(Event { serial: u64::MAX, finished }).unwrap();
+                    }
+                    tokio::task::yield_now().await;
+                    let asked = Instant::now();
+                    // Its answer is news as well, from the writer's thread.
+                    client.send(&encoded(id, &delete, &[])).await;
+                    assert_eq!(client.line().await.unwrap(), format!("{id} delete noSuchObject"));
+                    waited &= asked.elapsed() >= RESTS_AFTER * 9 / 10;
+                    if !waited {
+                        break;
+                    }
+                }
+                assert!(!waited, "after {size} the answer waits for the alarm");
+            }
         })
         .await;
 }
