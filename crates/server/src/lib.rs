@@ -32,6 +32,7 @@ mod controls;
 mod in_flight;
 mod limits;
 mod listener;
+pub mod network;
 mod operations;
 mod output;
 mod password_pool;
@@ -53,4 +54,4 @@ pub use service::Service;
 pub use settings::{
     Anonymous, Endpoint, Listen, Listening, ListeningAddress, LocalEndpoint, Mode, ServerSettings,
 };
-pub use start::{Server, Statistics};
+pub use start::{Listeners, OpenListener, Server, Statistics};
