@@ -32,6 +32,7 @@ mod controls;
 mod in_flight;
 mod limits;
 mod listener;
+pub mod monitor;
 pub mod network;
 mod operations;
 mod output;
@@ -43,6 +44,7 @@ mod service;
 mod session;
 mod settings;
 mod start;
+mod steward;
 #[cfg(test)]
 mod testing;
 pub mod tls;
@@ -55,3 +57,4 @@ pub use settings::{
     Anonymous, Endpoint, Listen, Listening, ListeningAddress, LocalEndpoint, Mode, ServerSettings,
 };
 pub use start::{Listeners, OpenListener, Server, Statistics};
+pub use steward::Steward;
