@@ -4,16 +4,20 @@
 //!
 //! - [`certificate`]: what one certificate says, as plain values ([`Summary`]).
 //! - [`pem`]: files to rustls types, with errors that name what is wrong ([`Credential`]).
+//! - [`pfx`]: the same from PFX files.
 //! - [`judge`]: every rule about a certificate at once, with what to do ([`Judgement`]).
 //! - [`authority`]: the in-house CA of the first start ([`InHouseCa`]).
 
 pub mod authority;
 pub mod certificate;
+mod der;
 pub mod judge;
 mod name;
 pub mod pem;
+pub mod pfx;
 
 pub use authority::{CaMaterial, InHouseCa, IssueFailed, Issued};
 pub use certificate::{NotACertificate, Summary};
 pub use judge::{Finding, Judgement, Level, Policy, Rule, Wanted};
 pub use pem::{Credential, PemRefused};
+pub use pfx::{Pfx, PfxRefused};
