@@ -37,4 +37,5 @@ mod maximums;
 mod operating;
 mod pfx;
 mod seeds;
+mod serving;
 mod sssd;
