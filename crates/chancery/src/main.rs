@@ -7,6 +7,7 @@
 //! - `local`: a client on the running server's local socket, for commands that must ask it.
 //! - `steward`: what the running server does when a command or a client asks for it; `duties`: what
 //!   it does now and then; `alerts`: what an administrator should be told in time.
+//! - `publish`: which listeners are open to whom, and how that changes.
 //! - `logging`: what is written where. `failure`: errors with a next step, and exit codes.
 
 mod alerts;
@@ -19,6 +20,7 @@ mod first_run;
 mod local;
 mod logging;
 mod opening;
+mod publish;
 mod steward;
 
 use std::process::ExitCode;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Command::Check(check) => commands::check::run(common, &check),
         Command::Access(access) => commands::access::run(common, &access),
         Command::Cert(cert) => commands::cert::run(common, &cert),
+        Command::Publish(publish) => commands::publish::run(common, &publish),
         Command::Config(config) => commands::config::run(common, &config),
     };
     failure::report(result)

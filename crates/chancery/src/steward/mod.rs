@@ -1,7 +1,10 @@
 //! What this program does when the server is asked for it: `chancery` commands over the local
 //! socket, a new certificate, `cn=monitor`. One file for each area; the requests are below.
 
-mod certificate;
+pub(crate) mod certificate;
+pub(crate) mod publish;
+
+use std::sync::Arc;
 
 use directory::{Directory, GivenEntry, Refusal, Subject};
 use ldap::result::ResultCode;
@@ -11,6 +14,7 @@ use time::OffsetDateTime;
 
 use crate::arguments::Common;
 use crate::config::Overrides;
+use crate::publish::Publisher;
 
 /// A request of a command, as JSON: `{"do": "status"}`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub(crate) enum Asked {
     Status,
     /// Reads schema, access rules and certificates again, as SIGHUP does.
     Reload,
+    /// What is open to whom.
+    Publish { what: publish::Publishing },
 }
 
 /// Everything that a request may need.
@@ -29,6 +35,7 @@ pub(crate) struct Steward {
     pub(crate) directory: Directory,
     pub(crate) tls: server::tls::ServingTls,
     pub(crate) started: OffsetDateTime,
+    pub(crate) publisher: Arc<Publisher>,
 }
 
 impl std::fmt::Debug for Steward {
@@ -42,6 +49,7 @@ impl Steward {
         match asked {
             Asked::Status => Ok(self.status()),
             Asked::Reload => self.reload().map(|()| json!({ "reloaded": true })),
+            Asked::Publish { what } => publish::answer(self, what),
         }
     }
 
@@ -59,6 +67,7 @@ impl Steward {
             &self.overrides,
             &self.directory,
             &self.tls,
+            &self.publisher,
         );
         reloaded.map_err(|error| {
             tracing::error!("not reloaded, the old stays in force: {error:#}");

@@ -5,6 +5,7 @@ use std::path::Path;
 use server::{ListeningAddress, Mode, Server};
 
 use crate::config::Config;
+use crate::publish::Publisher;
 
 /// `untried`: the example tree is there, as it was made.
 pub(super) fn print(
@@ -12,6 +13,7 @@ pub(super) fn print(
     untried: bool,
     server: &Server,
     tls: &server::tls::ServingTls,
+    publisher: &Publisher,
 ) {
     println!("chancery {} serves {}", env!("CARGO_PKG_VERSION"), config.suffixes.join(" and "));
     let served = tls.served();
@@ -32,6 +34,9 @@ pub(super) fn print(
             }
             (ListeningAddress::Path(path), _) => println!("listening on {}", local_uri(path)),
         }
+    }
+    for (scope, address, _) in publisher.gates() {
+        println!("listening on ldaps://{address} ({scope}, under rules)");
     }
     let data = &config.data;
     println!("data           {}", data.display());

@@ -16,7 +16,9 @@ use crate::arguments::{Common, Serve};
 use crate::config::{Anonymous, Config, Overrides};
 use crate::duties::Duties;
 use crate::failure::{DONE, failed};
-use crate::steward::Steward;
+use crate::publish::Publisher;
+use crate::publish::certified::Serving;
+use crate::steward::{self, Steward};
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
@@ -32,20 +34,25 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     first_run::certificates(&config)?;
     first_run::tree(&config, &directory)?;
     let tls = opening::tls(&config)?;
+    let certificate =
+        Serving { common: common.clone(), overrides: overrides.clone(), tls: tls.clone() };
+    let publisher = Arc::new(Publisher::new(config.data.clone(), Box::new(certificate))?);
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
         directory: directory.clone(),
         tls: tls.clone(),
         started: OffsetDateTime::now_utc(),
+        publisher: Arc::clone(&publisher),
     });
     let settings = ServerSettings { steward: Some(steward), ..server_settings(&config, &tls)? };
     let server = Server::start(directory.clone(), settings).map_err(failed)?;
+    steward::publish::start(&publisher, &config, server.listeners(), OffsetDateTime::now_utc());
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
-    greeting::print(&config, untried, &server, &tls);
+    greeting::print(&config, untried, &server, &tls, &publisher);
     let duties = Duties::start(Vec::new())?;
-    let serving = supervision::Serving { common, overrides, directory, tls };
+    let serving = supervision::Serving { common, overrides, directory, tls, publisher };
     supervision::until_stopped(&serving)?;
     drop(duties);
     server.shutdown(config.shutdown_grace);
@@ -109,12 +116,14 @@ fn decode_limits(config: &Config) -> DecodeLimits {
     }
 }
 
-/// Reads schema, access rules and certificate again; whatever is wrong leaves the old in force.
+/// Reads schema, access rules, certificate and publishing again; whatever is wrong leaves the old
+/// in force.
 pub(crate) fn reload(
     common: &Common,
     overrides: &Overrides,
     directory: &Directory,
     tls: &server::tls::ServingTls,
+    publisher: &Publisher,
 ) -> Result<()> {
     let config = opening::load(common, overrides)?;
     directory.reload_schema().map_err(failed)?;
@@ -123,5 +132,7 @@ pub(crate) fn reload(
         .map_err(|errors| failed(config.access_error(&errors)))?;
     let (chain, key) = opening::certificate_files(&config);
     let credential = server::tls::load(&chain, &key).map_err(failed)?;
-    tls.replace(credential, rustls::pki_types::UnixTime::now()).map_err(failed)
+    tls.replace(credential, rustls::pki_types::UnixTime::now()).map_err(failed)?;
+    steward::publish::reload(publisher, &config, OffsetDateTime::now_utc())
+        .map_err(|not_done| failed(format!("publishing: {not_done}")))
 }

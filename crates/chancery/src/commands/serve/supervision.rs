@@ -1,5 +1,7 @@
 //! Waiting for signals, and telling systemd what is going on.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use directory::Directory;
 use sd_notify::NotifyState;
@@ -7,12 +9,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Common;
 use crate::config::Overrides;
+use crate::publish::Publisher;
 
 pub(super) struct Serving<'s> {
     pub(super) common: &'s Common,
     pub(super) overrides: Overrides,
     pub(super) directory: Directory,
     pub(super) tls: server::tls::ServingTls,
+    pub(super) publisher: Arc<Publisher>,
 }
 
 /// Returns after SIGTERM or SIGINT; SIGHUP reloads.
@@ -49,7 +53,8 @@ fn reload(serving: &Serving<'_>) {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
         Err(_) => tell(&[NotifyState::Reloading]),
     }
-    match super::reload(serving.common, &serving.overrides, &serving.directory, &serving.tls) {
+    let Serving { common, overrides, directory, tls, publisher } = serving;
+    match super::reload(common, overrides, directory, tls, publisher) {
         Ok(()) => tracing::info!("reloaded schema, access rules and certificate"),
         Err(error) => tracing::error!("not reloaded, the old stays in force: {error:#}"),
     }
