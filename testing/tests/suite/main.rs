@@ -35,5 +35,6 @@ mod hostile;
 mod kill;
 mod maximums;
 mod operating;
+mod pfx;
 mod seeds;
 mod sssd;
