@@ -71,7 +71,8 @@ impl Publication {
             wanted_door(config, switches, Scope::External)?,
         );
         if internal.is_none() && external.is_none() {
-            return Ok(Publication::default());
+            // Whether closing ends sessions is still said.
+            return Ok(Publication { cut: config.published.cut, ..Publication::default() });
         }
         let published = &config.published;
         Ok(Publication {
