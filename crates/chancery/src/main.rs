@@ -9,6 +9,7 @@
 //! - `password`: from a file, a descriptor or the terminal, never from the command line.
 //! - `steward`: what the running server does when a command or a client asks for it; `duties`: what
 //!   it does now and then; `alerts`: what an administrator should be told in time.
+//! - `publish`: which listeners are open to whom, and how that changes.
 //! - `logging`: what is written where. `failure`: errors with a next step, and exit codes.
 
 mod alerts;
@@ -23,6 +24,7 @@ mod local;
 mod logging;
 mod opening;
 mod password;
+mod publish;
 mod steward;
 
 use std::process::ExitCode;
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Check(check) => commands::check::run(common, &check),
         Command::Access(access) => commands::access::run(common, &access),
         Command::Cert(cert) => commands::cert::run(common, &cert),
+        Command::Publish(publish) => commands::publish::run(common, &publish),
         Command::Config(config) => commands::config::run(common, &config),
     };
     failure::report(result)

@@ -1,7 +1,8 @@
 //! What this program does when the server is asked for it: `chancery` commands over the local
 //! socket, a new certificate, `cn=monitor`. One file for each area; the requests are below.
 
-mod certificate;
+pub(crate) mod certificate;
+pub(crate) mod publish;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::certificates::{Certificates, ListenersTls, Looking, Outcome};
 use crate::config::Overrides;
 use crate::failure::failed;
 use crate::opening;
+use crate::publish::Publisher;
 
 /// A request of a command, as JSON: `{"do": "status"}`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub(crate) enum Asked {
     Reload,
     /// The candidates for the certificate that is served, with the reasons.
     CertificateWhy,
+    /// What is open to whom.
+    Publish { what: publish::Publishing },
 }
 
 /// Everything that a request may need.
@@ -37,6 +41,7 @@ pub(crate) struct Steward {
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) listeners: Arc<ListenersTls>,
     pub(crate) started: OffsetDateTime,
+    pub(crate) publisher: Arc<Publisher>,
 }
 
 impl std::fmt::Debug for Steward {
@@ -54,6 +59,7 @@ impl Steward {
                 let why = self.certificates.why();
                 Ok(json!({ "text": why.to_string(), "why": why }))
             }
+            Asked::Publish { what } => publish::answer(self, what),
         }
     }
 
@@ -89,7 +95,9 @@ impl Steward {
             .map_err(|errors| failed(config.access_error(&errors)))?;
         let now = OffsetDateTime::now_utc();
         self.listeners.update(&config, now)?;
-        served(self.certificates.look(Looking::from(&config), now))
+        served(self.certificates.look(Looking::from(&config), now))?;
+        publish::reload(&self.publisher, &config, now)
+            .map_err(|not_done| failed(format!("publishing: {not_done}")))
     }
 }
 

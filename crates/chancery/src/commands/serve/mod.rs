@@ -19,7 +19,10 @@ use crate::certificates::{Certificates, ListenersTls, Looking, Watching};
 use crate::config::{Anonymous, Config, Overrides};
 use crate::duties::{Duties, Duty};
 use crate::failure::{DONE, failed};
-use crate::steward::Steward;
+use crate::publish::Publisher;
+use crate::publish::certified::Serving;
+use crate::publish::publisher::OpensBehindGates;
+use crate::steward::{self, Steward};
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
@@ -43,13 +46,16 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         true => at_once.splice(..0, secure).for_each(drop),
         false => waiting = secure,
     }
+    let serving = Box::new(Serving(Arc::clone(&certificates)));
+    let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
         directory: directory.clone(),
         certificates: Arc::clone(&certificates),
-        listeners,
+        listeners: Arc::clone(&listeners),
         started: now,
+        publisher: Arc::clone(&publisher),
     });
     let settings = ServerSettings {
         listeners: at_once,
@@ -57,9 +63,11 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         ..server_settings(&config)
     };
     let server = Server::start(directory.clone(), settings).map_err(failed)?;
+    let opens = OpensBehindGates { listeners: server.listeners(), tls: listeners.published() };
+    steward::publish::start(&publisher, &config, Box::new(opens), now);
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
-    greeting::print(&config, untried, &server, &certificates);
+    greeting::print(&config, untried, &server, &certificates, &publisher);
     let duties = Duties::start(duties(&server, &certificates, waiting, now))?;
     supervision::until_stopped(&supervision::Serving { steward })?;
     drop(duties);
