@@ -57,6 +57,8 @@ impl Common {
 pub(crate) enum Command {
     /// Serve the directory; the first start makes everything it needs.
     Serve(Serve),
+    /// Let the running server read schema, access rules and certificates again.
+    Reload,
     /// Load LDIF, into an empty folder at disk speed or into a running server.
     Import(Import),
     /// Write everything as LDIF, in an order that is the same each time.

@@ -10,11 +10,16 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ldap::ber::{Frame, frame};
-use ldap::message::{Authentication, BindRequest, Control, MessageId, Request, encode_request};
+use ldap::message::{
+    Authentication, BindRequest, Control, ExtendedRequest, MessageId, Request, encode_request,
+};
+use ldap::oid;
 use ldap::response::{Response, ResponseMessage};
 use ldap::result::ResultCode;
+use serde_json::Value;
 
 use crate::failure::failed;
+use crate::steward::Asked;
 
 /// Requests sent before the first of them must be answered. Below the server's own limit, so that
 /// it never stops reading.
@@ -38,6 +43,28 @@ pub(crate) struct Local {
 pub(crate) struct Answer {
     pub(crate) code: ResultCode,
     pub(crate) message: String,
+    /// Of an extended operation.
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+/// Asks the running server something that only its operator may ask.
+pub(crate) fn manage(data: &Path, asked: &Asked) -> Result<Value> {
+    let request = serde_json::to_vec(asked).map_err(failed)?;
+    let mut local = Local::connect(data)?;
+    let operation = ExtendedRequest { oid: oid::extended::MANAGE, value: Some(&request) };
+    local.send(&Request::Extended(operation), &[])?;
+    let answer = local.next_answer()?;
+    if answer.code != ResultCode::SUCCESS {
+        return Err(failed(answer.message));
+    }
+    serde_json::from_slice(&answer.value.unwrap_or_default())
+        .map_err(|error| failed(format!("the server's answer is not the JSON expected: {error}")))
+}
+
+#[allow(dead_code, reason = "commands that work with and without a server come one by one")]
+/// Whether a server runs on this data folder and answers.
+pub(crate) fn is_served(data: &Path) -> bool {
+    UnixStream::connect(data.join("ldapi")).is_ok()
 }
 
 impl Local {
@@ -110,7 +137,11 @@ impl Local {
         let Some(outcome) = message.response.outcome() else {
             return Err(failed("the server answered something that was not asked for"));
         };
-        let answer = Answer { code: outcome.code, message: outcome.message.to_string() };
+        let value = match &message.response {
+            Response::Extended(extended) => extended.value.map(<[u8]>::to_vec),
+            _ => None,
+        };
+        let answer = Answer { code: outcome.code, message: outcome.message.to_string(), value };
         match self.waiting.iter().position(|id| *id == message.id) {
             Some(0) => {
                 self.waiting.pop_front();

@@ -5,16 +5,21 @@
 //! - `first_run`: what the first start makes: certificates, the administrator, an example tree.
 //! - `opening`: from configuration to an open directory and a server's settings.
 //! - `local`: a client on the running server's local socket, for commands that must ask it.
+//! - `steward`: what the running server does when a command or a client asks for it; `duties`: what
+//!   it does now and then; `alerts`: what an administrator should be told in time.
 //! - `logging`: what is written where. `failure`: errors with a next step, and exit codes.
 
+mod alerts;
 mod arguments;
 mod commands;
 mod config;
+mod duties;
 mod failure;
 mod first_run;
 mod local;
 mod logging;
 mod opening;
+mod steward;
 
 use std::process::ExitCode;
 
@@ -30,6 +35,7 @@ fn main() -> ExitCode {
     let common = &arguments.common;
     let result = match arguments.command.unwrap_or_default() {
         Command::Serve(serve) => commands::serve::run(common, &serve),
+        Command::Reload => commands::reload::run(common),
         Command::Import(import) => commands::import::run(common, &import),
         Command::Export(export) => commands::export::run(common, &export),
         Command::Backup(backup) => commands::backup::run(common, &backup),

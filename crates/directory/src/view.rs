@@ -233,6 +233,21 @@ impl<'d> View<'d> {
         }
     }
 
+    /// Whether the asker may manage the first suffix as a whole: what concerns the server, and no
+    /// entry, is for those.
+    pub fn administers(&self) -> Result<bool, Error> {
+        let tree = self.tree();
+        if self.subject.who == Who::Operator {
+            return Ok(true);
+        }
+        let suffixes = &self.inner.settings.suffixes;
+        let Some(id) = suffixes.first().map(|dn| tree.find(dn)).transpose()?.flatten() else {
+            return Ok(false);
+        };
+        let candidate = tree.expect_entry(id)?;
+        Ok(self.judge(&tree)?.of(&candidate).entry()?.allows(Rights::MANAGE))
+    }
+
     /// Which rule decides about an attribute (or, without one, about the entry itself).
     pub fn explain_access(
         &self,

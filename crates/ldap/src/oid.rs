@@ -32,6 +32,10 @@ pub mod extended {
     pub const PASSWORD_MODIFY: &str = "1.3.6.1.4.1.4203.1.11.1";
     /// Cancel, RFC 3909.
     pub const CANCEL: &str = "1.3.6.1.1.8";
+    /// A request of one of Chancery's own commands: JSON, for the operator only.
+    pub const MANAGE: &str = "2.25.306158910841215312956110719643808338881";
+    /// Certificate enrolment: a template's name, a line feed, a signing request; PEM is answered.
+    pub const ENROL: &str = "2.25.9043160933254766473319378082597890002";
     /// Notice of Disconnection, RFC 4511 §4.4.1.
     pub const NOTICE_OF_DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use directory::password::HashFailed;
-use directory::{Error, Outcome, Verdict};
+use directory::{Error, Outcome, Refusal, Verdict};
 use ldap::message::MessageId;
 use ldap::response::ResponseOperation;
 use tokio::sync::mpsc::UnboundedSender;
@@ -33,6 +33,8 @@ pub(crate) enum Work {
     Change,
     Bind(Binding),
     PasswordModify(Box<PasswordChange>),
+    /// With the program around the server.
+    Steward,
 }
 
 /// How far an operation came.
@@ -129,6 +131,7 @@ pub(crate) enum Finished {
     Changed(Result<Outcome, Error>),
     Verified(Verdict),
     Hashed(Result<Vec<u8>, HashFailed>),
+    Advised(Result<Option<Vec<u8>>, Refusal>),
     /// Whoever should have answered is gone without a word: it panicked or was stopped.
     Lost,
 }

@@ -32,6 +32,7 @@ mod controls;
 mod in_flight;
 mod limits;
 mod listener;
+pub mod monitor;
 mod operations;
 mod output;
 mod password_pool;
@@ -42,6 +43,7 @@ mod service;
 mod session;
 mod settings;
 mod start;
+mod steward;
 #[cfg(test)]
 mod testing;
 pub mod tls;
@@ -54,3 +56,4 @@ pub use settings::{
     Anonymous, Endpoint, Listen, Listening, ListeningAddress, LocalEndpoint, Mode, ServerSettings,
 };
 pub use start::{Server, Statistics};
+pub use steward::Steward;

@@ -32,12 +32,21 @@ impl Drop for SpareTurn {
 impl PasswordPool {
     /// The threads end when the last clone of the pool is dropped.
     pub(crate) fn start(threads: usize, waiting_max: usize) -> std::io::Result<PasswordPool> {
+        PasswordPool::named("password", threads, waiting_max)
+    }
+
+    /// The same for other slow work.
+    pub(crate) fn named(
+        name: &str,
+        threads: usize,
+        waiting_max: usize,
+    ) -> std::io::Result<PasswordPool> {
         let (queue, jobs) = sync_channel::<Job>(waiting_max);
         let jobs = Arc::new(Mutex::new(jobs));
         for number in 0..threads.max(1) {
             let jobs = Arc::clone(&jobs);
             thread::Builder::new()
-                .name(format!("password-{number}"))
+                .name(format!("{name}-{number}"))
                 .spawn(move || work_off(&jobs))?;
         }
         Ok(PasswordPool { queue, has_spare_job: Arc::default() })
@@ -53,7 +62,7 @@ impl PasswordPool {
         self.queue.try_send(Box::new(job)).map_err(|error| match error {
             TrySendError::Full(_) => Refusal::new(
                 ResultCode::BUSY,
-                "too many passwords are waiting to be verified; try again shortly",
+                "too many requests of this kind are waiting; try again shortly",
             ),
             TrySendError::Disconnected(_) => {
                 Refusal::new(ResultCode::UNAVAILABLE, "the server is shutting down")
@@ -68,7 +77,7 @@ fn work_off(jobs: &Mutex<Receiver<Job>>) {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
         if catch_unwind(AssertUnwindSafe(job)).is_err() {
-            tracing::error!("a password job panicked; its client is told, the pool goes on");
+            tracing::error!("a job panicked; its client is told, the pool goes on");
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::password_pool::PasswordPool;
 use crate::respond::Answer;
 use crate::root_dse::Offers;
 use crate::settings::Anonymous;
+use crate::steward::Office;
 
 /// What all sessions of a server have in common.
 pub(crate) struct Shared {
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) passwords: PasswordPool,
     pub(crate) anonymous: Anonymous,
     pub(crate) own_password_without_old: bool,
+    /// The program around the server, where there is one.
+    pub(crate) office: Option<Office>,
     /// The user this process runs as.
     pub(crate) own_user: u32,
 }
@@ -327,7 +330,13 @@ impl Session {
             (Work::PasswordModify(pending), news) => {
                 password_modify::proceed(self, call, pending, news)
             }
-            (Work::Search(_) | Work::Change | Work::Bind(_), _) => Err(lost().into()),
+            (Work::Steward, Finished::Advised(value)) => Ok(Progress::Done(match value? {
+                Some(value) => Answer::success().with_value(value),
+                None => Answer::success(),
+            })),
+            (Work::Search(_) | Work::Change | Work::Bind(_) | Work::Steward, _) => {
+                Err(lost().into())
+            }
         }
     }
 

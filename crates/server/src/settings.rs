@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ldap::message::DecodeLimits;
 
 use crate::limits::Limits;
+use crate::steward::Steward;
 
 /// The binary makes this from `chancery.toml`; every default is the safe one.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub struct ServerSettings {
     pub password_threads: usize,
     /// Whether people may change their own password (RFC 3062) without giving the old one.
     pub own_password_without_old: bool,
+    /// The program around the server; without it, what it would do is refused.
+    pub steward: Option<Arc<dyn Steward>>,
     pub limits: Limits,
     pub decode: DecodeLimits,
 }

@@ -14,6 +14,7 @@ use crate::listener::{self, Acceptor, Places, StartError};
 use crate::password_pool::PasswordPool;
 use crate::session::Shared;
 use crate::settings::{Listening, ServerSettings};
+use crate::steward::Office;
 use crate::worker::{self, Floor};
 
 /// A running server. Dropping it stops it at once; [`Server::shutdown`] does so gracefully.
@@ -146,6 +147,7 @@ impl Drop for Server {
 pub(crate) fn shared(directory: Directory, settings: ServerSettings) -> Result<Shared, StartError> {
     let hashing = if settings.password_threads == 0 { cores() } else { settings.password_threads };
     let passwords = PasswordPool::start(hashing, settings.limits.passwords_waiting);
+    let office = settings.steward.map(Office::open);
     Ok(Shared {
         directory,
         passwords: passwords.map_err(StartError::Thread)?,
@@ -153,6 +155,7 @@ pub(crate) fn shared(directory: Directory, settings: ServerSettings) -> Result<S
         decode: settings.decode,
         anonymous: settings.anonymous,
         own_password_without_old: settings.own_password_without_old,
+        office: office.transpose().map_err(StartError::Thread)?,
         own_user: rustix::process::geteuid().as_raw(),
     })
 }

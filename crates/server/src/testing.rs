@@ -103,6 +103,7 @@ pub(crate) fn shared(directory: Directory, limits: Limits) -> Arc<Shared> {
         decode: DecodeLimits::default(),
         anonymous: crate::settings::Anonymous::RootDse,
         own_password_without_old: false,
+        office: None,
         own_user: 1000,
     })
 }

@@ -15,10 +15,11 @@ const MANY: bool = true;
 const ONCE: bool = false;
 
 /// All sections, in the order in which they are printed.
-pub(super) const SECTIONS: [Section; 12] = [
+pub(super) const SECTIONS: [Section; 13] = [
     Top::SECTION,
     Listen::SECTION,
     Tls::SECTION,
+    Publish::SECTION,
     Limits::SECTION,
     Passwords::SECTION,
     Indexes::SECTION,
@@ -36,6 +37,7 @@ pub(crate) struct Raw {
     pub(crate) top: Top,
     pub(crate) listen: Vec<Listen>,
     pub(crate) tls: Tls,
+    pub(crate) publish: Publish,
     pub(crate) limits: Limits,
     pub(crate) passwords: Passwords,
     pub(crate) indexes: Indexes,
@@ -87,6 +89,17 @@ section! {
         certificate: Option<PathBuf> = "" or "'/etc/chancery/server.pem'";
         /// Its private key, in PEM, readable by the server's user only.
         key: Option<PathBuf> = "" or "'/etc/chancery/server.key'";
+    }
+}
+
+section! {
+    /// How clients reach this server.
+    ONCE "publish" => Publish {
+        /// The names that clients use: certificates are issued for them and must cover them, and
+        /// DNS records are made for them. When empty: `localhost` and this host's name.
+        names: Vec<String> = "[]";
+        /// The address that these names stand for outside.
+        address: Option<String> = "" or "'203.0.113.10'";
     }
 }
 

@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Faults;
 use super::raw::{
-    Access, ChangeLog, Indexes, Limits, Listen, Log, Passwords, Raw, SECTIONS, SchemaFiles,
-    Shutdown, Store, Tls, Top,
+    Access, ChangeLog, Indexes, Limits, Listen, Log, Passwords, Publish, Raw, SECTIONS,
+    SchemaFiles, Shutdown, Store, Tls, Top,
 };
 use super::setting::{Section, Setting};
 use super::value::Value;
@@ -42,6 +42,7 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> ReadFile {
         top: Top::read(&mut SectionReader::new(top, &Top::SECTION, String::new(), faults)),
         listen: listen.into_iter().map(|placed| placed.value).collect(),
         tls: once(top, faults, &Tls::SECTION, Tls::read),
+        publish: once(top, faults, &Publish::SECTION, Publish::read),
         limits: once(top, faults, &Limits::SECTION, Limits::read),
         passwords: once(top, faults, &Passwords::SECTION, Passwords::read),
         indexes: once(top, faults, &Indexes::SECTION, Indexes::read),

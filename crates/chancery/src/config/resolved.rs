@@ -1,17 +1,20 @@
 //! The configuration the program uses: checked as a whole, paths made whole, defaults filled in.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use directory::access::{AccessRules, RuleError, RuleText};
 use ldap::dn::Dn;
+use pki::judge::names::ServedName;
 use toml::de::DeValue;
 
 use super::fault::{ConfigError, Faults};
 use super::overrides::Overrides;
-use super::raw::{Access, ChangeLog, Indexes, Limits, Listen, Passwords, Raw, Store, Tls, Top};
+use super::raw::{
+    self, Access, ChangeLog, Indexes, Limits, Listen, Passwords, Raw, Store, Tls, Top,
+};
 use super::read::{ReadFile, read};
 use super::value::{Anonymous, ClientCertificates, Level, ListenMode, LogFormat, Value};
 
@@ -29,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) listeners: Vec<Listener>,
     /// None: the one of the in-house CA, in the data folder.
     pub(crate) certificate: Option<CertificateFiles>,
+    pub(crate) publish: Publish,
     pub(crate) limits: Limits,
     pub(crate) passwords: Passwords,
     pub(crate) indexes: Indexes,
@@ -62,6 +66,14 @@ pub(crate) enum Address {
 pub(crate) struct CertificateFiles {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+}
+
+/// How clients reach this server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Publish {
+    /// May be empty.
+    pub(crate) names: Vec<ServedName>,
+    pub(crate) address: Option<IpAddr>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +158,7 @@ impl Resolver<'_, '_> {
         Config {
             file: file.map(Path::to_owned),
             certificate: self.certificate(&raw.tls),
+            publish: self.publish(&raw.publish),
             schema_files: raw.schema.files.iter().map(|path| self.folder.join(path)).collect(),
             log: self.log(&raw),
             data,
@@ -320,6 +333,28 @@ impl Resolver<'_, '_> {
                 None
             }
         }
+    }
+
+    fn publish(&mut self, publish: &raw::Publish) -> Publish {
+        let mut names = Vec::new();
+        for name in &publish.names {
+            match ServedName::parse(name) {
+                Ok(name) if names.contains(&name) => {
+                    self.faults.without_place("publish.names", format!("`{name}` is there twice"));
+                }
+                Ok(name) => names.push(name),
+                Err(error) => self.faults.without_place("publish.names", error.to_string()),
+            }
+        }
+        let address = publish.address.as_ref().and_then(|text| match text.parse() {
+            Ok(address) => Some(address),
+            Err(_) => {
+                let what = format!("`{text}` is not an IP address; write one without a port");
+                self.faults.without_place("publish.address", what);
+                None
+            }
+        });
+        Publish { names, address }
     }
 
     fn log(&mut self, raw: &Raw) -> Log {

@@ -3,6 +3,7 @@
 pub(crate) mod cancel;
 pub(crate) mod password_modify;
 pub(crate) mod start_tls;
+pub(crate) mod steward;
 pub(crate) mod who_am_i;
 
 use directory::{Error, Refusal};
@@ -23,6 +24,8 @@ pub(crate) fn run(
         extended::WHO_AM_I => who_am_i::run(session, request.value),
         extended::PASSWORD_MODIFY => password_modify::run(session, call, request.value),
         extended::CANCEL => cancel::run(session, request.value),
+        extended::MANAGE => steward::manage(session, call, request.value),
+        extended::ENROL => steward::enrol(session, call, request.value),
         oid => {
             // RFC 4511 §4.12 wants protocolError, and no response name.
             let message = format!(

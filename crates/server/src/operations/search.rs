@@ -16,6 +16,7 @@ use crate::audit::Record;
 use crate::controls::Controls;
 use crate::in_flight::{Call, Progress, Work};
 use crate::limits::tighter;
+use crate::monitor;
 use crate::respond::Answer;
 use crate::root_dse;
 use crate::session::Session;
@@ -61,6 +62,13 @@ pub(crate) fn run(
         output: session.output.buffer(),
         record: &mut call.record,
     };
+    if let Some(office) = &session.shared.office
+        && monitor::is_meant(request.base)
+    {
+        monitor::search(office.steward(), &view, &query, &mut sink)?;
+        let cookie = query.page.map(|_| Vec::new());
+        return Ok(Progress::Done(with_cookie(Answer::success(), cookie)));
+    }
     if is_public(request) {
         let entry = match is_root_dse(request) {
             true => root_dse::entry(&session.shared.directory.suffixes(), session.offers),

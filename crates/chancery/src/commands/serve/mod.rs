@@ -4,14 +4,19 @@ mod greeting;
 mod sockets;
 mod supervision;
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use directory::Directory;
 use ldap::message::DecodeLimits;
 use server::{Limits, Server, ServerSettings};
+use time::OffsetDateTime;
 
 use crate::arguments::{Common, Serve};
 use crate::config::{Anonymous, Config, Overrides};
+use crate::duties::Duties;
 use crate::failure::{DONE, failed};
+use crate::steward::Steward;
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
@@ -27,13 +32,22 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     first_run::certificates(&config)?;
     first_run::tree(&config, &directory)?;
     let tls = opening::tls(&config)?;
-    let server =
-        Server::start(directory.clone(), server_settings(&config, &tls)?).map_err(failed)?;
+    let steward = Arc::new(Steward {
+        common: common.clone(),
+        overrides: overrides.clone(),
+        directory: directory.clone(),
+        tls: tls.clone(),
+        started: OffsetDateTime::now_utc(),
+    });
+    let settings = ServerSettings { steward: Some(steward), ..server_settings(&config, &tls)? };
+    let server = Server::start(directory.clone(), settings).map_err(failed)?;
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
     greeting::print(&config, untried, &server, &tls);
+    let duties = Duties::start(Vec::new())?;
     let serving = supervision::Serving { common, overrides, directory, tls };
     supervision::until_stopped(&serving)?;
+    drop(duties);
     server.shutdown(config.shutdown_grace);
     Ok(DONE)
 }
@@ -95,7 +109,7 @@ fn decode_limits(config: &Config) -> DecodeLimits {
 }
 
 /// Reads schema, access rules and certificate again; whatever is wrong leaves the old in force.
-pub(super) fn reload(
+pub(crate) fn reload(
     common: &Common,
     overrides: &Overrides,
     directory: &Directory,

@@ -163,7 +163,7 @@ pub(crate) fn proceed(
             Err(Refusal::new(ResultCode::CONSTRAINT_VIOLATION, failed.to_string()).into())
         }
         Finished::Changed(outcome) => Ok(Progress::Done(done(&pending, &outcome?))),
-        Finished::Lost => Err(crate::session::lost().into()),
+        Finished::Advised(_) | Finished::Lost => Err(crate::session::lost().into()),
     }
 }
 

@@ -1,0 +1,147 @@
+//! What is to be done now and then beside the server: one thread, one duty after the other.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use time::OffsetDateTime;
+
+/// Something that is done again and again. It gets the time and never reads a clock, so that a test
+/// can let a year go by.
+pub(crate) trait Duty: Send {
+    fn name(&self) -> &'static str;
+
+    /// How long after one run the next is due; the first is due at once.
+    fn every(&self) -> Duration;
+
+    /// An error is logged; the duty stays and is due again.
+    fn run(&mut self, now: OffsetDateTime) -> Result<()>;
+}
+
+/// The thread; dropping it lets the duty at work end and stops the rest.
+pub(crate) struct Duties {
+    orders: Sender<Order>,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Order {
+    /// The duty of this name, now.
+    #[allow(dead_code, reason = "duties that are called come one by one")]
+    Run(String),
+    Stop,
+}
+
+impl Duties {
+    pub(crate) fn start(duties: Vec<Box<dyn Duty>>) -> Result<Duties> {
+        let (orders, received) = channel();
+        let thread = thread::Builder::new()
+            .name("duties".to_owned())
+            .spawn(move || work(duties, &received))
+            .context("cannot start the thread of duties")?;
+        Ok(Duties { orders, thread: Some(thread) })
+    }
+
+    /// A way to have a duty done before it is due.
+    #[allow(dead_code, reason = "duties that are called come one by one")]
+    pub(crate) fn caller(&self) -> Caller {
+        Caller(self.orders.clone())
+    }
+}
+
+/// Calls for duties; may be cloned and kept anywhere.
+#[derive(Clone)]
+#[allow(dead_code, reason = "duties that are called come one by one")]
+pub(crate) struct Caller(Sender<Order>);
+
+impl Caller {
+    #[allow(dead_code, reason = "duties that are called come one by one")]
+    /// Soon, on the duties' own thread.
+    pub(crate) fn call(&self, name: &str) {
+        // The thread is gone where the program is about to end.
+        let _ = self.0.send(Order::Run(name.to_owned()));
+    }
+}
+
+impl Drop for Duties {
+    fn drop(&mut self) {
+        let _ = self.orders.send(Order::Stop);
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread of duties panicked");
+        }
+    }
+}
+
+fn work(duties: Vec<Box<dyn Duty>>, orders: &Receiver<Order>) {
+    let begin = Instant::now();
+    let mut due: Vec<(Instant, Box<dyn Duty>)> =
+        duties.into_iter().map(|duty| (begin, duty)).collect();
+    loop {
+        for (next, duty) in &mut due {
+            if *next <= Instant::now() {
+                perform(duty.as_mut());
+                *next = Instant::now() + duty.every();
+            }
+        }
+        let next = due.iter().map(|(next, _)| *next).min();
+        let wait = next.map_or(Duration::from_secs(3600), |next| {
+            next.saturating_duration_since(Instant::now())
+        });
+        match orders.recv_timeout(wait) {
+            Ok(Order::Run(name)) => {
+                let now = Instant::now();
+                let called = due.iter_mut().filter(|(_, duty)| duty.name() == name);
+                called.for_each(|(next, _)| *next = now);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn perform(duty: &mut dyn Duty) {
+    let name = duty.name();
+    match catch_unwind(AssertUnwindSafe(|| duty.run(OffsetDateTime::now_utc()))) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(duty = name, "{error:#}"),
+        Err(_) => tracing::error!(duty = name, "panicked; it is due again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Counting(&'static str, Duration, Sender<&'static str>);
+
+    impl Duty for Counting {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn every(&self) -> Duration {
+            self.1
+        }
+
+        fn run(&mut self, _now: OffsetDateTime) -> Result<()> {
+            self.2.send(self.0)?;
+            assert!(self.0 != "panics", "as asked");
+            anyhow::bail!("an error is no reason to stop")
+        }
+    }
+
+    #[test]
+    fn each_at_once_then_again_and_when_called() {
+        let (done, is_done) = channel();
+        let hour = Duration::from_secs(3600);
+        let duty = |name, every| Box::new(Counting(name, every, done.clone())) as Box<dyn Duty>;
+        let duties =
+            Duties::start(vec![duty("panics", Duration::ZERO), duty("rare", hour)]).unwrap();
+        let wait = || is_done.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!([wait(), wait(), wait(), wait()], ["panics", "rare", "panics", "panics"]);
+        duties.caller().call("rare");
+        while wait() != "rare" {}
+        drop(duties);
+    }
+}
