@@ -84,8 +84,7 @@ impl BindTarget {
         }
         let stored = candidate.values("userpassword").into_iter();
         let dn: Arc<str> = Arc::from(candidate.dn()?);
-        let attempt =
-            Attempt { id, dn: dn.clone(), stored: Standing::of(tree, &candidate), era };
+        let attempt = Attempt { id, dn: dn.clone(), stored: Standing::of(tree, &candidate), era };
         Ok(BindTarget {
             who: Some(Who::Entry { id, dn }),
             stored: stored.map(|value| Zeroizing::new(value.to_vec())).collect(),

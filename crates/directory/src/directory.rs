@@ -288,6 +288,11 @@ impl Directory {
         })
     }
 
+    /// The time by the directory's own clock, in milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.0.inner.clock.now_ms()
+    }
+
     /// Whether the writer has stopped after a fault.
     pub fn is_poisoned(&self) -> bool {
         self.0.inner.poisoned.load(Ordering::SeqCst)

@@ -31,8 +31,7 @@ pub struct LockoutPolicy {
 }
 
 impl LockoutPolicy {
-    pub const OFF: LockoutPolicy =
-        LockoutPolicy { failures_max: 0, window_ms: 0, duration_ms: 0 };
+    pub const OFF: LockoutPolicy = LockoutPolicy { failures_max: 0, window_ms: 0, duration_ms: 0 };
 
     pub fn is_on(&self) -> bool {
         self.failures_max > 0
@@ -130,12 +129,7 @@ fn read_lock(value: &[u8]) -> Lock {
     milliseconds(value).filter(|ms| *ms > 0).map_or(Lock::Always, Lock::Since)
 }
 
-fn set(
-    tree: &Tree<'_>,
-    entry: &mut Entry,
-    key: &str,
-    values: Vec<Vec<u8>>,
-) -> Result<(), Refusal> {
+fn set(tree: &Tree<'_>, entry: &mut Entry, key: &str, values: Vec<Vec<u8>>) -> Result<(), Refusal> {
     match values.is_empty() {
         true => entry.remove(key),
         false => entry.set(tree.catalogue.describe(key)?, values),

@@ -29,6 +29,7 @@
 mod audit;
 mod connection;
 mod controls;
+mod door;
 mod in_flight;
 mod limits;
 mod listener;
@@ -49,6 +50,7 @@ mod testing;
 pub mod tls;
 mod worker;
 
+pub use door::{DoorPolicy, KnownSource};
 pub use limits::Limits;
 pub use listener::StartError;
 pub use service::Service;

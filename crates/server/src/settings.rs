@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ldap::message::DecodeLimits;
 
+use crate::door::DoorPolicy;
 use crate::limits::Limits;
 use crate::steward::Steward;
 
@@ -25,6 +26,8 @@ pub struct ServerSettings {
     pub own_password_without_old: bool,
     /// The program around the server; without it, what it would do is refused.
     pub steward: Option<Arc<dyn Steward>>,
+    /// How many wrong passwords one source may send.
+    pub door: DoorPolicy,
     pub limits: Limits,
     pub decode: DecodeLimits,
 }

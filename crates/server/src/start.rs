@@ -10,6 +10,7 @@ use arc_swap::ArcSwapOption;
 use directory::Directory;
 use tokio::sync::{mpsc, watch};
 
+use crate::door::{Door, KnownSource};
 use crate::listener::{self, Acceptor, Places, StartError};
 use crate::password_pool::PasswordPool;
 use crate::session::Shared;
@@ -121,6 +122,18 @@ impl Server {
         }
     }
 
+    /// The sources that have failed to sign in of late.
+    pub fn known_sources(&self) -> Vec<KnownSource> {
+        let shared = &self.floor.shared;
+        shared.door.known(shared.directory.now_ms())
+    }
+
+    /// What `known_sources` gave before the server was stopped.
+    pub fn remember_sources(&self, known: &[KnownSource]) {
+        let shared = &self.floor.shared;
+        shared.door.remember(known, shared.directory.now_ms());
+    }
+
     /// Stops accepting, answers what is in flight, says goodbye; cuts what is left at `deadline`.
     pub fn shutdown(mut self, deadline: Duration) {
         self.patience.send_replace(deadline);
@@ -130,6 +143,7 @@ impl Server {
                 tracing::error!("a thread of the server panicked");
             }
         }
+        self.floor.shared.directory.store_standings();
         for path in &self.created {
             // Gone already: that was the aim.
             let _ = std::fs::remove_file(path);
@@ -151,6 +165,7 @@ pub(crate) fn shared(directory: Directory, settings: ServerSettings) -> Result<S
     Ok(Shared {
         directory,
         passwords: passwords.map_err(StartError::Thread)?,
+        door: Arc::new(Door::new(settings.door)),
         limits: settings.limits,
         decode: settings.decode,
         anonymous: settings.anonymous,

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::connection::{self, Ending};
+use crate::door::{Door, DoorPolicy};
 use crate::in_flight::Event;
 use crate::limits::Limits;
 use crate::password_pool::PasswordPool;
@@ -99,6 +100,7 @@ pub(crate) fn shared(directory: Directory, limits: Limits) -> Arc<Shared> {
     Arc::new(Shared {
         directory,
         passwords: PasswordPool::start(1, limits.passwords_waiting).unwrap(),
+        door: Arc::new(Door::new(DoorPolicy::default())),
         limits,
         decode: DecodeLimits::default(),
         anonymous: crate::settings::Anonymous::RootDse,

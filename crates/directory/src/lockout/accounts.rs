@@ -25,7 +25,10 @@ impl Directory {
         let (verdict, write) = verdict.judge(&self.inner().verifying);
         if let Some(attempt) = write {
             if verdict.refusal == Some(Unfit::NowLocked) {
-                tracing::warn!(dn = &*attempt.dn, "too many wrong passwords: the account is locked");
+                tracing::warn!(
+                    dn = &*attempt.dn,
+                    "too many wrong passwords: the account is locked"
+                );
             }
             self.store_standing(&attempt);
         }

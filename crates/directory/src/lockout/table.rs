@@ -244,7 +244,11 @@ impl Account {
         self.touched = now_ms;
         self.forget_what_is_over(policy, now_ms);
         if self.standing.lock.is_some() {
-            return Judged { refused: true, write: self.write(self.unwritten), ..Judged::default() };
+            return Judged {
+                refused: true,
+                write: self.write(self.unwritten),
+                ..Judged::default()
+            };
         }
         if matched {
             self.standing.failures.clear();
