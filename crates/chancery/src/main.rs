@@ -7,18 +7,22 @@
 //! - `local`: a client on the running server's local socket, for commands that must ask it.
 //! - `steward`: what the running server does when a command or a client asks for it; `duties`: what
 //!   it does now and then; `alerts`: what an administrator should be told in time.
+//! - `durable`: small files that must survive. `sources`: where failed sign-ins came from.
 //! - `logging`: what is written where. `failure`: errors with a next step, and exit codes.
 
 mod alerts;
 mod arguments;
 mod commands;
 mod config;
+#[allow(dead_code, reason = "its users come one by one")]
+mod durable;
 mod duties;
 mod failure;
 mod first_run;
 mod local;
 mod logging;
 mod opening;
+mod sources;
 mod steward;
 
 use std::process::ExitCode;
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         Command::Restore(restore) => commands::restore::run(common, &restore),
         Command::Check(check) => commands::check::run(common, &check),
         Command::Access(access) => commands::access::run(common, &access),
+        Command::Account(account) => commands::account::run(common, &account),
         Command::Cert(cert) => commands::cert::run(common, &cert),
         Command::Config(config) => commands::config::run(common, &config),
     };

@@ -3,7 +3,7 @@
 //! looked at any more.
 //!
 //! An attempt beyond the budget proves nothing and locks nothing: one source can neither go on
-//! guessing nor lock everybody out. `docs/design/lockout.md` says why the numbers are what they are.
+//! guessing nor lock everybody out. Why the numbers are what they are: `docs/design/lockout.md`.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -25,6 +25,10 @@ const HELD_PER_SOURCE_MAX: u32 = 32;
 /// A network may fail so many times as often as one address in it.
 const NETWORK_SHARE: u64 = 3;
 
+/// And is forgiven so many times as fast: slower than accounts lock by default, so that a source
+/// that has used up its budget locks nothing any more.
+const NETWORK_PACE: u64 = 2;
+
 /// This part of the budget is free: people mistype.
 const FREE_SHARE: u64 = 4;
 
@@ -39,7 +43,7 @@ const FAILURE: u64 = 1000;
 pub struct DoorPolicy {
     /// So many of one address at once, three times as many of its network; 0 counts nothing.
     pub failures_max: u32,
-    /// One is forgiven each time this has passed; three of a network.
+    /// One is forgiven each time this has passed; two of a network.
     pub forgiven_each: Duration,
     /// Addresses of programs through which many people sign in. Not counted.
     pub gateways: Vec<Network>,
@@ -74,8 +78,9 @@ pub struct KnownSource {
     pub blocked: bool,
 }
 
+/// Made before the server, so that others can ask it who failed.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub struct Door {
     policy: DoorPolicy,
     /// The length of the table: 0 where nobody has failed of late.
     known: AtomicUsize,
@@ -119,8 +124,14 @@ impl Drop for Held {
     }
 }
 
+impl Default for Door {
+    fn default() -> Door {
+        Door::new(DoorPolicy::default())
+    }
+}
+
 impl Door {
-    pub(crate) fn new(policy: DoorPolicy) -> Door {
+    pub fn new(policy: DoorPolicy) -> Door {
         Door {
             policy,
             known: AtomicUsize::new(0),
@@ -249,7 +260,7 @@ impl Door {
         let each = u64::try_from(self.policy.forgiven_each.as_millis()).unwrap_or(u64::MAX).max(1);
         // A clock that was set back forgives nothing, and takes nothing back.
         let passed = now_ms.saturating_sub(bucket.at_ms);
-        let forgiven = passed.saturating_mul(FAILURE).saturating_mul(share(source)) / each;
+        let forgiven = passed.saturating_mul(FAILURE).saturating_mul(pace(source)) / each;
         bucket.level.saturating_sub(forgiven)
     }
 
@@ -277,21 +288,22 @@ impl Door {
     }
 
     /// All that have failed of late, for the next start.
-    pub(crate) fn known(&self, now_ms: u64) -> Vec<KnownSource> {
+    pub fn known(&self, now_ms: u64) -> Vec<KnownSource> {
         let table = self.table();
-        let known = table.iter().map(|(source, bucket)| KnownSource {
+        let some = table.iter().filter(|(source, bucket)| self.left(**bucket, source, now_ms) > 0);
+        let known = some.map(|(source, bucket)| KnownSource {
             source: name(*source),
-            level: self.left(*bucket, source, now_ms),
-            at_ms: now_ms,
+            level: bucket.level,
+            at_ms: bucket.at_ms,
             blocked: self.is_blocked(&table, source, now_ms),
         });
-        let mut known: Vec<_> = known.filter(|known| known.level > 0).collect();
+        let mut known: Vec<_> = known.collect();
         known.sort_by(|one, other| one.source.cmp(&other.source));
         known
     }
 
     /// What was known before; what is none of ours is passed over.
-    pub(crate) fn remember(&self, known: &[KnownSource], now_ms: u64) {
+    pub fn remember(&self, known: &[KnownSource], now_ms: u64) {
         let mut table = self.table();
         for one in known.iter().take(SOURCES_MAX) {
             let Some(source) = parse(&one.source) else { continue };
@@ -312,6 +324,13 @@ fn share(source: &Source) -> u64 {
     match source {
         Source::Address(_) => 1,
         Source::Network(_) => NETWORK_SHARE,
+    }
+}
+
+fn pace(source: &Source) -> u64 {
+    match source {
+        Source::Address(_) => 1,
+        Source::Network(_) => NETWORK_PACE,
     }
 }
 

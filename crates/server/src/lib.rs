@@ -34,6 +34,7 @@ mod in_flight;
 mod limits;
 mod listener;
 pub mod monitor;
+pub mod network;
 mod operations;
 mod output;
 mod password_pool;
@@ -50,12 +51,12 @@ mod testing;
 pub mod tls;
 mod worker;
 
-pub use door::{DoorPolicy, KnownSource};
+pub use door::{Door, DoorPolicy, KnownSource};
 pub use limits::Limits;
 pub use listener::StartError;
 pub use service::Service;
 pub use settings::{
     Anonymous, Endpoint, Listen, Listening, ListeningAddress, LocalEndpoint, Mode, ServerSettings,
 };
-pub use start::{Server, Statistics};
+pub use start::{Listeners, OpenListener, Server, Statistics};
 pub use steward::Steward;

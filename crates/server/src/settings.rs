@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use ldap::message::DecodeLimits;
 
-use crate::door::DoorPolicy;
+use crate::door::Door;
 use crate::limits::Limits;
+use crate::network::Gate;
 use crate::steward::Steward;
 
 /// The binary makes this from `chancery.toml`; every default is the safe one.
@@ -26,8 +27,8 @@ pub struct ServerSettings {
     pub own_password_without_old: bool,
     /// The program around the server; without it, what it would do is refused.
     pub steward: Option<Arc<dyn Steward>>,
-    /// How many wrong passwords one source may send.
-    pub door: DoorPolicy,
+    /// Counts wrong passwords by where they come from.
+    pub door: Arc<Door>,
     pub limits: Limits,
     pub decode: DecodeLimits,
 }
@@ -48,6 +49,8 @@ pub enum Anonymous {
 pub enum Listen {
     /// TLS from the first byte.
     Ldaps(Endpoint),
+    /// The same behind a gate that asks first who may come in.
+    Published(Endpoint, Arc<Gate>),
     /// Plain until the client asks for TLS; no secret is accepted before that.
     StartTls(Endpoint),
     /// A socket in the file system (`ldapi://`), which knows its peer's user.

@@ -21,7 +21,6 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::connection::{self, Ending};
-use crate::door::{Door, DoorPolicy};
 use crate::in_flight::Event;
 use crate::limits::Limits;
 use crate::password_pool::PasswordPool;
@@ -100,7 +99,7 @@ pub(crate) fn shared(directory: Directory, limits: Limits) -> Arc<Shared> {
     Arc::new(Shared {
         directory,
         passwords: PasswordPool::start(1, limits.passwords_waiting).unwrap(),
-        door: Arc::new(Door::new(DoorPolicy::default())),
+        door: Arc::default(),
         limits,
         decode: DecodeLimits::default(),
         anonymous: crate::settings::Anonymous::RootDse,
@@ -114,6 +113,7 @@ pub(crate) fn peer(protection: Protection) -> Peer {
     Peer {
         connection: 1,
         address: None,
+        via: None,
         protection,
         proof: Proof::Nothing,
         start_tls: protection == Protection::None,
@@ -241,7 +241,7 @@ impl Client {
         let news = sender.clone();
         let served = tokio::task::spawn_local(async move {
             let mut session = Session::new(shared, Lens::default(), peer, sender);
-            connection::run(other, &mut session, &mut events, stopped).await
+            connection::run(other, &mut session, &mut events, stopped.into()).await
         });
         Client { stream, received: Vec::new(), stop, news, served }
     }

@@ -15,13 +15,14 @@ const MANY: bool = true;
 const ONCE: bool = false;
 
 /// All sections, in the order in which they are printed.
-pub(super) const SECTIONS: [Section; 13] = [
+pub(super) const SECTIONS: [Section; 14] = [
     Top::SECTION,
     Listen::SECTION,
     Tls::SECTION,
     Publish::SECTION,
     Limits::SECTION,
     Passwords::SECTION,
+    Lockout::SECTION,
     Indexes::SECTION,
     SchemaFiles::SECTION,
     ChangeLog::SECTION,
@@ -40,6 +41,7 @@ pub(crate) struct Raw {
     pub(crate) publish: Publish,
     pub(crate) limits: Limits,
     pub(crate) passwords: Passwords,
+    pub(crate) lockout: Lockout,
     pub(crate) indexes: Indexes,
     pub(crate) schema: SchemaFiles,
     pub(crate) change_log: ChangeLog,
@@ -110,6 +112,9 @@ section! {
         connections: u32 = "10000" in (1, 1_000_000);
         /// Connections from one address; the local socket does not count. Beyond: closed at once.
         connections_per_address: u32 = "1000" in (1, 1_000_000);
+        /// Connections from one IPv4 /24 or IPv6 /64, which one host may hold as a whole; those from
+        /// this machine do not count. Beyond: closed at once.
+        connections_per_network: u32 = "4000" in (1, 1_000_000);
         /// One message before a successful bind. Beyond: protocolError, and closed.
         message_bytes_before_bind: Bytes = "'256 KiB'" in (1 << 10, 1 << 30);
         /// One message after it. Beyond: protocolError, and closed.
@@ -178,6 +183,29 @@ section! {
         /// How long a successful bind spares the next with the same password the slow hashing. Any
         /// change of the stored password ends it at once; "0s" is never.
         remember: Duration = "'5 min'" in (0, 43_200_000);
+    }
+}
+
+section! {
+    /// What wrong passwords do to an account, and to where they come from. Described in
+    /// `docs/reference/lockout.md`.
+    ONCE "lockout" => Lockout {
+        /// So many wrong passwords within `window` lock an account; 0 locks none.
+        failures: u32 = "5" in (0, 1_000);
+        /// How long a wrong password counts.
+        window: Duration = "'2 min'" in (1_000, 86_400_000);
+        /// How long an account stays locked; "0s" is until an administrator unlocks it, which lets
+        /// an attacker lock everybody out for good.
+        duration: Duration = "'30 min'" in (0, 31_536_000_000);
+        /// So many wrong passwords of one address, or three times as many of its network (/24, or
+        /// /64 in IPv6), and none from there is looked at any more; answers come later from a
+        /// quarter of it on. 0 counts none.
+        source_failures: u32 = "20" in (0, 1_000_000);
+        /// Each time this has passed, an address is forgiven one of them, a network two.
+        source_forgiven_each: Duration = "'1 min'" in (100, 86_400_000);
+        /// Addresses and networks of programs through which many people sign in: there, failures
+        /// count for the accounts only.
+        gateways: Vec<String> = "[]";
     }
 }
 

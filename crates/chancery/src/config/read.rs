@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Faults;
 use super::raw::{
-    Access, ChangeLog, Indexes, Limits, Listen, Log, Passwords, Publish, Raw, SECTIONS,
+    Access, ChangeLog, Indexes, Limits, Listen, Lockout, Log, Passwords, Publish, Raw, SECTIONS,
     SchemaFiles, Shutdown, Store, Tls, Top,
 };
 use super::setting::{Section, Setting};
@@ -45,6 +45,7 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> ReadFile {
         publish: once(top, faults, &Publish::SECTION, Publish::read),
         limits: once(top, faults, &Limits::SECTION, Limits::read),
         passwords: once(top, faults, &Passwords::SECTION, Passwords::read),
+        lockout: once(top, faults, &Lockout::SECTION, Lockout::read),
         indexes: once(top, faults, &Indexes::SECTION, Indexes::read),
         schema: once(top, faults, &SchemaFiles::SECTION, SchemaFiles::read),
         change_log: once(top, faults, &ChangeLog::SECTION, ChangeLog::read),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use directory::access::{AccessRules, RuleError, RuleText};
+use directory::access::{AccessRules, Network, RuleError, RuleText};
 use ldap::dn::Dn;
 use pki::judge::names::ServedName;
 use toml::de::DeValue;
@@ -13,7 +13,7 @@ use toml::de::DeValue;
 use super::fault::{ConfigError, Faults};
 use super::overrides::Overrides;
 use super::raw::{
-    self, Access, ChangeLog, Indexes, Limits, Listen, Passwords, Raw, Store, Tls, Top,
+    self, Access, ChangeLog, Indexes, Limits, Listen, Lockout, Passwords, Raw, Store, Tls, Top,
 };
 use super::read::{ReadFile, read};
 use super::value::{Anonymous, ClientCertificates, Level, ListenMode, LogFormat, Value};
@@ -35,6 +35,9 @@ pub(crate) struct Config {
     pub(crate) publish: Publish,
     pub(crate) limits: Limits,
     pub(crate) passwords: Passwords,
+    pub(crate) lockout: Lockout,
+    /// Of `lockout`, as networks.
+    pub(crate) gateways: Vec<Network>,
     pub(crate) indexes: Indexes,
     /// Beyond the `schema` folder of the data folder.
     pub(crate) schema_files: Vec<PathBuf>,
@@ -168,6 +171,8 @@ impl Resolver<'_, '_> {
             listeners,
             limits: raw.limits,
             passwords: raw.passwords,
+            gateways: self.gateways(&raw.lockout),
+            lockout: raw.lockout,
             indexes: raw.indexes,
             change_log: raw.change_log,
             store: raw.store,
@@ -315,6 +320,20 @@ impl Resolver<'_, '_> {
                 }
             }
         }
+    }
+
+    fn gateways(&mut self, lockout: &Lockout) -> Vec<Network> {
+        let mut networks = Vec::new();
+        for text in &lockout.gateways {
+            match Network::parse(text) {
+                Ok(network) => networks.push(network),
+                Err(what) => {
+                    let right = "write an address or a network, such as 10.0.0.0/8";
+                    self.faults.without_place("lockout.gateways", format!("{what}; {right}"));
+                }
+            }
+        }
+        networks
     }
 
     fn certificate(&mut self, tls: &Tls) -> Option<CertificateFiles> {

@@ -1,12 +1,16 @@
 //! What this program does when the server is asked for it: `chancery` commands over the local
 //! socket, a new certificate, `cn=monitor`. One file for each area; the requests are below.
 
+mod accounts;
 mod certificate;
+
+use std::sync::Arc;
 
 use directory::{Directory, GivenEntry, Refusal, Subject};
 use ldap::result::ResultCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use server::Door;
 use time::OffsetDateTime;
 
 use crate::arguments::Common;
@@ -18,6 +22,10 @@ use crate::config::Overrides;
 pub(crate) enum Asked {
     /// The state of everything.
     Status,
+    /// Whether an account is locked.
+    Account { dn: String },
+    /// Takes its lock away.
+    Unlock { dn: String },
     /// Reads schema, access rules and certificates again, as SIGHUP does.
     Reload,
 }
@@ -28,6 +36,7 @@ pub(crate) struct Steward {
     pub(crate) overrides: Overrides,
     pub(crate) directory: Directory,
     pub(crate) tls: server::tls::ServingTls,
+    pub(crate) door: Arc<Door>,
     pub(crate) started: OffsetDateTime,
 }
 
@@ -40,17 +49,28 @@ impl std::fmt::Debug for Steward {
 impl Steward {
     fn answer(&self, asked: &Asked) -> Result<Value, Refusal> {
         match asked {
-            Asked::Status => Ok(self.status()),
+            Asked::Status => self.status(),
+            Asked::Account { dn } => accounts::account(&self.directory, dn),
+            Asked::Unlock { dn } => accounts::unlock(&self.directory, dn),
             Asked::Reload => self.reload().map(|()| json!({ "reloaded": true })),
         }
     }
 
-    fn status(&self) -> Value {
-        json!({
+    fn status(&self) -> Result<Value, Refusal> {
+        Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
             "started": certificate::text(self.started),
             "certificate": certificate::state(&self.tls.served()),
-        })
+            "locked": accounts::locked(&self.directory)?,
+            "sources": self.sources(),
+        }))
+    }
+
+    /// Those whose passwords are not looked at now.
+    fn sources(&self) -> Value {
+        let known = self.door.known(crate::sources::milliseconds(OffsetDateTime::now_utc()));
+        let blocked = known.iter().filter(|source| source.blocked).map(|source| &source.source);
+        json!({ "failing": known.len(), "blocked": blocked.collect::<Vec<_>>() })
     }
 
     fn reload(&self) -> Result<(), Refusal> {

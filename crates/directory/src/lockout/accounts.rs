@@ -1,4 +1,4 @@
-//! What the rest of the program asks of accounts: the last word on a bind, which are locked, unlock.
+//! What the rest of the program asks of accounts: the last word on a bind, locked ones, unlocking.
 
 use std::sync::Arc;
 

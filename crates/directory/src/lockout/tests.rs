@@ -337,9 +337,9 @@ fn who_unlocks_and_who_does_not() {
     let eva = signed_in(&directory, EVA);
     let own = modify(EVA, "pwdAccountLockedTime", remove, &[]);
     assert!(change(&directory, &eva, own).is_err(), "not without the right to write it");
-    assert_eq!(directory.unlock(EVA).unwrap(), true);
+    assert!(directory.unlock(EVA).unwrap());
     assert!(signs_in(&directory, EVA));
-    assert_eq!(directory.unlock(EVA).unwrap(), false, "there is nothing to unlock");
+    assert!(!directory.unlock(EVA).unwrap(), "there is nothing to unlock");
     let standing = directory.account("uid=eva, DC=example,dc=com").unwrap();
     assert_eq!((standing.lock, standing.failures.len()), (None, 0));
     assert!(directory.account("uid=nobody,dc=example,dc=com").is_err());

@@ -16,6 +16,7 @@ use crate::arguments::{Common, Serve};
 use crate::config::{Anonymous, Config, Overrides};
 use crate::duties::Duties;
 use crate::failure::{DONE, failed};
+use crate::sources::Sources;
 use crate::steward::Steward;
 use crate::{first_run, logging, opening};
 
@@ -32,23 +33,27 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     first_run::certificates(&config)?;
     first_run::tree(&config, &directory)?;
     let tls = opening::tls(&config)?;
+    let door = opening::door(&config);
+    let sources = Sources::open(&config.data, Arc::clone(&door), OffsetDateTime::now_utc());
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
         directory: directory.clone(),
         tls: tls.clone(),
+        door: Arc::clone(&door),
         started: OffsetDateTime::now_utc(),
     });
-    let settings = ServerSettings { steward: Some(steward), ..server_settings(&config, &tls)? };
+    let settings =
+        ServerSettings { steward: Some(steward), door, ..server_settings(&config, &tls)? };
     let server = Server::start(directory.clone(), settings).map_err(failed)?;
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
     greeting::print(&config, untried, &server, &tls);
-    let duties = Duties::start(Vec::new())?;
+    let duties = Duties::start(vec![Box::new(sources)])?;
     let serving = supervision::Serving { common, overrides, directory, tls };
     supervision::until_stopped(&serving)?;
-    drop(duties);
     server.shutdown(config.shutdown_grace);
+    drop(duties);
     Ok(DONE)
 }
 
@@ -76,6 +81,7 @@ fn limits(config: &Config) -> Limits {
     Limits {
         connections: limits.connections as usize,
         connections_per_address: limits.connections_per_address as usize,
+        connections_per_network: limits.connections_per_network as usize,
         message_bytes_before_bind: bytes(limits.message_bytes_before_bind),
         message_bytes: bytes(limits.message_bytes),
         operations_in_flight: limits.operations_in_flight as usize,
