@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Overrides;
+use crate::password::PasswordFrom;
 
 /// A directory that speaks LDAPS and nothing weaker.
 #[derive(Debug, Parser)]
@@ -182,15 +183,38 @@ pub(crate) enum Account {
 pub(crate) enum Cert {
     /// Say everything that is wrong with a certificate, what would be right, and what to do.
     Check(CertCheck),
+    /// Write a chain and its key as a PFX file, for services that take nothing else. The password
+    /// is that of the new file, and of the old one where that is a PFX file as well.
+    Convert(CertConvert),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct CertCheck {
-    /// The certificates in PEM, the server's own first; may hold its key as well.
+pub(crate) struct CertConvert {
+    /// The certificates, the server's own first, in PEM; or a PFX file. May hold its key as well.
     pub(crate) chain: PathBuf,
     /// The private key in PEM.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
+    /// Write the PFX file here. It must not exist yet.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// How it is encrypted: `aes` (AES-256, SHA-256), or `3des` (with SHA-1), which Entra Domain
+    /// Services demands.
+    #[arg(long, value_name = "HOW", default_value = "aes", value_parser = ["aes", "3des"])]
+    pub(crate) encryption: String,
+    #[command(flatten)]
+    pub(crate) password: PasswordFrom,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertCheck {
+    /// The certificates in PEM, the server's own first; may hold its key as well. Or a PFX file.
+    pub(crate) chain: PathBuf,
+    /// The private key in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) password: PasswordFrom,
     /// A name or address under which clients reach the server; may be given several times.
     #[arg(long = "name", value_name = "NAME")]
     pub(crate) names: Vec<String>,

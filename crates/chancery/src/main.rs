@@ -5,6 +5,7 @@
 //! - `first_run`: what the first start makes: certificates, the administrator, an example tree.
 //! - `opening`: from configuration to an open directory and a server's settings.
 //! - `local`: a client on the running server's local socket, for commands that must ask it.
+//! - `password`: from a file, a descriptor or the terminal, never from the command line.
 //! - `steward`: what the running server does when a command or a client asks for it; `duties`: what
 //!   it does now and then; `alerts`: what an administrator should be told in time.
 //! - `durable`: small files that must survive. `sources`: where failed sign-ins came from.
@@ -22,6 +23,7 @@ mod first_run;
 mod local;
 mod logging;
 mod opening;
+mod password;
 mod sources;
 mod steward;
 

@@ -37,5 +37,6 @@ mod kill;
 mod lockout;
 mod maximums;
 mod operating;
+mod pfx;
 mod seeds;
 mod sssd;
