@@ -8,8 +8,10 @@
 //! - [`read`]: from text to raw sections; [`fault`]: what can be wrong, with line and column.
 //! - [`overrides`]: the command line and the environment over the file.
 //! - [`resolved`]: [`Config`], which the rest of the program uses.
+//! - [`alerts`]: where alerts go.
 //! - [`mod@example`]: `chancery.example.toml` and `docs/reference/configuration.md`.
 
+mod alerts;
 mod example;
 mod fault;
 mod overrides;
@@ -21,8 +23,9 @@ mod setting;
 mod tests;
 mod value;
 
+pub(crate) use alerts::{AlertChannels, MailTo, WebhookTo};
 pub(crate) use example::{example, reference};
 pub(crate) use fault::Fault;
 pub(crate) use overrides::Overrides;
 pub(crate) use resolved::{Address, Audit, Config, Listener, Log};
-pub(crate) use value::{Anonymous, Bytes, Level, ListenMode, LogFormat};
+pub(crate) use value::{Anonymous, Bytes, Level, ListenMode, LogFormat, MailSecurity};

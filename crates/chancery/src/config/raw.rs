@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::read::SectionReader;
 use super::setting::{Section, Setting, section};
 use super::value::{
-    Anonymous, Bytes, ClientCertificates, Level, ListenMode, LogFormat, Value, Words,
+    Anonymous, Bytes, ClientCertificates, Level, ListenMode, LogFormat, MailSecurity, Value, Words,
 };
 
 /// Sections that may stand more than once.
@@ -15,7 +15,7 @@ const MANY: bool = true;
 const ONCE: bool = false;
 
 /// All sections, in the order in which they are printed.
-pub(super) const SECTIONS: [Section; 14] = [
+pub(super) const SECTIONS: [Section; 15] = [
     Top::SECTION,
     Listen::SECTION,
     Tls::SECTION,
@@ -28,6 +28,7 @@ pub(super) const SECTIONS: [Section; 14] = [
     ChangeLog::SECTION,
     Store::SECTION,
     Log::SECTION,
+    Alerts::SECTION,
     Shutdown::SECTION,
     Access::SECTION,
 ];
@@ -47,6 +48,7 @@ pub(crate) struct Raw {
     pub(crate) change_log: ChangeLog,
     pub(crate) store: Store,
     pub(crate) log: Log,
+    pub(crate) alerts: Alerts,
     pub(crate) shutdown: Shutdown,
     pub(crate) access: Vec<Access>,
 }
@@ -260,6 +262,36 @@ section! {
         /// Where the audit events go, one for each operation: `stderr`, the path of a file, or
         /// `off`. Writing an event costs about as much as answering a small search.
         audit: String = "'stderr'";
+    }
+}
+
+section! {
+    /// Where alerts go besides the log, `chancery status` and `chancery alerts`. What they are:
+    /// `docs/reference/alerts.md`.
+    ONCE "alerts" => Alerts {
+        /// Where they are posted to as JSON. `http://` only to this machine.
+        webhook: Option<String> = "" or "'https://alerts.example.com/chancery'";
+        /// The CAs, in PEM, that its certificate is verified against. Without: those of the machine.
+        webhook_ca: Option<PathBuf> = "" or "'/etc/chancery/webhook-ca.pem'";
+        /// A file with a bearer token in one line, readable by the server's user only.
+        webhook_secret: Option<PathBuf> = "" or "'/etc/chancery/webhook.token'";
+        /// How long a post may take.
+        webhook_time: Duration = "'10s'" in (100, 120_000);
+        /// The mail server, with a port or without.
+        mail_server: Option<String> = "" or "'mail.example.com:587'";
+        /// `starttls`, which the server must offer; `tls` from the first byte; or `none`, only to
+        /// this machine and without a password.
+        mail_security: MailSecurity = "'starttls'";
+        /// The CAs, in PEM, that its certificate is verified against. Without: those of the machine.
+        mail_ca: Option<PathBuf> = "" or "'/etc/chancery/mail-ca.pem'";
+        /// The user to sign in as.
+        mail_user: Option<String> = "" or "'chancery'";
+        /// A file with the user's password in its first line, readable by the server's user only.
+        mail_password: Option<PathBuf> = "" or "'/etc/chancery/mail.password'";
+        /// The address that mail comes from.
+        mail_from: Option<String> = "" or "'chancery@example.com'";
+        /// Who gets it.
+        mail_to: Vec<String> = "[]";
     }
 }
 

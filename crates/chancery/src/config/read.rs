@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Faults;
 use super::raw::{
-    Access, ChangeLog, Indexes, Limits, Listen, Lockout, Log, Passwords, Publish, Raw, SECTIONS,
-    SchemaFiles, Shutdown, Store, Tls, Top,
+    Access, Alerts, ChangeLog, Indexes, Limits, Listen, Lockout, Log, Passwords, Publish, Raw,
+    SECTIONS, SchemaFiles, Shutdown, Store, Tls, Top,
 };
 use super::setting::{Section, Setting};
 use super::value::Value;
@@ -51,6 +51,7 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> ReadFile {
         change_log: once(top, faults, &ChangeLog::SECTION, ChangeLog::read),
         store: once(top, faults, &Store::SECTION, Store::read),
         log: once(top, faults, &Log::SECTION, Log::read),
+        alerts: once(top, faults, &Alerts::SECTION, Alerts::read),
         shutdown: once(top, faults, &Shutdown::SECTION, Shutdown::read),
         access: access.into_iter().map(|placed| placed.value).collect(),
     };

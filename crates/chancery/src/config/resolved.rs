@@ -10,6 +10,7 @@ use ldap::dn::Dn;
 use pki::judge::names::ServedName;
 use toml::de::DeValue;
 
+use super::alerts::AlertChannels;
 use super::fault::{ConfigError, Faults};
 use super::overrides::Overrides;
 use super::raw::{
@@ -44,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) change_log: ChangeLog,
     pub(crate) store: Store,
     pub(crate) log: Log,
+    pub(crate) alerts: AlertChannels,
     pub(crate) shutdown_grace: Duration,
     /// The file's rules, or the default ones.
     pub(crate) access: Vec<RuleText>,
@@ -164,6 +166,7 @@ impl Resolver<'_, '_> {
             publish: self.publish(&raw.publish),
             schema_files: raw.schema.files.iter().map(|path| self.folder.join(path)).collect(),
             log: self.log(&raw),
+            alerts: AlertChannels::resolve(&raw.alerts, self.folder, self.faults),
             data,
             suffixes,
             administrator,

@@ -218,3 +218,11 @@ words! {
         Json = "json",
     }
 }
+
+words! {
+    MailSecurity, "\"starttls\", \"tls\" or \"none\"" {
+        Starttls = "starttls",
+        Tls = "tls",
+        None = "none",
+    }
+}

@@ -2,7 +2,8 @@
 //! socket, a new certificate, `cn=monitor`. One file for each area; the requests are below.
 
 mod accounts;
-mod certificate;
+mod alerting;
+pub(crate) mod certificate;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use server::Door;
 use time::OffsetDateTime;
 
+use crate::alerts::evaluation::Alerts;
 use crate::arguments::Common;
 use crate::config::Overrides;
 
@@ -22,6 +24,12 @@ use crate::config::Overrides;
 pub(crate) enum Asked {
     /// The state of everything.
     Status,
+    /// What is wrong now, and what still waits to be delivered.
+    Alerts,
+    /// The same, looked at anew.
+    Evaluate,
+    /// Sends something everywhere alerts go.
+    TestAlerts,
     /// Whether an account is locked.
     Account { dn: String },
     /// Takes its lock away.
@@ -37,6 +45,7 @@ pub(crate) struct Steward {
     pub(crate) directory: Directory,
     pub(crate) tls: server::tls::ServingTls,
     pub(crate) door: Arc<Door>,
+    pub(crate) alerts: Arc<Alerts>,
     pub(crate) started: OffsetDateTime,
 }
 
@@ -50,6 +59,9 @@ impl Steward {
     fn answer(&self, asked: &Asked) -> Result<Value, Refusal> {
         match asked {
             Asked::Status => self.status(),
+            Asked::Alerts => Ok(alerting::state(&self.alerts)),
+            Asked::Evaluate => alerting::evaluate(&self.alerts),
+            Asked::TestAlerts => alerting::test(&self.alerts),
             Asked::Account { dn } => accounts::account(&self.directory, dn),
             Asked::Unlock { dn } => accounts::unlock(&self.directory, dn),
             Asked::Reload => self.reload().map(|()| json!({ "reloaded": true })),
@@ -63,6 +75,7 @@ impl Steward {
             "certificate": certificate::state(&self.tls.served()),
             "locked": accounts::locked(&self.directory)?,
             "sources": self.sources(),
+            "alerting": alerting::state(&self.alerts),
         }))
     }
 

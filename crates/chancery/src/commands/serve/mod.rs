@@ -12,10 +12,13 @@ use ldap::message::DecodeLimits;
 use server::{Limits, Server, ServerSettings};
 use time::OffsetDateTime;
 
+use crate::alerts::delivery::{self, Delivery};
+use crate::alerts::evaluation::{Alerts, Hourly};
+use crate::alerts::watches::{Guessing, Served};
 use crate::arguments::{Common, Serve};
 use crate::config::{Anonymous, Config, Overrides};
 use crate::duties::Duties;
-use crate::failure::{DONE, failed};
+use crate::failure::{DONE, failed, usage};
 use crate::sources::Sources;
 use crate::steward::Steward;
 use crate::{first_run, logging, opening};
@@ -35,12 +38,22 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let tls = opening::tls(&config)?;
     let door = opening::door(&config);
     let sources = Sources::open(&config.data, Arc::clone(&door), OffsetDateTime::now_utc());
+    let channels = delivery::open(&config.alerts).map_err(usage)?;
+    let alerts = Arc::new(Alerts::open(
+        config.data.join("alerts.json"),
+        vec![
+            Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(&door) }),
+            Arc::new(Served { tls: tls.clone() }),
+        ],
+        channels.iter().map(|channel| channel.channel()).collect(),
+    ));
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
         directory: directory.clone(),
         tls: tls.clone(),
         door: Arc::clone(&door),
+        alerts: Arc::clone(&alerts),
         started: OffsetDateTime::now_utc(),
     });
     let settings =
@@ -49,11 +62,12 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
     greeting::print(&config, untried, &server, &tls);
-    let duties = Duties::start(vec![Box::new(sources)])?;
+    let duties = Duties::start(vec![Box::new(sources), Box::new(Hourly(alerts.clone()))])?;
+    let delivery = Delivery::start(alerts, channels)?;
     let serving = supervision::Serving { common, overrides, directory, tls };
     supervision::until_stopped(&serving)?;
     server.shutdown(config.shutdown_grace);
-    drop(duties);
+    drop((duties, delivery));
     Ok(DONE)
 }
 
