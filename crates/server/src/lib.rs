@@ -27,6 +27,7 @@
 //! snapshot.
 
 mod audit;
+mod certificate_map;
 mod connection;
 mod controls;
 mod door;
@@ -51,6 +52,7 @@ mod testing;
 pub mod tls;
 mod worker;
 
+pub use certificate_map::{CertificatePart, CertificateRule};
 pub use door::{Door, DoorPolicy, KnownSource};
 pub use limits::Limits;
 pub use listener::StartError;

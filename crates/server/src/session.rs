@@ -9,9 +9,11 @@ use directory::{Directory, Error, Lens, Protection, Refusal, Subject, Who};
 use ldap::message::{DecodeFailure, DecodeLimits, Message, MessageId, Request};
 use ldap::response::{ResponseOperation, write_notice_of_disconnection};
 use ldap::result::ResultCode;
+use pki::Summary;
 use tokio::time::Instant;
 
 use crate::audit::{Origin, Record};
+use crate::certificate_map::CertificateRule;
 use crate::controls;
 use crate::door::Door;
 use crate::in_flight::{
@@ -38,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) door: Arc<Door>,
     pub(crate) anonymous: Anonymous,
     pub(crate) own_password_without_old: bool,
+    pub(crate) certificate_rules: Vec<CertificateRule>,
     /// The program around the server, where there is one.
     pub(crate) office: Option<Office>,
     /// The user this process runs as.
@@ -66,8 +69,8 @@ pub(crate) struct Peer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
     Nothing,
-    /// The subject of a verified client certificate.
-    Certificate(Arc<str>),
+    /// A verified client certificate.
+    Certificate(Arc<Summary>),
     User(LocalUser),
 }
 

@@ -39,4 +39,5 @@ mod maximums;
 mod operating;
 mod pfx;
 mod seeds;
+mod serving;
 mod sssd;

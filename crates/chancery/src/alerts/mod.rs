@@ -3,7 +3,7 @@
 //! Each area of the program says which [`Condition`]s hold now and which [`Deadline`]s draw near;
 //! nothing else decides whether an alert is raised, told again, or cleared.
 //!
-//! - `watches`: what accounts, sources and the certificate that is served have to say.
+//! - `watches`: what accounts and the sources of failed sign-ins have to say.
 //! - `deadline`: from a date to a condition, step by step. `clock`: whether to believe the time.
 //! - `board`: what is told once, again, and when it is over. `outbox`: what is still to be delivered.
 //! - `evaluation`: all of these, once an hour; `state`: what of them outlives a restart.

@@ -1,4 +1,4 @@
-//! What accounts, sources and the certificate that is served have to say.
+//! What accounts and the sources of failed sign-ins have to say.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use directory::Directory;
 use server::Door;
 use time::OffsetDateTime;
 
-use super::{Condition, Deadline, Level, Watches};
+use super::{Condition, Level, Watches};
 use crate::sources::milliseconds;
 
 /// Locked accounts and blocked sources: signs of somebody guessing.
@@ -48,32 +48,5 @@ impl Watches for Guessing {
             });
         }
         conditions
-    }
-}
-
-/// The certificate that is served.
-pub(crate) struct Served {
-    pub(crate) tls: server::tls::ServingTls,
-}
-
-impl Watches for Served {
-    fn conditions(&self, _now: OffsetDateTime) -> Vec<Condition> {
-        Vec::new()
-    }
-
-    fn deadlines(&self) -> Vec<Deadline> {
-        let served = self.tls.served();
-        let names: Vec<String> = served.names.iter().map(ToString::to_string).collect();
-        vec![Deadline {
-            id: "certificate-expiring",
-            cause: served.thumbprint.clone(),
-            subject: match names.is_empty() {
-                true => "the certificate that is served".to_owned(),
-                false => format!("the certificate for {}", names.join(", ")),
-            },
-            at: served.not_after,
-            quiet_until: None,
-            fix: "put a new certificate in its place, then `chancery reload`".to_owned(),
-        }]
     }
 }

@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Faults;
 use super::raw::{
-    Access, Alerts, ChangeLog, Indexes, Limits, Listen, Lockout, Log, Passwords, Publish, Raw,
-    SECTIONS, SchemaFiles, Shutdown, Store, Tls, Top,
+    Access, Alerts, CertificateMap, ChangeLog, Indexes, Limits, Listen, Lockout, Log, Passwords,
+    Publish, Raw, SECTIONS, SchemaFiles, Shutdown, Store, Tls, Top,
 };
 use super::setting::{Section, Setting};
 use super::value::Value;
@@ -36,12 +36,14 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> ReadFile {
     let top = table.get_ref();
     let listen = many(top, faults, &Listen::SECTION, Listen::read);
     let access = many(top, faults, &Access::SECTION, Access::read);
+    let map = many(top, faults, &CertificateMap::SECTION, CertificateMap::read);
     let listen_spans = listen.iter().map(|placed| placed.span.clone()).collect();
     let access_spans = access.iter().map(|placed| placed.span.clone()).collect();
     let raw = Raw {
         top: Top::read(&mut SectionReader::new(top, &Top::SECTION, String::new(), faults)),
         listen: listen.into_iter().map(|placed| placed.value).collect(),
         tls: once(top, faults, &Tls::SECTION, Tls::read),
+        certificate_map: map.into_iter().map(|placed| placed.value).collect(),
         publish: once(top, faults, &Publish::SECTION, Publish::read),
         limits: once(top, faults, &Limits::SECTION, Limits::read),
         passwords: once(top, faults, &Passwords::SECTION, Passwords::read),

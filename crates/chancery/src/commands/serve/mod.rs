@@ -1,5 +1,6 @@
 //! `chancery serve`: the boot in order, then waiting for signals.
 
+mod doors;
 mod greeting;
 mod sockets;
 mod supervision;
@@ -7,17 +8,19 @@ mod supervision;
 use std::sync::Arc;
 
 use anyhow::Result;
-use directory::Directory;
 use ldap::message::DecodeLimits;
-use server::{Limits, Server, ServerSettings};
+use server::{Limits, Listen, Server, ServerSettings};
 use time::OffsetDateTime;
+
+use doors::Doors;
 
 use crate::alerts::delivery::{self, Delivery};
 use crate::alerts::evaluation::{Alerts, Hourly};
-use crate::alerts::watches::{Guessing, Served};
+use crate::alerts::watches::Guessing;
 use crate::arguments::{Common, Serve};
+use crate::certificates::{Certificates, ListenersTls, Looking, Watching};
 use crate::config::{Anonymous, Config, Overrides};
-use crate::duties::Duties;
+use crate::duties::{Duties, Duty};
 use crate::failure::{DONE, failed, usage};
 use crate::sources::Sources;
 use crate::steward::Steward;
@@ -35,15 +38,23 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let directory = opening::directory(&config)?;
     first_run::certificates(&config)?;
     first_run::tree(&config, &directory)?;
-    let tls = opening::tls(&config)?;
+    let now = OffsetDateTime::now_utc();
+    let certificates = Arc::new(Certificates::open(Looking::from(&config), now));
+    let listeners = Arc::new(ListenersTls::open(&config, certificates.serving(), now)?);
+    let (secure, mut at_once) = sockets::listeners(&config, &listeners)?;
+    let mut waiting = Vec::new();
+    match certificates.is_ready() {
+        true => at_once.splice(..0, secure).for_each(drop),
+        false => waiting = secure,
+    }
     let door = opening::door(&config);
-    let sources = Sources::open(&config.data, Arc::clone(&door), OffsetDateTime::now_utc());
+    let sources = Sources::open(&config.data, Arc::clone(&door), now);
     let channels = delivery::open(&config.alerts).map_err(usage)?;
     let alerts = Arc::new(Alerts::open(
         config.data.join("alerts.json"),
         vec![
+            Arc::clone(&certificates) as _,
             Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(&door) }),
-            Arc::new(Served { tls: tls.clone() }),
         ],
         channels.iter().map(|channel| channel.channel()).collect(),
     ));
@@ -51,30 +62,48 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         common: common.clone(),
         overrides: overrides.clone(),
         directory: directory.clone(),
-        tls: tls.clone(),
+        certificates: Arc::clone(&certificates),
+        listeners,
         door: Arc::clone(&door),
         alerts: Arc::clone(&alerts),
-        started: OffsetDateTime::now_utc(),
+        started: now,
     });
-    let settings =
-        ServerSettings { steward: Some(steward), door, ..server_settings(&config, &tls)? };
+    let settings = ServerSettings {
+        listeners: at_once,
+        steward: Some(Arc::clone(&steward) as _),
+        door,
+        ..server_settings(&config)
+    };
     let server = Server::start(directory.clone(), settings).map_err(failed)?;
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
-    greeting::print(&config, untried, &server, &tls);
-    let duties = Duties::start(vec![Box::new(sources), Box::new(Hourly(alerts.clone()))])?;
+    greeting::print(&config, untried, &server, &certificates);
+    let mut all = duties(&server, &certificates, waiting, now);
+    all.push(Box::new(sources));
+    all.push(Box::new(Hourly(Arc::clone(&alerts))));
+    let duties = Duties::start(all)?;
     let delivery = Delivery::start(alerts, channels)?;
-    let serving = supervision::Serving { common, overrides, directory, tls };
-    supervision::until_stopped(&serving)?;
+    supervision::until_stopped(&supervision::Serving { steward })?;
     server.shutdown(config.shutdown_grace);
     drop((duties, delivery));
     Ok(DONE)
 }
 
-fn server_settings(config: &Config, tls: &server::tls::ServingTls) -> Result<ServerSettings> {
-    Ok(ServerSettings {
-        listeners: sockets::listeners(config)?,
-        tls: Some(tls.config()),
+fn duties(
+    server: &Server,
+    certificates: &Arc<Certificates>,
+    waiting: Vec<Listen>,
+    now: OffsetDateTime,
+) -> Vec<Box<dyn Duty>> {
+    let doors = Doors::new(server, waiting);
+    certificates.check_listeners(&doors.addresses());
+    let shown = Arc::clone(certificates);
+    let after = Box::new(move || doors.certificate_came(&shown));
+    vec![Box::new(Watching::new(Arc::clone(certificates), now, after))]
+}
+
+fn server_settings(config: &Config) -> ServerSettings {
+    ServerSettings {
         anonymous: match config.anonymous {
             Anonymous::None => server::Anonymous::Nothing,
             Anonymous::RootDse => server::Anonymous::RootDse,
@@ -82,11 +111,12 @@ fn server_settings(config: &Config, tls: &server::tls::ServingTls) -> Result<Ser
         },
         // Whoever may write their password by a modify may do so by this operation as well.
         own_password_without_old: true,
+        certificate_rules: config.certificate_rules.clone(),
         password_threads: config.passwords.threads as usize,
         limits: limits(config),
         decode: decode_limits(config),
         ..ServerSettings::default()
-    })
+    }
 }
 
 fn limits(config: &Config) -> Limits {
@@ -126,21 +156,4 @@ fn decode_limits(config: &Config) -> DecodeLimits {
         attributes_per_add_max: limits.attributes_per_add as usize,
         values_max: limits.values as usize,
     }
-}
-
-/// Reads schema, access rules and certificate again; whatever is wrong leaves the old in force.
-pub(crate) fn reload(
-    common: &Common,
-    overrides: &Overrides,
-    directory: &Directory,
-    tls: &server::tls::ServingTls,
-) -> Result<()> {
-    let config = opening::load(common, overrides)?;
-    directory.reload_schema().map_err(failed)?;
-    directory
-        .replace_access(&config.access)
-        .map_err(|errors| failed(config.access_error(&errors)))?;
-    let (chain, key) = opening::certificate_files(&config);
-    let credential = server::tls::load(&chain, &key).map_err(failed)?;
-    tls.replace(credential, rustls::pki_types::UnixTime::now()).map_err(failed)
 }
