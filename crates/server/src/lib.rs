@@ -33,6 +33,7 @@ mod in_flight;
 mod limits;
 mod listener;
 pub mod monitor;
+pub mod network;
 mod operations;
 mod output;
 mod password_pool;
@@ -55,5 +56,5 @@ pub use service::Service;
 pub use settings::{
     Anonymous, Endpoint, Listen, Listening, ListeningAddress, LocalEndpoint, Mode, ServerSettings,
 };
-pub use start::{Server, Statistics};
+pub use start::{Listeners, OpenListener, Server, Statistics};
 pub use steward::Steward;

@@ -53,6 +53,8 @@ impl std::fmt::Debug for Shared {
 pub(crate) struct Peer {
     pub(crate) connection: u64,
     pub(crate) address: Option<IpAddr>,
+    /// The balancer that said so.
+    pub(crate) via: Option<IpAddr>,
     pub(crate) protection: Protection,
     pub(crate) proof: Proof,
     pub(crate) start_tls: bool,
@@ -110,6 +112,8 @@ pub(crate) struct Session {
     /// Whether more bytes stand behind the message that is being handled.
     pub(crate) has_more_input: bool,
     connection: u64,
+    /// The balancer in between.
+    via: Option<IpAddr>,
     serials: u64,
     events: Events,
 }
@@ -140,6 +144,7 @@ impl Session {
             now: Instant::now(),
             has_more_input: false,
             connection: peer.connection,
+            via: peer.via,
             serials: 0,
             events: events.into(),
         }
@@ -386,7 +391,7 @@ impl Session {
     }
 
     pub(crate) fn origin(&self, message: MessageId) -> Origin<'_> {
-        Origin { connection: self.connection, message, subject: &self.subject }
+        Origin { connection: self.connection, message, subject: &self.subject, via: self.via }
     }
 }
 

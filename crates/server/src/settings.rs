@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ldap::message::DecodeLimits;
 
 use crate::limits::Limits;
+use crate::network::Gate;
 use crate::steward::Steward;
 
 /// The binary makes this from `chancery.toml`; every default is the safe one.
@@ -45,6 +46,8 @@ pub enum Anonymous {
 pub enum Listen {
     /// TLS from the first byte.
     Ldaps(Endpoint),
+    /// The same behind a gate that asks first who may come in.
+    Published(Endpoint, Arc<Gate>),
     /// Plain until the client asks for TLS; no secret is accepted before that.
     StartTls(Endpoint),
     /// A socket in the file system (`ldapi://`), which knows its peer's user.

@@ -1,19 +1,21 @@
 //! Starting and stopping: listeners opened first, then threads; stopped in the opposite order.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use directory::Directory;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::listener::{self, Acceptor, Places, StartError};
+use crate::listener::{self, Acceptor, Close, Late, Places, StartError};
+use crate::network::Gate;
 use crate::password_pool::PasswordPool;
 use crate::session::Shared;
-use crate::settings::{Listening, ServerSettings};
+use crate::settings::{Endpoint, Listen, Listening, ListeningAddress, ServerSettings};
 use crate::steward::Office;
 use crate::worker::{self, Floor};
 
@@ -28,6 +30,60 @@ pub struct Server {
     stop: watch::Sender<bool>,
     patience: watch::Sender<Duration>,
     threads: Vec<JoinHandle<()>>,
+    listeners: Listeners,
+}
+
+/// Opens listeners while a server runs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Listeners {
+    /// Not kept alive by whoever may open listeners.
+    floor: Weak<Floor>,
+    late: mpsc::UnboundedSender<Late>,
+}
+
+/// A listener that was opened so. Dropped without a word, it stays open as long as the server.
+#[derive(Debug)]
+pub struct OpenListener {
+    address: SocketAddr,
+    close: Close,
+}
+
+/// How long a listener may take to close: its thread may be waiting for memory.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Listeners {
+    /// Listens for LDAPS behind this gate, from now on.
+    pub fn open(&self, address: SocketAddr, gate: Arc<Gate>) -> Result<OpenListener, StartError> {
+        if self.floor.upgrade().is_some_and(|floor| floor.tls.load().is_none()) {
+            return Err(StartError::NoCertificate);
+        }
+        let open = listener::open(Listen::Published(Endpoint::Address(address), gate))?;
+        let address = match open.listening.address {
+            ListeningAddress::Internet(chosen) => chosen,
+            ListeningAddress::Path(_) => address,
+        };
+        let (close, closing) = oneshot::channel();
+        // A server that is stopping closes the socket at once, which was to happen anyway.
+        let _ = self.late.send(Late { open, close: closing });
+        Ok(OpenListener { address, close })
+    }
+}
+
+impl OpenListener {
+    /// With the port that the system chose.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts no more, and returns when the address is free. What was accepted goes on.
+    pub fn close(self) {
+        let (answer, closed) = std::sync::mpsc::sync_channel(1);
+        // Both errors mean that the server has stopped, and its sockets are closed.
+        if self.close.send(answer).is_ok() {
+            let _ = closed.recv_timeout(CLOSE_PATIENCE);
+        }
+    }
 }
 
 /// What a server has counted.
@@ -51,14 +107,23 @@ impl Server {
         let workers = if settings.workers == 0 { cores() } else { settings.workers };
         let limits = settings.limits.clone();
         let floor = Arc::new(floor(directory, settings)?);
-        let mut server =
-            Server { floor, places, listening, created, stop, patience, threads: Vec::new() };
+        let (late, later) = mpsc::unbounded_channel();
+        let mut server = Server {
+            listeners: Listeners { floor: Arc::downgrade(&floor), late },
+            floor,
+            places,
+            listening,
+            created,
+            stop,
+            patience,
+            threads: Vec::new(),
+        };
         let (senders, incoming): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| mpsc::unbounded_channel()).unzip();
         let places = Arc::clone(&server.places);
         let acceptor =
             Acceptor { places, limits, workers: senders.into(), is_worker: workers == 1 };
-        let accept = listener::accept_all(acceptor, listeners, stopped.clone());
+        let accept = listener::accept_all(acceptor, listeners, later, stopped.clone());
         let work = |server: &Server, incoming| {
             worker::work(Arc::clone(&server.floor), incoming, stopped.clone(), patient.clone())
         };
@@ -103,7 +168,13 @@ impl Server {
         Ok(())
     }
 
-    /// Where it listens, with the ports that the system chose.
+    /// For listeners that open and close while it runs.
+    #[must_use]
+    pub fn listeners(&self) -> Listeners {
+        self.listeners.clone()
+    }
+
+    /// Where it listens since it started, with the ports that the system chose.
     pub fn addresses(&self) -> &[Listening] {
         &self.listening
     }

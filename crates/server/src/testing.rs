@@ -112,6 +112,7 @@ pub(crate) fn peer(protection: Protection) -> Peer {
     Peer {
         connection: 1,
         address: None,
+        via: None,
         protection,
         proof: Proof::Nothing,
         start_tls: protection == Protection::None,
@@ -239,7 +240,7 @@ impl Client {
         let news = sender.clone();
         let served = tokio::task::spawn_local(async move {
             let mut session = Session::new(shared, Lens::default(), peer, sender);
-            connection::run(other, &mut session, &mut events, stopped).await
+            connection::run(other, &mut session, &mut events, stopped.into()).await
         });
         Client { stream, received: Vec::new(), stop, news, served }
     }

@@ -110,6 +110,9 @@ section! {
         connections: u32 = "10000" in (1, 1_000_000);
         /// Connections from one address; the local socket does not count. Beyond: closed at once.
         connections_per_address: u32 = "1000" in (1, 1_000_000);
+        /// Connections from one IPv4 /24 or IPv6 /64, which one host may hold as a whole; those from
+        /// this machine do not count. Beyond: closed at once.
+        connections_per_network: u32 = "4000" in (1, 1_000_000);
         /// One message before a successful bind. Beyond: protocolError, and closed.
         message_bytes_before_bind: Bytes = "'256 KiB'" in (1 << 10, 1 << 30);
         /// One message after it. Beyond: protocolError, and closed.

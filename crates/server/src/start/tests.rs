@@ -14,6 +14,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, Stream
 
 use super::*;
 use crate::limits::Limits;
+use crate::network::{Admission, Rule, RuleTable, Scope, Verdict};
 use crate::settings::{Endpoint, Listen, ListeningAddress, LocalEndpoint};
 use crate::testing::{EVA, PASSWORD, bind, directory, encoded, extended as operation, sasl};
 
@@ -178,4 +179,143 @@ fn one_connection_too_many_is_closed_and_the_others_are_not() {
     let mut second = TcpStream::connect(port(&server, 0)).unwrap();
     assert_eq!(second.read(&mut [0]).unwrap_or(0), 0);
     assert_eq!(ask(&mut first, &bind(EVA, PASSWORD)), "success");
+}
+
+/// Only this network, and those balancers.
+fn admission(source: &str, balancers: &[&str]) -> Admission {
+    let rule = Rule {
+        name: "office".to_owned(),
+        priority: 200,
+        sources: vec![source.parse().unwrap()],
+        port: None,
+        scope: None,
+        verdict: Verdict::Allow,
+    };
+    let rules = RuleTable::check(vec![rule]).unwrap().of(Scope::External, 636);
+    Admission { rules, balancers: balancers.iter().map(|text| text.parse().unwrap()).collect() }
+}
+
+fn local_server(workers: usize) -> (Server, CertificateDer<'static>) {
+    let (config, certificate) = tls();
+    let listeners = vec![Listen::Ldaps(any_port())];
+    let settings =
+        ServerSettings { listeners, tls: Some(config), workers, ..ServerSettings::default() };
+    (Server::start(directory(0), settings).unwrap(), certificate)
+}
+
+const ANY: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
+
+#[test]
+fn a_published_listener_opens_and_closes_and_others_do_not_notice() {
+    for workers in [1, 2] {
+        let (server, certificate) = local_server(workers);
+        let who_am_i = operation(extended::WHO_AM_I, None);
+        let mut always = over_tls(TcpStream::connect(port(&server, 0)).unwrap(), &certificate);
+        assert_eq!(ask(&mut always, &who_am_i), "success ");
+        let gate = Gate::new(Scope::External, admission("127.0.0.0/8", &[]));
+        let listener = server.listeners().open(ANY.into(), Arc::clone(&gate)).unwrap();
+        let address = listener.address();
+        let mut published = over_tls(TcpStream::connect(address).unwrap(), &certificate);
+        assert_eq!(ask(&mut published, &who_am_i), "success ");
+        assert!(matches!(
+            server.listeners().open(address, Arc::clone(&gate)),
+            Err(StartError::InUse { .. })
+        ));
+        listener.close();
+        let refused = TcpStream::connect(address).unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(ask(&mut published, &who_am_i), "success ", "accepted before it closed");
+        assert_eq!(ask(&mut always, &who_am_i), "success ");
+        let again = server.listeners().open(address, gate).unwrap();
+        let mut published = over_tls(TcpStream::connect(address).unwrap(), &certificate);
+        assert_eq!(ask(&mut published, &who_am_i), "success ");
+        server.shutdown(Duration::from_secs(5));
+        again.close();
+        assert!(TcpStream::connect(address).is_err());
+    }
+}
+
+#[test]
+fn whoever_is_denied_hears_not_one_byte() {
+    let (server, certificate) = local_server(1);
+    let gate = Gate::new(Scope::External, admission("192.0.2.0/24", &[]));
+    let listener = server.listeners().open(ANY.into(), Arc::clone(&gate)).unwrap();
+    let mut denied = TcpStream::connect(listener.address()).unwrap();
+    let mut heard = Vec::new();
+    // Reset or closed, depending on what it has sent.
+    let _ = denied.read_to_end(&mut heard);
+    assert!(heard.is_empty());
+    assert_eq!(gate.counts().denied, 1);
+    gate.replace(admission("127.0.0.1", &[]), false);
+    let mut allowed = over_tls(TcpStream::connect(listener.address()).unwrap(), &certificate);
+    assert_eq!(ask(&mut allowed, &bind(EVA, PASSWORD)), "success");
+    assert_eq!(gate.counts().admitted, 1);
+}
+
+#[test]
+fn a_rule_that_is_gone_ends_sessions_only_where_that_was_asked_for() {
+    let (server, certificate) = local_server(2);
+    let gate = Gate::new(Scope::External, admission("127.0.0.0/8", &[]));
+    let listener = server.listeners().open(ANY.into(), Arc::clone(&gate)).unwrap();
+    let who_am_i = operation(extended::WHO_AM_I, None);
+    let mut published = over_tls(TcpStream::connect(listener.address()).unwrap(), &certificate);
+    let mut other = over_tls(TcpStream::connect(port(&server, 0)).unwrap(), &certificate);
+    assert_eq!(ask(&mut other, &who_am_i), "success ");
+    assert_eq!(ask(&mut published, &who_am_i), "success ");
+    gate.replace(admission("192.0.2.0/24", &[]), false);
+    assert_eq!(ask(&mut published, &who_am_i), "success ", "as security groups do");
+    gate.replace(admission("127.0.0.1", &[]), true);
+    assert_eq!(ask(&mut published, &who_am_i), "success ", "it still matches");
+    gate.replace(admission("192.0.2.0/24", &[]), true);
+    assert_eq!(next(&mut published), "unavailable ");
+    assert_eq!(published.read(&mut [0]).unwrap_or(0), 0);
+    assert_eq!(ask(&mut other, &who_am_i), "success ", "another listener");
+}
+
+#[test]
+fn a_balancer_introduces_its_clients_and_nobody_else_does() {
+    let (server, certificate) = local_server(1);
+    let gate = Gate::new(Scope::External, admission("192.0.2.0/24", &["127.0.0.1"]));
+    let listener = server.listeners().open(ANY.into(), Arc::clone(&gate)).unwrap();
+    let connect = |header: &str| {
+        let mut stream = TcpStream::connect(listener.address()).unwrap();
+        stream.write_all(header.as_bytes()).unwrap();
+        stream
+    };
+    let hears_nothing = |mut stream: TcpStream| {
+        let mut heard = Vec::new();
+        let _ = stream.read_to_end(&mut heard);
+        heard.is_empty()
+    };
+    let from_office = "PROXY TCP4 192.0.2.7 127.0.0.1 40000 636\r\n";
+    let mut introduced = over_tls(connect(from_office), &certificate);
+    assert_eq!(ask(&mut introduced, &bind(EVA, PASSWORD)), "success");
+    let elsewhere = "PROXY TCP4 198.51.100.7 127.0.0.1 40000 636\r\n";
+    assert!(hears_nothing(connect(elsewhere)), "its address is not let in");
+    assert!(hears_nothing(connect("\x16\x03\x01")), "TLS without a header");
+    // The same words from somebody who is no balancer.
+    gate.replace(admission("0.0.0.0/0", &["192.0.2.5"]), false);
+    assert!(hears_nothing(connect(from_office)), "a header from anybody");
+    assert!(hears_nothing(connect("")), "no header from anybody");
+    // Without balancers a header is bad TLS.
+    gate.replace(admission("127.0.0.1", &[]), false);
+    let mut heard = Vec::new();
+    let _ = connect(from_office).read_to_end(&mut heard);
+    assert!(heard.len() <= 7, "nothing but an alert: {heard:?}");
+    assert_eq!(gate.counts().denied, 4);
+}
+
+#[test]
+fn a_balancer_that_says_nothing_is_waited_for_no_longer_than_a_handshake() {
+    let (config, _) = tls();
+    let limits = Limits { handshake: Duration::from_millis(50), ..Limits::default() };
+    let listeners = vec![Listen::Ldaps(any_port())];
+    let settings =
+        ServerSettings { listeners, tls: Some(config), limits, ..ServerSettings::default() };
+    let server = Server::start(directory(0), settings).unwrap();
+    let gate = Gate::new(Scope::External, admission("192.0.2.0/24", &["127.0.0.1"]));
+    let listener = server.listeners().open(ANY.into(), gate).unwrap();
+    let mut silent = TcpStream::connect(listener.address()).unwrap();
+    silent.write_all(b"PROXY TCP4 192.0.2.7 ").unwrap();
+    assert_eq!(silent.read(&mut [0]).unwrap_or(0), 0);
 }

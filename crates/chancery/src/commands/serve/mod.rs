@@ -76,6 +76,7 @@ fn limits(config: &Config) -> Limits {
     Limits {
         connections: limits.connections as usize,
         connections_per_address: limits.connections_per_address as usize,
+        connections_per_network: limits.connections_per_network as usize,
         message_bytes_before_bind: bytes(limits.message_bytes_before_bind),
         message_bytes: bytes(limits.message_bytes),
         operations_in_flight: limits.operations_in_flight as usize,
