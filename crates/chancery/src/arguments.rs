@@ -1,9 +1,12 @@
 //! The command line, with help that teaches.
 
+mod ca;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::ca::{Ca, CaIssue, CaLog, CaRevoke, CaTemplate};
 use crate::config::Overrides;
 use crate::password::PasswordFrom;
 
@@ -76,6 +79,9 @@ pub(crate) enum Command {
     /// Judge a certificate before clients do.
     #[command(subcommand)]
     Cert(Cert),
+    /// Issue and revoke certificates of the in-house CA.
+    #[command(subcommand)]
+    Ca(Ca),
     /// Print or check the configuration.
     #[command(subcommand)]
     Config(Config),

@@ -3,6 +3,7 @@
 //! - `arguments`: the command line. `config`: `chancery.toml` in two steps, raw and resolved.
 //! - `commands`: one file per command; `serve` is the main one.
 //! - `first_run`: what the first start makes: certificates, the administrator, an example tree.
+//! - `ca`: the in-house CA: made, issuing, revoking, and its log.
 //! - `opening`: from configuration to an open directory and a server's settings.
 //! - `local`: a client on the running server's local socket, for commands that must ask it.
 //! - `password`: from a file, a descriptor or the terminal, never from the command line.
@@ -12,6 +13,7 @@
 
 mod alerts;
 mod arguments;
+mod ca;
 mod commands;
 mod config;
 mod duties;
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Restore(restore) => commands::restore::run(common, &restore),
         Command::Check(check) => commands::check::run(common, &check),
         Command::Access(access) => commands::access::run(common, &access),
+        Command::Ca(ca) => commands::ca::run(common, &ca),
         Command::Cert(cert) => commands::cert::run(common, &cert),
         Command::Config(config) => commands::config::run(common, &config),
     };

@@ -1,6 +1,6 @@
 //! From configuration to an open directory and a server's settings.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -67,17 +67,16 @@ fn open_error(config: &Config, error: directory::OpenError) -> anyhow::Error {
 }
 
 /// The certificate and key that are served: the configured ones, or those in the data folder.
-pub(crate) fn certificate_files(config: &Config) -> (PathBuf, PathBuf) {
+pub(crate) fn credential(config: &Config) -> Result<pki::Credential> {
     match &config.certificate {
-        Some(files) => (files.certificate.clone(), files.key.clone()),
-        None => (config.data.join("server.pem"), config.data.join("server.key")),
+        Some(files) => server::tls::load(&files.certificate, &files.key).map_err(failed),
+        None => crate::ca::own::load(&config.data),
     }
 }
 
 /// TLS for every listener, from files.
 pub(crate) fn tls(config: &Config) -> Result<server::tls::ServingTls> {
-    let (chain, key) = certificate_files(config);
-    let credential = server::tls::load(&chain, &key).map_err(failed)?;
+    let credential = credential(config)?;
     let client_ca = client_ca(config)?;
     let clients = match &client_ca {
         Some(ca_pem) => server::tls::ClientCertificates::Optional { ca_pem },
@@ -98,8 +97,16 @@ fn client_ca(config: &Config) -> Result<Option<Vec<u8>>> {
         None => None,
     };
     let Some(path) = path else { return Ok(None) };
-    let pem = std::fs::read(path)
-        .with_context(|| format!("the client CA {} cannot be read", path.display()))?;
+    let read = |path: &Path| {
+        std::fs::read(path)
+            .with_context(|| format!("the client CA {} cannot be read", path.display()))
+    };
+    let mut pem = read(path)?;
+    // A client need not send the CA that this server itself has.
+    let issuing = crate::ca::Ca::at(&config.data).issuing_pem();
+    if *path == own && issuing.exists() {
+        pem.extend(read(&issuing)?);
+    }
     Ok(Some(pem))
 }
 

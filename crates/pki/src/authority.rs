@@ -20,7 +20,7 @@ use crate::certificate::{AlternativeName, Summary};
 use crate::name::{self, NamePart};
 use crate::pem::{Credential, PemRefused};
 
-pub use revocation::{Reason, Revocations, Revoked};
+pub use revocation::{Reason, Revocations, Revoked, list_of_pem};
 
 /// Ten years.
 pub const CA_LIFETIME: Duration = Duration::days(3650);
@@ -262,8 +262,7 @@ impl InHouseCa {
     ) -> Result<Issued, IssueFailed> {
         let first = names.first().ok_or(IssueFailed::NoNames)?.as_ref();
         let subject = name::encode(&[vec![("CN", common_name(first))]]).map_err(bad_attribute)?;
-        let names =
-            names.iter().map(|name| served_name(name.as_ref())).collect::<Result<_, _>>()?;
+        let names = names.iter().map(|name| served_name(name.as_ref())).collect();
         let purposes = vec!["serverAuth".to_owned()];
         self.issue_with_key(&wish(subject, names, purposes, lifetime), now, serial)
     }
@@ -410,7 +409,7 @@ fn positive(mut serial: Serial) -> SerialNumber {
 const MAX_COMMON_NAME: usize = 64;
 
 /// A longer host name is left out: clients read the alternative names, and half a name misleads.
-pub(crate) fn common_name(name: &str) -> &str {
+fn common_name(name: &str) -> &str {
     if name.chars().count() <= MAX_COMMON_NAME { name } else { "server" }
 }
 
@@ -437,11 +436,18 @@ fn extended(purpose: &str) -> Result<ExtendedKeyUsagePurpose, IssueFailed> {
     })
 }
 
-fn served_name(name: &str) -> Result<AlternativeName, IssueFailed> {
+/// A name or an address, as a certificate holds it.
+#[must_use]
+pub fn served_name(name: &str) -> AlternativeName {
     match name.parse::<IpAddr>() {
-        Ok(address) => Ok(AlternativeName::Ip(address)),
-        Err(_) => Ok(AlternativeName::Dns(name.to_owned())),
+        Ok(address) => AlternativeName::Ip(address),
+        Err(_) => AlternativeName::Dns(name.to_owned()),
     }
+}
+
+/// The subject of a server's certificate: its first name, as a common name.
+pub fn server_subject(first: &str) -> Result<Vec<u8>, IssueFailed> {
+    subject_of(&[vec![("CN", common_name(first))]])
 }
 
 fn alternative_name(name: &AlternativeName) -> Result<SanType, IssueFailed> {

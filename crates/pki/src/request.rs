@@ -39,6 +39,8 @@ pub enum RequestRefused {
     Signature,
     #[error("the request's key is of a kind that is not supported: {kind}; use EC P-256 or RSA")]
     UnsupportedKey { kind: String },
+    #[error("the request's key is RSA of {bits} bits; from 2048 to 8192 are taken")]
+    RsaBits { bits: usize },
     #[error("the request asks for {count} names, more than {NAMES_MAX}")]
     TooManyNames { count: usize },
     #[error("the request is larger than {BYTES_MAX} bytes")]
@@ -216,7 +218,10 @@ fn key_kind(key: &SubjectPublicKeyInfo<'_>) -> Result<KeyKind, RequestRefused> {
         return Ok(KeyKind::Ed25519);
     }
     match key.parsed().map_err(|_| damaged("its key cannot be read"))? {
-        PublicKey::RSA(rsa) => Ok(KeyKind::Rsa { bits: significant_bits(rsa.modulus) }),
+        PublicKey::RSA(rsa) => match significant_bits(rsa.modulus) {
+            bits @ 2048..=8192 => Ok(KeyKind::Rsa { bits }),
+            bits => Err(RequestRefused::RsaBits { bits }),
+        },
         PublicKey::EC(_) => {
             let curve = key.algorithm.parameters.as_ref().and_then(|one| one.as_oid().ok());
             match curve.map(|oid| oid.to_id_string()).as_deref() {

@@ -337,8 +337,7 @@ impl Template {
             SubjectFrom::Request => Ok(request.subject_der.clone()),
             SubjectFrom::FirstName => {
                 let first = names.first().ok_or(NotGranted::NoName)?.to_string();
-                let name = crate::authority::common_name(&first);
-                crate::authority::subject_of(&[vec![("CN", name)]])
+                crate::authority::server_subject(&first)
                     .map_err(|error| NotGranted::Subject(error.to_string()))
             }
         }

@@ -26,6 +26,7 @@
 )]
 
 mod apache;
+mod ca;
 mod certificates;
 mod clients;
 mod differential;

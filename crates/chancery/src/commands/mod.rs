@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod backup;
+pub(crate) mod ca;
 pub(crate) mod cert;
 pub(crate) mod check;
 pub(crate) mod config;

@@ -2,6 +2,9 @@
 //! socket, a new certificate, `cn=monitor`. One file for each area; the requests are below.
 
 mod certificate;
+mod enrolment;
+
+use std::path::PathBuf;
 
 use directory::{Directory, GivenEntry, Refusal, Subject};
 use ldap::result::ResultCode;
@@ -26,6 +29,7 @@ pub(crate) enum Asked {
 pub(crate) struct Steward {
     pub(crate) common: Common,
     pub(crate) overrides: Overrides,
+    pub(crate) data: PathBuf,
     pub(crate) directory: Directory,
     pub(crate) tls: server::tls::ServingTls,
     pub(crate) started: OffsetDateTime,
@@ -77,8 +81,8 @@ impl server::Steward for Steward {
         Ok(self.answer(&asked)?.to_string().into_bytes())
     }
 
-    fn enrol(&self, _requester: &Subject, _request: &[u8]) -> Result<Vec<u8>, Refusal> {
-        Err(unwilling("this server issues no certificates".to_owned()))
+    fn enrol(&self, requester: &Subject, request: &[u8]) -> Result<Vec<u8>, Refusal> {
+        self.enrolled(requester, request, OffsetDateTime::now_utc())
     }
 
     fn renew_certificate(&self, _requester: &Subject) -> Result<(), Refusal> {

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use rcgen::{
     CertificateRevocationListParams, KeyIdMethod, RevocationReason, RevokedCertParams, SerialNumber,
 };
+use rustls::pki_types::CertificateRevocationListDer;
+use rustls::pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{CertificateRevocationList, FromDer};
@@ -144,6 +146,13 @@ impl Revocations {
             revoked: revoked.collect(),
         })
     }
+}
+
+/// The first list of a PEM text.
+pub fn list_of_pem(pem: &[u8]) -> Result<Revocations, String> {
+    let der = CertificateRevocationListDer::from_pem_slice(pem)
+        .map_err(|_| "no list of revoked certificates: no X509 CRL block".to_owned())?;
+    Revocations::parse(&der)
 }
 
 fn reason(code: u8) -> Reason {

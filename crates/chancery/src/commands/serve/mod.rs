@@ -35,6 +35,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
+        data: config.data.clone(),
         directory: directory.clone(),
         tls: tls.clone(),
         started: OffsetDateTime::now_utc(),
@@ -44,7 +45,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
     greeting::print(&config, untried, &server, &tls);
-    let duties = Duties::start(Vec::new())?;
+    let duties = Duties::start(vec![Box::new(crate::ca::duty::CaDuty::of(&config))])?;
     let serving = supervision::Serving { common, overrides, directory, tls };
     supervision::until_stopped(&serving)?;
     drop(duties);
@@ -121,7 +122,6 @@ pub(crate) fn reload(
     directory
         .replace_access(&config.access)
         .map_err(|errors| failed(config.access_error(&errors)))?;
-    let (chain, key) = opening::certificate_files(&config);
-    let credential = server::tls::load(&chain, &key).map_err(failed)?;
+    let credential = opening::credential(&config)?;
     tls.replace(credential, rustls::pki_types::UnixTime::now()).map_err(failed)
 }
