@@ -29,6 +29,7 @@ libldap-dev:/usr/include/ldap.h
 libsasl2-dev:/usr/include/sasl/sasl.h
 gcc:/usr/bin/gcc
 valgrind:/usr/bin/valgrind
+default-jre-headless:/usr/bin/keytool
 "
 
 # True when the (possibly globbed) path $1 exists.

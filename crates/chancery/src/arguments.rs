@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::ca::{Ca, CaIssue, CaLog, CaRevoke, CaTemplate};
+pub(crate) use self::ca::{Ca, CaExport, CaIssue, CaLog, CaRevoke, CaTemplate, Client};
 use crate::config::Overrides;
 use crate::password::PasswordFrom;
 

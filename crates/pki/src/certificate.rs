@@ -90,8 +90,14 @@ pub(crate) fn subject_key_identifier(certificate: &X509Certificate<'_>) -> Optio
     })
 }
 
+impl NotACertificate {
+    pub(crate) fn new(reason: impl fmt::Display) -> NotACertificate {
+        NotACertificate { reason: reason.to_string() }
+    }
+}
+
 fn refused(reason: impl fmt::Display) -> NotACertificate {
-    NotACertificate { reason: reason.to_string() }
+    NotACertificate::new(reason)
 }
 
 fn alternative_names(

@@ -10,6 +10,7 @@
 //! - [`authority`]: the in-house CA, what it signs and revokes ([`InHouseCa`]).
 //! - [`request`]: certificate signing requests ([`SigningRequest`]).
 //! - [`template`]: what may be issued to whom, as reviewed text ([`Template`]), and its lint.
+//! - [`trust`]: a CA's certificate in the forms that clients want.
 
 pub mod authority;
 pub mod certificate;
@@ -21,6 +22,7 @@ pub mod pem;
 pub mod pfx;
 pub mod request;
 pub mod template;
+pub mod trust;
 
 pub use authority::{CaMaterial, InHouseCa, IssueFailed, Issued, KeyUsage, Reason};
 pub use authority::{Revocations, Revoked, Wish};

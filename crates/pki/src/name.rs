@@ -56,7 +56,7 @@ fn type_and_value(pair: &AttributeTypeAndValue<'_>) -> String {
 }
 
 /// The text of a string value, whichever of the ASN.1 string types holds it.
-fn string_value(value: &Any<'_>) -> Option<String> {
+pub(crate) fn string_value(value: &Any<'_>) -> Option<String> {
     match value.tag() {
         Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString => {
             String::from_utf8(value.data.to_vec()).ok()
@@ -100,7 +100,12 @@ fn push_escaped(text: &mut String, character: char) {
 }
 
 fn der_hex(value: &Any<'_>) -> String {
-    hex(&value.to_der_vec().unwrap_or_default())
+    hex(&der(value))
+}
+
+/// The bytes of a value of any type.
+pub(crate) fn der(value: &Any<'_>) -> Vec<u8> {
+    value.to_der_vec().unwrap_or_default()
 }
 
 /// A type and its value. A list of these is an RDN, and a list of RDNs a name, leaf first.

@@ -39,3 +39,4 @@ mod operating;
 mod pfx;
 mod seeds;
 mod sssd;
+mod trust;

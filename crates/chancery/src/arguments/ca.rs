@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::password::PasswordFrom;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ca {
     /// Say what the CA is, how long it lives, and what is wrong with it.
@@ -18,6 +20,8 @@ pub(crate) enum Ca {
         #[arg(long)]
         renew: bool,
     },
+    /// Give the CA to clients: as PEM, for OpenSSL, for Java, or the lines to write elsewhere.
+    Export(CaExport),
     /// List what was issued, refused and revoked.
     Log(CaLog),
     /// Show or judge the templates: what is issued to whom.
@@ -52,6 +56,45 @@ pub(crate) struct CaRevoke {
     /// cessationOfOperation or privilegeWithdrawn.
     #[arg(long, value_name = "REASON", default_value = "unspecified")]
     pub(crate) reason: String,
+}
+
+/// Without an option: PEM on standard output.
+#[derive(Debug, Args)]
+pub(crate) struct CaExport {
+    /// PEM on standard output.
+    #[arg(long)]
+    pub(crate) pem: bool,
+    /// A folder as `openssl rehash` makes it: PEM under the hash of the subject.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) hash_dir: Option<PathBuf>,
+    /// A PKCS #12 truststore, for Java 8u301 and later and for others. It must not exist yet.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pkcs12: Option<PathBuf>,
+    /// A truststore in Java's own format, for older ones. It must not exist yet.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) jks: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) password: PasswordFrom,
+    /// Print the exact lines for one kind of client.
+    #[arg(long = "for", value_name = "CLIENT", value_enum)]
+    pub(crate) client: Option<Client>,
+    /// The name under which clients reach the server, for those lines.
+    #[arg(long, value_name = "NAME", requires = "client")]
+    pub(crate) name: Option<String>,
+}
+
+/// Kinds of clients that are told how to trust the CA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Client {
+    Openldap,
+    Sssd,
+    Java,
+    Windows,
+    Containers,
+    Debian,
+    Redhat,
+    Node,
+    Python,
 }
 
 #[derive(Debug, Args)]

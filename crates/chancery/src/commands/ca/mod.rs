@@ -1,5 +1,7 @@
 //! `chancery ca`: the in-house CA for its operator, with or without a running server.
 
+mod clients;
+mod export;
 mod history;
 mod issue;
 mod status;
@@ -32,6 +34,7 @@ pub(crate) fn run(common: &Common, asked: &Asked) -> Result<u8> {
         Asked::Issue(issue) => issue::run(common, &config, &ca, issue, now),
         Asked::Revoke(asked) => revoked(common, &ca, asked, now),
         Asked::Crl { renew } => list(common, &ca, *renew, now),
+        Asked::Export(asked) => export::run(common, &config, &ca, asked, now),
         Asked::Log(log) => history::run(common, &ca, log),
         Asked::Template(template) => template::run(common, &ca, template, now),
     }
