@@ -2,6 +2,7 @@
 //!
 //! - `arguments`: the command line. `config`: `chancery.toml` in two steps, raw and resolved.
 //! - `commands`: one file per command; `serve` is the main one.
+//! - `certificates`: which certificate is served, from where, and when it is replaced.
 //! - `first_run`: what the first start makes: certificates, the administrator, an example tree.
 //! - `ca`: the in-house CA: made, issuing, revoking, and its log.
 //! - `opening`: from configuration to an open directory and a server's settings.
@@ -9,11 +10,13 @@
 //! - `password`: from a file, a descriptor or the terminal, never from the command line.
 //! - `steward`: what the running server does when a command or a client asks for it; `duties`: what
 //!   it does now and then; `alerts`: what an administrator should be told in time.
+//! - `publish`: which listeners are open to whom, and how that changes.
 //! - `logging`: what is written where. `failure`: errors with a next step, and exit codes.
 
 mod alerts;
 mod arguments;
 mod ca;
+mod certificates;
 mod commands;
 mod config;
 mod duties;
@@ -23,6 +26,7 @@ mod local;
 mod logging;
 mod opening;
 mod password;
+mod publish;
 mod steward;
 
 use std::process::ExitCode;
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         Command::Access(access) => commands::access::run(common, &access),
         Command::Ca(ca) => commands::ca::run(common, &ca),
         Command::Cert(cert) => commands::cert::run(common, &cert),
+        Command::Publish(publish) => commands::publish::run(common, &publish),
         Command::Config(config) => commands::config::run(common, &config),
     };
     failure::report(result)

@@ -462,7 +462,7 @@ fn alternative_name(name: &AlternativeName) -> Result<SanType, IssueFailed> {
         AlternativeName::Email(mail) => {
             SanType::Rfc822Name(Ia5String::try_from(mail.as_str()).map_err(|_| bad())?)
         }
-        AlternativeName::Other(_) => return Err(bad()),
+        AlternativeName::UserPrincipal(_) | AlternativeName::Other(_) => return Err(bad()),
     })
 }
 

@@ -27,7 +27,7 @@ pub mod trust;
 pub use authority::{CaMaterial, InHouseCa, IssueFailed, Issued, KeyUsage, Reason};
 pub use authority::{Revocations, Revoked, Wish};
 pub use certificate::{NotACertificate, Summary};
-pub use choice::{Candidate, Choice, Verdict, choose};
+pub use choice::{Candidate, Choice, Chosen, Verdict, choose};
 pub use judge::{Finding, Judgement, Level, Policy, Rule, Wanted};
 pub use name::NamePart;
 pub use pem::{Credential, PemRefused};

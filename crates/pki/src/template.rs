@@ -319,7 +319,8 @@ impl Template {
     }
 
     fn allows_name(&self, name: &AlternativeName, requester: &Requester<'_>) -> bool {
-        let is_known = !matches!(name, AlternativeName::Other(_));
+        let is_known =
+            !matches!(name, AlternativeName::UserPrincipal(_) | AlternativeName::Other(_));
         is_known
             && (requester.any_name
                 || self.names.iter().any(|pattern| pattern.allows(name, requester.has)))

@@ -10,6 +10,7 @@
 //! - `kill`: kill -9 under writers.
 //! - `maximums`: every limit of the configuration, reached.
 //! - `operating`: reload, the end, systemd.
+//! - `publishing`: rules, balancers and switches, from machines with addresses of their own.
 //! - `seeds`: inputs for the fuzz targets, replayed.
 //! - `forgotten`: no file in this folder is left out of this list.
 //!
@@ -37,6 +38,8 @@ mod kill;
 mod maximums;
 mod operating;
 mod pfx;
+mod publishing;
 mod seeds;
+mod serving;
 mod sssd;
 mod trust;

@@ -1,5 +1,5 @@
-//! What is done about the CA now and then: the issuing CA is renewed, and the list of revoked
-//! certificates before it is out of date.
+//! What is done about the CA now and then: the issuing CA and the server's own certificate are
+//! renewed, and the list of revoked certificates before it is out of date.
 
 use std::time::Duration;
 
@@ -7,18 +7,36 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::Ca;
+use super::own::{self, Outcome};
 use crate::config::Config;
 use crate::duties::Duty;
 
 const EVERY: Duration = Duration::from_secs(3600);
 
+/// How the configuration is read anew: names may have come in the meantime.
+pub(crate) type Configured = Box<dyn Fn() -> Result<Config> + Send>;
+
 pub(crate) struct CaDuty {
     ca: Ca,
+    configured: Configured,
 }
 
 impl CaDuty {
-    pub(crate) fn of(config: &Config) -> CaDuty {
-        CaDuty { ca: Ca::at(&config.data) }
+    pub(crate) fn new(ca: Ca, configured: Configured) -> CaDuty {
+        CaDuty { ca, configured }
+    }
+
+    fn own(&self, now: OffsetDateTime) -> Result<()> {
+        let config = (self.configured)()?;
+        if !config.tls.sources.is_empty() {
+            return Ok(());
+        }
+        if let Outcome::Renewed(made) = own::renew(&config.data, &own::names(&config), now, false)?
+        {
+            let (serial, until) = (&made.serial, made.not_after);
+            tracing::info!(serial, %until, "the server's own certificate was renewed");
+        }
+        Ok(())
     }
 }
 
@@ -42,6 +60,6 @@ impl Duty for CaDuty {
         if self.ca.renew_list_when_due(now)? {
             tracing::info!("the list of revoked certificates was made anew");
         }
-        Ok(())
+        self.own(now)
     }
 }

@@ -11,7 +11,7 @@ use anyhow::Result;
 use pki::authority::KeyUsage;
 use pki::judge::names::ServedName;
 use pki::{Credential, Summary, Wish};
-use server::tls::{FileRefused, read_key_file};
+use server::tls::{ChainAndKey, FileRefused};
 use time::{Duration, OffsetDateTime};
 
 use super::audit::{Asker, Deed, Event};
@@ -31,7 +31,7 @@ pub(crate) enum Outcome {
     NotDue,
     /// A new one was written.
     Renewed(Box<Summary>),
-    /// Somebody put another CA's certificate there: it is theirs to renew.
+    /// Somebody put something else there: it is theirs to renew.
     NotOurs,
 }
 
@@ -39,29 +39,38 @@ pub(crate) fn files(data: &Path) -> (PathBuf, PathBuf) {
     (data.join("server.pem"), data.join("server.key"))
 }
 
-/// Reads chain and key, of one generation whatever happens meanwhile.
-pub(crate) fn load(data: &Path) -> Result<Credential> {
+/// Reads chain and key, of one generation whatever happens meanwhile. Whether they belong together
+/// is for the judge to say.
+pub(crate) fn load(data: &Path) -> Result<ChainAndKey, FileRefused> {
     let (chain, key) = files(data);
-    match server::tls::load(&chain, &key) {
-        Ok(credential) => Ok(credential),
-        Err(FileRefused::Pair { chain, key, source }) => {
-            let both = inside_key_file(&key)?;
-            let of_pem = summary(&chain).ok();
-            let is_ours =
-                |both: &Credential| of_pem.is_some_and(|of_pem| of_pem.issuer == both.leaf.issuer);
-            match both.filter(is_ours) {
-                Some(both) => Ok(both),
-                None => Err(failed(FileRefused::Pair { chain, key, source })),
-            }
-        }
-        Err(error) => Err(failed(error)),
+    let read = server::tls::load(&chain, Some(&key))?;
+    if fit(&read) {
+        return Ok(read);
+    }
+    // Only of the same CA: what somebody put here by mistake stays a fault that is told.
+    let is_ours = |both: &ChainAndKey| issuer(both) == issuer(&read);
+    match server::tls::load(&key, None) {
+        Ok(both) if fit(&both) && is_ours(&both) => Ok(both),
+        _ => Ok(read),
     }
 }
 
-/// The key with the chain in the same file, where there is one.
-fn inside_key_file(key: &Path) -> Result<Option<Credential>> {
-    let content = read_key_file(key).map_err(failed)?;
-    Ok(Credential::from_pem(&content, &content).ok())
+fn fit((chain, key): &ChainAndKey) -> bool {
+    let key = key.as_ref().map(|key| key.clone_key());
+    key.is_some_and(|key| Credential::new(chain.clone(), key).is_ok())
+}
+
+fn issuer(read: &ChainAndKey) -> Option<String> {
+    leaf(read).map(|leaf| leaf.issuer)
+}
+
+fn leaf((chain, _): &ChainAndKey) -> Option<Summary> {
+    chain.first().and_then(|leaf| Summary::parse(leaf).ok())
+}
+
+/// What the certificate says that is there, where it can be read and has its key.
+pub(super) fn there(data: &Path) -> Option<Summary> {
+    load(data).ok().filter(fit).as_ref().and_then(leaf)
 }
 
 /// Every name under which clients reach this server.
@@ -115,13 +124,13 @@ pub(crate) fn renew(
 ) -> Result<Outcome> {
     let ca = Ca::at(data);
     let (chain, key) = files(data);
-    let there = match chain.exists() && key.exists() {
-        true => Some(load(data)?.leaf),
-        false => None,
+    let there = there(data);
+    let is_ours = match &there {
+        Some(leaf) => is_from(&ca, leaf),
+        // What cannot be read is somebody's work, and for the judge to speak of.
+        None => !chain.exists() || !key.exists(),
     };
-    if let Some(leaf) = &there
-        && !is_from(&ca, leaf)
-    {
+    if !is_ours {
         return Ok(Outcome::NotOurs);
     }
     let (wish, renew_before) = own_wish(&ca, names, now)?;

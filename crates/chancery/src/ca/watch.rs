@@ -99,7 +99,7 @@ impl CaWatch {
     /// It was due long enough ago that somebody should have renewed it.
     fn own(&self, now: OffsetDateTime, found: &mut Vec<Condition>) {
         let Some(names) = &self.own_names else { return };
-        let Ok(leaf) = own::load(&self.ca.data).map(|credential| credential.leaf) else { return };
+        let Some(leaf) = own::there(&self.ca.data) else { return };
         let late = own::renew_before(&self.ca, now) - Duration::days(2);
         let Some(why) = is_due(&leaf, names, late, now) else { return };
         let reason = match self.ca.signer() {

@@ -7,12 +7,14 @@
 //! - [`setting`]: what a section is made of; [`value`]: how sizes, durations and words are written.
 //! - [`read`]: from text to raw sections; [`fault`]: what can be wrong, with line and column.
 //! - [`overrides`]: the command line and the environment over the file.
+//! - [`published`]: the published listeners and their network rules.
 //! - [`resolved`]: [`Config`], which the rest of the program uses.
 //! - [`mod@example`]: `chancery.example.toml` and `docs/reference/configuration.md`.
 
 mod example;
 mod fault;
 mod overrides;
+mod published;
 mod raw;
 mod read;
 mod resolved;
@@ -24,5 +26,5 @@ mod value;
 pub(crate) use example::{example, reference};
 pub(crate) use fault::Fault;
 pub(crate) use overrides::Overrides;
-pub(crate) use resolved::{Address, Audit, Config, Listener, Log};
+pub(crate) use resolved::{Address, Audit, Config, Listener, Log, Source};
 pub(crate) use value::{Anonymous, Bytes, Level, ListenMode, LogFormat};

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::failure::{DONE, FINDINGS};
 
 pub(super) fn run(common: &Common, config: &Config, ca: &Ca, now: OffsetDateTime) -> Result<u8> {
-    let own_names = config.certificate.is_none().then(|| own::names(config));
+    let own_names = config.tls.sources.is_empty().then(|| own::names(config));
     let watch = CaWatch { ca: ca.clone(), own_names };
     let conditions = watch.conditions(now);
     let code = if conditions.is_empty() { DONE } else { FINDINGS };
