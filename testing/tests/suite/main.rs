@@ -28,6 +28,7 @@
 )]
 
 mod apache;
+mod ca;
 mod certificates;
 mod clients;
 mod differential;
@@ -43,3 +44,4 @@ mod publishing;
 mod seeds;
 mod serving;
 mod sssd;
+mod trust;

@@ -8,16 +8,21 @@ mod supervision;
 use std::sync::Arc;
 
 use anyhow::Result;
+use directory::Directory;
 use ldap::message::DecodeLimits;
-use server::{Limits, Listen, Server, ServerSettings};
+use server::{Door, Limits, Server, ServerSettings};
 use time::OffsetDateTime;
 
 use doors::Doors;
 
+use crate::alerts::Watches;
 use crate::alerts::delivery::{self, Delivery};
 use crate::alerts::evaluation::{Alerts, Hourly};
 use crate::alerts::watches::Guessing;
 use crate::arguments::{Common, Serve};
+use crate::ca::duty::CaDuty;
+use crate::ca::watch::CaWatch;
+use crate::ca::{Ca, own};
 use crate::certificates::{Certificates, ListenersTls, Looking, Watching};
 use crate::config::{Anonymous, Config, Overrides};
 use crate::duties::{Duties, Duty};
@@ -50,22 +55,21 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         true => at_once.splice(..0, secure).for_each(drop),
         false => waiting = secure,
     }
+    let doors = Arc::new(Doors::new(waiting));
     let serving = Box::new(Serving(Arc::clone(&certificates)));
     let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
     let door = opening::door(&config);
     let sources = Sources::open(&config.data, Arc::clone(&door), now);
     let channels = delivery::open(&config.alerts).map_err(usage)?;
-    let alerts = Arc::new(Alerts::open(
-        config.data.join("alerts.json"),
-        vec![
-            Arc::clone(&certificates) as _,
-            Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(&door) }),
-        ],
-        channels.iter().map(|channel| channel.channel()).collect(),
-    ));
+    let mut watches = watches(&config, &directory, &door);
+    watches.extend([Arc::clone(&certificates) as _, Arc::clone(&doors) as _]);
+    watches.push(Arc::clone(&publisher) as _);
+    let told = channels.iter().map(|channel| channel.channel()).collect();
+    let alerts = Arc::new(Alerts::open(config.data.join("alerts.json"), watches, told));
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
+        data: config.data.clone(),
         directory: directory.clone(),
         certificates: Arc::clone(&certificates),
         listeners: Arc::clone(&listeners),
@@ -86,10 +90,13 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
     greeting::print(&config, untried, &server, &certificates, &publisher);
-    let mut all = duties(&server, &certificates, waiting, now);
-    all.push(Box::new(sources));
-    all.push(Box::new(Hourly(Arc::clone(&alerts))));
-    let duties = Duties::start(all)?;
+    doors.begin(&server, &certificates);
+    let duties = Duties::start(vec![
+        watching(&certificates, doors, &steward, now),
+        Box::new(sources),
+        Box::new(Hourly(Arc::clone(&alerts))),
+        Box::new(ca_duty(common, &overrides, &config)),
+    ])?;
     let delivery = Delivery::start(alerts, channels)?;
     supervision::until_stopped(&supervision::Serving { steward })?;
     server.shutdown(config.shutdown_grace);
@@ -97,17 +104,34 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     Ok(DONE)
 }
 
-fn duties(
-    server: &Server,
+/// The areas that know alert conditions from the beginning.
+fn watches(config: &Config, directory: &Directory, door: &Arc<Door>) -> Vec<Arc<dyn Watches>> {
+    let own_names = config.tls.sources.is_empty().then(|| own::names(config));
+    vec![
+        Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(door) }),
+        Arc::new(CaWatch { ca: Ca::at(&config.data), own_names }),
+    ]
+}
+
+fn watching(
     certificates: &Arc<Certificates>,
-    waiting: Vec<Listen>,
+    doors: Arc<Doors>,
+    steward: &Arc<Steward>,
     now: OffsetDateTime,
-) -> Vec<Box<dyn Duty>> {
-    let doors = Doors::new(server, waiting);
-    certificates.check_listeners(&doors.addresses());
-    let shown = Arc::clone(certificates);
-    let after = Box::new(move || doors.certificate_came(&shown));
-    vec![Box::new(Watching::new(Arc::clone(certificates), now, after))]
+) -> Box<dyn Duty> {
+    let (shown, steward) = (Arc::clone(certificates), Arc::clone(steward));
+    let after = Box::new(move || {
+        doors.certificate_came(&shown);
+        // What could not be published for want of a certificate may be now.
+        steward.publish_again();
+    });
+    Box::new(Watching::new(Arc::clone(certificates), now, after))
+}
+
+fn ca_duty(common: &Common, overrides: &Overrides, config: &Config) -> CaDuty {
+    let (common, overrides) = (common.clone(), overrides.clone());
+    let configured = Box::new(move || opening::load(&common, &overrides));
+    CaDuty::new(Ca::at(&config.data), configured)
 }
 
 fn server_settings(config: &Config) -> ServerSettings {
