@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod account;
+pub(crate) mod alerts;
 pub(crate) mod backup;
 pub(crate) mod cert;
 pub(crate) mod check;
@@ -12,3 +13,4 @@ mod progress;
 pub(crate) mod reload;
 pub(crate) mod restore;
 pub(crate) mod serve;
+pub(crate) mod status;

@@ -5,11 +5,11 @@ mod greeting;
 mod sockets;
 mod supervision;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
 use ldap::message::DecodeLimits;
-use server::{Limits, Listen, Server, ServerSettings};
+use server::{Limits, Server, ServerSettings};
 use time::OffsetDateTime;
 
 use doors::Doors;
@@ -23,7 +23,7 @@ use crate::config::{Anonymous, Config, Overrides};
 use crate::duties::{Duties, Duty};
 use crate::failure::{DONE, failed, usage};
 use crate::sources::Sources;
-use crate::steward::Steward;
+use crate::steward::{Running, Steward};
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
@@ -49,7 +49,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     }
     let door = opening::door(&config);
     let sources = Sources::open(&config.data, Arc::clone(&door), now);
-    let channels = delivery::open(&config.alerts).map_err(usage)?;
+    let channels = delivery::open(&config.alerts).map_err(|error| usage(format!("{error:#}")))?;
     let alerts = Arc::new(Alerts::open(
         config.data.join("alerts.json"),
         vec![
@@ -66,6 +66,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         listeners,
         door: Arc::clone(&door),
         alerts: Arc::clone(&alerts),
+        running: OnceLock::new(),
         started: now,
     });
     let settings = ServerSettings {
@@ -78,7 +79,10 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
     greeting::print(&config, untried, &server, &certificates);
-    let mut all = duties(&server, &certificates, waiting, now);
+    let doors = Arc::new(Doors::new(&server, waiting));
+    alerts.watch(Arc::clone(&doors) as _);
+    steward.runs(running(&server, &doors));
+    let mut all = duties(&doors, &certificates, now);
     all.push(Box::new(sources));
     all.push(Box::new(Hourly(Arc::clone(&alerts))));
     let duties = Duties::start(all)?;
@@ -89,15 +93,22 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     Ok(DONE)
 }
 
+fn running(server: &Server, doors: &Arc<Doors>) -> Running {
+    let at_once: Vec<String> = server.addresses().iter().map(greeting::uri).collect();
+    let doors = Arc::clone(doors);
+    Running {
+        gauge: server.gauge(),
+        listening: Box::new(move || [at_once.clone(), doors.late()].concat()),
+    }
+}
+
 fn duties(
-    server: &Server,
+    doors: &Arc<Doors>,
     certificates: &Arc<Certificates>,
-    waiting: Vec<Listen>,
     now: OffsetDateTime,
 ) -> Vec<Box<dyn Duty>> {
-    let doors = Doors::new(server, waiting);
     certificates.check_listeners(&doors.addresses());
-    let shown = Arc::clone(certificates);
+    let (doors, shown) = (Arc::clone(doors), Arc::clone(certificates));
     let after = Box::new(move || doors.certificate_came(&shown));
     vec![Box::new(Watching::new(Arc::clone(certificates), now, after))]
 }
