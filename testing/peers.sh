@@ -29,6 +29,9 @@ libldap-dev:/usr/include/ldap.h
 libsasl2-dev:/usr/include/sasl/sasl.h
 gcc:/usr/bin/gcc
 valgrind:/usr/bin/valgrind
+iproute2:/usr/sbin/ip
+haproxy:/usr/sbin/haproxy
+nftables:/usr/sbin/nft
 "
 
 # True when the (possibly globbed) path $1 exists.

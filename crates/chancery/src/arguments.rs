@@ -83,6 +83,9 @@ pub(crate) enum Command {
     /// Judge a certificate before clients do.
     #[command(subcommand)]
     Cert(Cert),
+    /// Open LDAPS to those inside or outside, under network rules, and close it again.
+    #[command(subcommand)]
+    Publish(Publish),
     /// Print or check the configuration.
     #[command(subcommand)]
     Config(Config),
@@ -268,4 +271,67 @@ pub(crate) enum Config {
     Reference,
     /// Check the configuration and list every fault.
     Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Publish {
+    /// Open the internal listener, or the external one; nothing to do where it is open.
+    Enable {
+        /// The external listener. It does not open while its rules let nobody in, or everybody.
+        #[arg(long)]
+        external: bool,
+    },
+    /// Close the internal listener, or the external one.
+    Disable {
+        /// The external listener.
+        #[arg(long)]
+        external: bool,
+    },
+    /// What is open, to whom, since when; exit code 1 where the last change failed.
+    Status,
+    /// What `apply` would change, line by line; exit code 1 where it would change something.
+    Plan,
+    /// Bring in force what is written in [publish], all of it or nothing; SIGHUP does the same.
+    Apply,
+    /// Say which rule decides about a client's address; exit code 1 where it is denied.
+    Test(PublishTest),
+    /// Print the rules for a packet filter or a cloud, or the ports that must be open.
+    Export(PublishExport),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishTest {
+    /// The client's address, IPv4 or IPv6.
+    pub(crate) address: std::net::IpAddr,
+    /// Only the listener with this port.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// By the rules as they are written, even where a server runs.
+    #[arg(long)]
+    pub(crate) written: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishExport {
+    /// What it is for.
+    #[arg(long, value_enum)]
+    pub(crate) format: ExportFormat,
+    /// Only the internal listener, whether it is open or not.
+    #[arg(long, conflicts_with = "external")]
+    pub(crate) internal: bool,
+    /// Only the external listener, whether it is open or not.
+    #[arg(long)]
+    pub(crate) external: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// A table for `nft -f`.
+    Nftables,
+    /// `IpPermissions` of an AWS security group, which can only allow.
+    SecurityGroup,
+    /// `securityRules` of an Azure network security group.
+    Nsg,
+    /// Which port must be open where.
+    Ports,
 }

@@ -9,6 +9,7 @@
 //! - `password`: from a file, a descriptor or the terminal, never from the command line.
 //! - `steward`: what the running server does when a command or a client asks for it; `duties`: what
 //!   it does now and then; `alerts`: what an administrator should be told in time.
+//! - `publish`: which listeners are open to whom, and how that changes.
 //! - `durable`: small files that must survive. `sources`: where failed sign-ins came from.
 //! - `logging`: what is written where. `failure`: errors with a next step, and exit codes.
 
@@ -26,6 +27,7 @@ mod local;
 mod logging;
 mod opening;
 mod password;
+mod publish;
 mod sources;
 mod steward;
 
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Alerts(alerts) => commands::alerts::run(common, &alerts),
         Command::Account(account) => commands::account::run(common, &account),
         Command::Cert(cert) => commands::cert::run(common, &cert),
+        Command::Publish(publish) => commands::publish::run(common, &publish),
         Command::Config(config) => commands::config::run(common, &config),
     };
     failure::report(result)

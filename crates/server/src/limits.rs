@@ -9,8 +9,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections from one address. Beyond: closed at once. The local socket does not count.
     pub connections_per_address: usize,
-    /// Connections from one IPv4 /24 or IPv6 /64, which one host may hold as a whole. Beyond: closed
-    /// at once. This machine itself does not count.
+    /// Connections from one IPv4 /24 or IPv6 /64, which one host may hold as a whole. Beyond:
+    /// closed at once. This machine itself does not count.
     pub connections_per_network: usize,
     /// Bytes of one message before a successful bind. Beyond: notice (`protocolError`), closed.
     pub message_bytes_before_bind: usize,

@@ -12,6 +12,7 @@
 //! - `lockout`: accounts that lock, sources that are not listened to.
 //! - `maximums`: every limit of the configuration, reached.
 //! - `operating`: reload, the end, systemd.
+//! - `publishing`: rules, balancers and switches, from machines with addresses of their own.
 //! - `seeds`: inputs for the fuzz targets, replayed.
 //! - `forgotten`: no file in this folder is left out of this list.
 //!
@@ -40,6 +41,7 @@ mod lockout;
 mod maximums;
 mod operating;
 mod pfx;
+mod publishing;
 mod seeds;
 mod serving;
 mod sssd;

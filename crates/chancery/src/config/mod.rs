@@ -7,6 +7,7 @@
 //! - [`setting`]: what a section is made of; [`value`]: how sizes, durations and words are written.
 //! - [`read`]: from text to raw sections; [`fault`]: what can be wrong, with line and column.
 //! - [`overrides`]: the command line and the environment over the file.
+//! - [`published`]: the published listeners and their network rules.
 //! - [`resolved`]: [`Config`], which the rest of the program uses.
 //! - [`alerts`]: where alerts go.
 //! - [`mod@example`]: `chancery.example.toml` and `docs/reference/configuration.md`.
@@ -15,6 +16,7 @@ mod alerts;
 mod example;
 mod fault;
 mod overrides;
+mod published;
 mod raw;
 mod read;
 mod resolved;

@@ -8,7 +8,7 @@ use super::read::SectionReader;
 use super::setting::{Section, Setting, section};
 use super::value::{
     Anonymous, Bytes, CertificatePart, ClientCertificates, Level, ListenMode, LogFormat,
-    MailSecurity, TlsFloor, Value, Words,
+    MailSecurity, RuleListener, RuleVerdict, TlsFloor, Value, Words,
 };
 
 /// Sections that may stand more than once.
@@ -16,12 +16,15 @@ const MANY: bool = true;
 const ONCE: bool = false;
 
 /// All sections, in the order in which they are printed.
-pub(super) const SECTIONS: [Section; 16] = [
+pub(super) const SECTIONS: [Section; 19] = [
     Top::SECTION,
     Listen::SECTION,
     Tls::SECTION,
     CertificateMap::SECTION,
     Publish::SECTION,
+    PublishInternal::SECTION,
+    PublishExternal::SECTION,
+    PublishRule::SECTION,
     Limits::SECTION,
     Passwords::SECTION,
     Lockout::SECTION,
@@ -43,6 +46,9 @@ pub(crate) struct Raw {
     pub(crate) tls: Tls,
     pub(crate) certificate_map: Vec<CertificateMap>,
     pub(crate) publish: Publish,
+    pub(crate) publish_internal: PublishInternal,
+    pub(crate) publish_external: PublishExternal,
+    pub(crate) publish_rules: Vec<PublishRule>,
     pub(crate) limits: Limits,
     pub(crate) passwords: Passwords,
     pub(crate) lockout: Lockout,
@@ -146,6 +152,57 @@ section! {
         names: Vec<String> = "[]";
         /// The address that these names stand for outside.
         address: Option<String> = "" or "'203.0.113.10'";
+        /// Whether sessions end that the network rules let in no longer, when the rules change. As
+        /// it is, they stay until their client ends them.
+        cut: bool = "false";
+    }
+}
+
+section! {
+    /// LDAPS for those inside, under the network rules below; private addresses are let in where no
+    /// rule says otherwise. `chancery publish` switches it as well: `docs/reference/publishing.md`.
+    ONCE "publish.internal" => PublishInternal {
+        /// Whether it is open.
+        enabled: bool = "false";
+        /// Where it listens: an IP address with a port.
+        address: Option<String> = "" or "'10.0.0.5:636'";
+        /// The networks of the balancers in front of it. With any, connections come from them only,
+        /// and each must begin with a PROXY protocol header, version 1 or 2.
+        proxy_from: Words = "[]";
+    }
+}
+
+section! {
+    /// LDAPS for those outside, under the network rules below; nobody is let in where no rule says
+    /// so.
+    ONCE "publish.external" => PublishExternal {
+        /// Whether it is open.
+        enabled: bool = "false";
+        /// Where it listens: an IP address with a port.
+        address: Option<String> = "" or "'0.0.0.0:636'";
+        /// As above.
+        proxy_from: Words = "[]";
+        /// It does not open while its rules let everybody in, unless this is `true`.
+        accept_open_to_everyone: bool = "false";
+    }
+}
+
+section! {
+    /// The network rules of the two listeners above: judged before the first byte of TLS, in order
+    /// of their priorities, the first that matches decides.
+    MANY "publish.rule" => PublishRule {
+        /// Its name: letters, digits and `-`, `_`, `.`. Always needed.
+        name: Option<String> = "" or "'office'";
+        /// Lower comes first; no two rules have the same. Always needed.
+        priority: Option<u32> = "" or "200" in (100, 4096);
+        /// The networks that it speaks of, IPv4 or IPv6. Always needed.
+        source: Option<Words> = "" or "['192.0.2.0/24', '2001:db8::/32']";
+        /// `allow` or `deny`. Always needed.
+        verdict: Option<RuleVerdict> = "" or "'allow'";
+        /// Only for the listener with this port.
+        port: Option<u32> = "" or "636" in (1, 65_535);
+        /// Only for this listener, `internal` or `external`.
+        listener: Option<RuleListener> = "" or "'external'";
     }
 }
 
@@ -156,8 +213,8 @@ section! {
         connections: u32 = "10000" in (1, 1_000_000);
         /// Connections from one address; the local socket does not count. Beyond: closed at once.
         connections_per_address: u32 = "1000" in (1, 1_000_000);
-        /// Connections from one IPv4 /24 or IPv6 /64, which one host may hold as a whole; those from
-        /// this machine do not count. Beyond: closed at once.
+        /// Connections from one IPv4 /24 or IPv6 /64, which one host may hold as a whole; those
+        /// from this machine do not count. Beyond: closed at once.
         connections_per_network: u32 = "4000" in (1, 1_000_000);
         /// One message before a successful bind. Beyond: protocolError, and closed.
         message_bytes_before_bind: Bytes = "'256 KiB'" in (1 << 10, 1 << 30);

@@ -15,6 +15,7 @@ use toml::de::DeValue;
 use super::alerts::AlertChannels;
 use super::fault::{ConfigError, Faults};
 use super::overrides::Overrides;
+use super::published::{Published, published};
 use super::raw::{
     self, Access, CertificateMap, ChangeLog, Indexes, Limits, Listen, Lockout, Passwords, Raw,
     Store, Top,
@@ -37,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) tls: Tls,
     pub(crate) certificate_rules: Vec<CertificateRule>,
     pub(crate) publish: Publish,
+    pub(crate) published: Published,
     pub(crate) limits: Limits,
     pub(crate) passwords: Passwords,
     pub(crate) lockout: Lockout,
@@ -176,7 +178,7 @@ struct Resolver<'a, 't> {
 
 impl Resolver<'_, '_> {
     fn resolve(mut self, read: ReadFile, file: Option<&Path>) -> Config {
-        let ReadFile { raw, listen_spans, access_spans } = read;
+        let ReadFile { raw, listen_spans, access_spans, rule_spans } = read;
         let data = self.data(&raw.top);
         let suffixes = self.suffixes(&raw.top);
         let administrator = self.administrator(&raw.top, &suffixes);
@@ -189,6 +191,7 @@ impl Resolver<'_, '_> {
             file: file.map(Path::to_owned),
             certificate_rules: certificate_rules(&raw.certificate_map),
             publish: self.publish(&raw.publish),
+            published: published(&raw, &rule_spans, &listeners, self.faults),
             schema_files: raw.schema.files.iter().map(|path| self.folder.join(path)).collect(),
             log: self.log(&raw),
             alerts: AlertChannels::resolve(&raw.alerts, self.folder, self.faults),

@@ -139,6 +139,12 @@ impl<T: Value> Value for Option<T> {
     fn read(value: &DeValue<'_>) -> Option<Option<T>> {
         T::read(value).map(Some)
     }
+    fn number(&self) -> Option<u64> {
+        self.as_ref()?.number()
+    }
+    fn say(number: u64) -> String {
+        T::say(number)
+    }
     fn absent() -> Option<Option<T>> {
         Some(None)
     }
@@ -236,6 +242,22 @@ words! {
     LogFormat, "\"text\" or \"json\"" {
         Text = "text",
         Json = "json",
+    }
+}
+
+words! {
+    /// What a network rule says.
+    RuleVerdict, "\"allow\" or \"deny\"" {
+        Allow = "allow",
+        Deny = "deny",
+    }
+}
+
+words! {
+    /// Which listener it speaks of.
+    RuleListener, "\"internal\" or \"external\"" {
+        Internal = "internal",
+        External = "external",
     }
 }
 

@@ -4,6 +4,7 @@
 mod accounts;
 mod alerting;
 pub(crate) mod certificate;
+pub(crate) mod publish;
 
 use std::sync::{Arc, OnceLock};
 
@@ -20,6 +21,7 @@ use crate::certificates::{Certificates, ListenersTls, Looking, Outcome};
 use crate::config::Overrides;
 use crate::failure::failed;
 use crate::opening;
+use crate::publish::Publisher;
 
 /// A request of a command, as JSON: `{"do": "status"}`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub(crate) enum Asked {
     Reload,
     /// The candidates for the certificate that is served, with the reasons.
     CertificateWhy,
+    /// What is open to whom.
+    Publish { what: publish::Publishing },
 }
 
 /// Everything that a request may need.
@@ -55,6 +59,7 @@ pub(crate) struct Steward {
     /// From when on the server runs.
     pub(crate) running: OnceLock<Running>,
     pub(crate) started: OffsetDateTime,
+    pub(crate) publisher: Arc<Publisher>,
 }
 
 /// What is known once the server runs.
@@ -89,6 +94,7 @@ impl Steward {
                 let why = self.certificates.why();
                 Ok(json!({ "text": why.to_string(), "why": why }))
             }
+            Asked::Publish { what } => publish::answer(self, what),
         }
     }
 
@@ -136,7 +142,9 @@ impl Steward {
             .map_err(|errors| failed(config.access_error(&errors)))?;
         let now = OffsetDateTime::now_utc();
         self.listeners.update(&config, now)?;
-        served(self.certificates.look(Looking::from(&config), now))
+        served(self.certificates.look(Looking::from(&config), now))?;
+        publish::reload(&self.publisher, &config, now)
+            .map_err(|not_done| failed(format!("publishing: {not_done}")))
     }
 }
 

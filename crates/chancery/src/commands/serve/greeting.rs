@@ -6,9 +6,16 @@ use server::{Listening, ListeningAddress, Mode, Server};
 
 use crate::certificates::Certificates;
 use crate::config::Config;
+use crate::publish::Publisher;
 
 /// `untried`: the example tree is there, as it was made.
-pub(super) fn print(config: &Config, untried: bool, server: &Server, certificates: &Certificates) {
+pub(super) fn print(
+    config: &Config,
+    untried: bool,
+    server: &Server,
+    certificates: &Certificates,
+    publisher: &Publisher,
+) {
     println!("chancery {} serves {}", env!("CARGO_PKG_VERSION"), config.suffixes.join(" and "));
     match certificates.served() {
         Some(served) => println!(
@@ -28,6 +35,9 @@ pub(super) fn print(config: &Config, untried: bool, server: &Server, certificate
         {
             ldaps.get_or_insert(*address);
         }
+    }
+    for (scope, address, _) in publisher.gates() {
+        println!("listening on ldaps://{address} ({scope}, under rules)");
     }
     let data = &config.data;
     println!("data           {}", data.display());

@@ -22,8 +22,11 @@ use crate::certificates::{Certificates, ListenersTls, Looking, Watching};
 use crate::config::{Anonymous, Config, Overrides};
 use crate::duties::{Duties, Duty};
 use crate::failure::{DONE, failed, usage};
+use crate::publish::Publisher;
+use crate::publish::certified::Serving;
+use crate::publish::publisher::OpensBehindGates;
 use crate::sources::Sources;
-use crate::steward::{Running, Steward};
+use crate::steward::{self, Running, Steward};
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
@@ -47,6 +50,8 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         true => at_once.splice(..0, secure).for_each(drop),
         false => waiting = secure,
     }
+    let serving = Box::new(Serving(Arc::clone(&certificates)));
+    let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
     let door = opening::door(&config);
     let sources = Sources::open(&config.data, Arc::clone(&door), now);
     let channels = delivery::open(&config.alerts).map_err(|error| usage(format!("{error:#}")))?;
@@ -63,11 +68,12 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         overrides: overrides.clone(),
         directory: directory.clone(),
         certificates: Arc::clone(&certificates),
-        listeners,
+        listeners: Arc::clone(&listeners),
         door: Arc::clone(&door),
         alerts: Arc::clone(&alerts),
         running: OnceLock::new(),
         started: now,
+        publisher: Arc::clone(&publisher),
     });
     let settings = ServerSettings {
         listeners: at_once,
@@ -76,11 +82,14 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         ..server_settings(&config)
     };
     let server = Server::start(directory.clone(), settings).map_err(failed)?;
+    let opens = OpensBehindGates { listeners: server.listeners(), tls: listeners.published() };
+    steward::publish::start(&publisher, &config, Box::new(opens), now);
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
-    greeting::print(&config, untried, &server, &certificates);
+    greeting::print(&config, untried, &server, &certificates, &publisher);
     let doors = Arc::new(Doors::new(&server, waiting));
     alerts.watch(Arc::clone(&doors) as _);
+    alerts.watch(Arc::clone(&publisher) as _);
     steward.runs(running(&server, &doors));
     let mut all = duties(&doors, &certificates, now);
     all.push(Box::new(sources));
