@@ -1,5 +1,5 @@
-//! What has been told and what is to be told: each cause once, a step further once, again every four
-//! days as long as it lasts, and once when it is over.
+//! What has been told and what is to be told: each cause once, a step further once, again every
+//! four days as long as it lasts, and once when it is over.
 
 use std::cmp::Reverse;
 

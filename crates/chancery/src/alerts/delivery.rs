@@ -1,5 +1,5 @@
-//! The thread that delivers: what is due goes out, one channel beside the other, and nobody waits for
-//! it.
+//! The thread that delivers: what is due goes out, one channel beside the other, and nobody waits
+//! for it.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};

@@ -1,5 +1,5 @@
-//! What is still to be delivered: one message for each evaluation and channel, in order, tried again
-//! with growing pauses, and given up after two days.
+//! What is still to be delivered: one message for each evaluation and channel, in order, tried
+//! again with growing pauses, and given up after two days.
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};

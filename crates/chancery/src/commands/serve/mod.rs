@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 use doors::Doors;
 
-use crate::alerts::delivery::{self, Delivery};
+use crate::alerts::delivery::{self, Delivers, Delivery};
 use crate::alerts::evaluation::{Alerts, Hourly};
 use crate::alerts::watches::Guessing;
 use crate::arguments::{Common, Serve};
@@ -54,15 +54,9 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
     let door = opening::door(&config);
     let sources = Sources::open(&config.data, Arc::clone(&door), now);
-    let channels = delivery::open(&config.alerts).map_err(|error| usage(format!("{error:#}")))?;
-    let alerts = Arc::new(Alerts::open(
-        config.data.join("alerts.json"),
-        vec![
-            Arc::clone(&certificates) as _,
-            Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(&door) }),
-        ],
-        channels.iter().map(|channel| channel.channel()).collect(),
-    ));
+    let (alerts, channels) = open_alerts(&config)?;
+    alerts.watch(Arc::clone(&certificates) as _);
+    alerts.watch(Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(&door) }));
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
@@ -100,6 +94,15 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     server.shutdown(config.shutdown_grace);
     drop((duties, delivery));
     Ok(DONE)
+}
+
+type Channels = Vec<Box<dyn Delivers>>;
+
+fn open_alerts(config: &Config) -> Result<(Arc<Alerts>, Channels)> {
+    let channels = delivery::open(&config.alerts).map_err(|error| usage(format!("{error:#}")))?;
+    let names = channels.iter().map(|channel| channel.channel()).collect();
+    let alerts = Alerts::open(config.data.join("alerts.json"), Vec::new(), names);
+    Ok((Arc::new(alerts), channels))
 }
 
 fn running(server: &Server, doors: &Arc<Doors>) -> Running {
