@@ -16,12 +16,15 @@ const EVA: &str = "uid=eva,dc=example,dc=com";
 
 fn peers() -> Vec<Peer> {
     let python = target_folder().join("peers/venv/bin/python");
-    let packages = target_folder().join("peers/venv/lib/python3.11/site-packages/aiosmtpd");
+    // Below a folder with the interpreter's version in its name.
+    let library = std::fs::read_dir(target_folder().join("peers/venv/lib")).into_iter().flatten();
+    let packages = library.flatten().map(|entry| entry.path().join("site-packages/aiosmtpd"));
+    let found = packages.into_iter().find(|path| path.exists());
     vec![
         peer(),
         Peer::program("openssl", "/usr/bin/openssl"),
         Peer::program("python", python),
-        Peer::program("python's aiosmtpd", packages),
+        Peer::program("python's aiosmtpd", found.unwrap_or_else(|| "none".into())),
     ]
 }
 

@@ -42,6 +42,7 @@ fn people(answer: &Value) -> String {
             text(field(certificate, "thumbprint")),
         ),
     });
+    out.push_str(&published(field(answer, "publishing")));
     let locked = field(answer, "locked");
     let accounts: Vec<&str> =
         list(field(locked, "accounts")).iter().map(|one| text(field(one, "dn"))).collect();
@@ -55,6 +56,25 @@ fn people(answer: &Value) -> String {
     let alerting = field(answer, "alerting");
     out.push_str(&format!("alerts go to  log, {}\n\n", names(field(alerting, "channels"))));
     out.push_str(&listed(alerting));
+    out
+}
+
+fn published(publishing: &Value) -> String {
+    let (state, since) = (text(field(publishing, "state")), text(field(publishing, "since")));
+    let since = if since.is_empty() { String::new() } else { format!(" since {since}") };
+    let reason = field(publishing, "reason").as_str().map(|reason| format!(": {reason}"));
+    let mut out = format!("publishing    {state}{since}{}\n", reason.unwrap_or_default());
+    for listener in list(field(publishing, "listeners")) {
+        let part = |name: &str| text(field(listener, name));
+        let count = |name: &str| field(listener, name).as_u64().unwrap_or_default();
+        out.push_str(&format!(
+            "              {} {}: {} admitted, {} denied\n",
+            part("listener"),
+            part("address"),
+            count("admitted"),
+            count("denied"),
+        ));
+    }
     out
 }
 
@@ -128,6 +148,8 @@ mod tests {
             "connections": { "open": 2, "ever": 9 }, "certificate": null,
             "locked": { "count": 1, "accounts": [{ "dn": "uid=eva" }] },
             "sources": { "blocked": ["192.0.2.0/24"] },
+            "publishing": { "state": "failed", "since": "s", "reason": "r", "listeners": [{
+                "listener": "external", "address": "[::]:636", "admitted": 1, "denied": 2 }] },
             "alerting": {
                 "channels": ["mail"], "undelivered": [], "given-up": 3,
                 "alerts": [{ "id": "no-certificate", "level": "critical", "cause": "a\"b\\c",
@@ -135,8 +157,15 @@ mod tests {
             },
         });
         let said = people(&answer);
-        for part in ["since 1970", "2 now, 9 so far", "none: LDAPS", "1: uid=eva", "critical  no-"]
-        {
+        for part in [
+            "since 1970",
+            "2 now, 9 so far",
+            "none: LDAPS",
+            "1: uid=eva",
+            "critical  no-",
+            "failed since s: r",
+            "external [::]:636: 1 admitted, 2 denied",
+        ] {
             assert!(said.contains(part), "{part}: {said}");
         }
         let said = prometheus(&answer);

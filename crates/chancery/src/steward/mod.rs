@@ -108,6 +108,7 @@ impl Steward {
             "sources": self.sources(),
             "listening": self.running.get().map(|running| (running.listening)()),
             "connections": self.running.get().map(connections),
+            "publishing": self.publisher.status(),
             "alerting": alerting::state(&self.alerts),
         }))
     }
