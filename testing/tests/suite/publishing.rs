@@ -13,7 +13,7 @@ use testing::peers::missing::{Peer, present};
 use testing::peers::{SUFFIX, Server};
 use testing::process::{Finished, Process, run, run_checked};
 use testing::wire::Connection;
-use testing::wire::request::who_am_i;
+use testing::wire::request::{BASE, search, who_am_i};
 
 /// Where the server is, and the balancer.
 const SERVER: [&str; 2] = ["10.9.0.1", "2001:db8:9::1"];
@@ -162,6 +162,8 @@ fn denied_without_a_byte_allowed_and_a_rule_that_goes() {
     }
     let status = scene.publish(&["status", "--json"]);
     assert!(status.stdout.contains("\"denied\": 2"), "{}", said(&status));
+    let seen = monitor(&scene);
+    assert_eq!(seen, ["enabled", "external [::]:636", "admitted 4", "denied 2"]);
 
     // The office's rule goes: sessions stay, as with a security group.
     let mut session = scene.signed_in(&scene.office, &to_server(0).to_string());
@@ -195,6 +197,15 @@ fn denied_without_a_byte_allowed_and_a_rule_that_goes() {
     let again = scene.publish(&["disable", "--external"]);
     assert!(again.success() && again.stdout.contains("nothing to do"), "{}", said(&again));
     assert!(is_alive(&mut admin_inside(&scene)), "the other listeners did not notice");
+}
+
+/// What `cn=monitor` says of publishing.
+fn monitor(scene: &Scene) -> Vec<String> {
+    let wanted = ["monitorState", "description", "monitorCounter"];
+    let entry = search("cn=publishing,cn=monitor", BASE, "(objectClass=*)", &wanted);
+    let answer = admin_inside(scene).ask(&entry, &[]).unwrap();
+    let values = answer.entries[0].attributes.iter().flat_map(|attribute| &attribute.1);
+    values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
 }
 
 /// Over the listener that is not published.
@@ -428,5 +439,15 @@ fn a_switch_without_a_server_counts_from_the_next_start_on_and_an_interrupted_ch
     let applied = publish(&data, &file, &["apply"]);
     assert!(applied.stdout.contains("~ rule other (200): allow 198.51.100.0/24"));
     assert!(publish(&data, &file, &["status"]).success());
+
+    // SIGHUP does the same, and says in the log what it did.
+    let mut server = server;
+    std::fs::write(&file, config.replace("192.0.2.0", "203.0.113.0")).unwrap();
+    server.process.signal("HUP").unwrap();
+    let words = "by=\"a reload\"";
+    let line = |process: &Process| process.output().contains(words).then_some(());
+    server.process.wait_until(words, line).unwrap();
+    let tested = publish(&data, &file, &["test", "203.0.113.9"]);
+    assert!(tested.success(), "{}", said(&tested));
     stopped(server);
 }

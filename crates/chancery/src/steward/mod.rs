@@ -58,6 +58,7 @@ impl Steward {
             "version": env!("CARGO_PKG_VERSION"),
             "started": certificate::text(self.started),
             "certificate": certificate::state(&self.tls.served()),
+            "publishing": self.publisher.status(),
         })
     }
 
@@ -98,6 +99,7 @@ impl server::Steward for Steward {
         vec![
             server::monitor::entry(None, &[("description", vec![format!("Chancery {VERSION}")])]),
             certificate::monitor(&self.tls.served()),
+            publish::monitor(&self.publisher),
         ]
     }
 }

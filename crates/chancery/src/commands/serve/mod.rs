@@ -134,5 +134,5 @@ pub(crate) fn reload(
     let credential = server::tls::load(&chain, &key).map_err(failed)?;
     tls.replace(credential, rustls::pki_types::UnixTime::now()).map_err(failed)?;
     steward::publish::reload(publisher, &config, OffsetDateTime::now_utc())
-        .map_err(|not_done| failed(format!("publishing: {not_done}")))
+        .map_err(|not_done| failed(format!("publishing; the rest is reloaded: {not_done}")))
 }
