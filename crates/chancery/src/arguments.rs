@@ -168,6 +168,8 @@ pub(crate) enum Access {
 pub(crate) enum Cert {
     /// Say everything that is wrong with a certificate, what would be right, and what to do.
     Check(CertCheck),
+    /// List every certificate that could be served, with the reason why it is or is not.
+    Why,
     /// Write a chain and its key as a PFX file, for services that take nothing else. The password
     /// is that of the new file, and of the old one where that is a PFX file as well.
     Convert(CertConvert),

@@ -2,6 +2,7 @@
 //!
 //! - `arguments`: the command line. `config`: `chancery.toml` in two steps, raw and resolved.
 //! - `commands`: one file per command; `serve` is the main one.
+//! - `certificates`: which certificate is served, from where, and when it is replaced.
 //! - `first_run`: what the first start makes: certificates, the administrator, an example tree.
 //! - `opening`: from configuration to an open directory and a server's settings.
 //! - `local`: a client on the running server's local socket, for commands that must ask it.
@@ -13,6 +14,7 @@
 
 mod alerts;
 mod arguments;
+mod certificates;
 mod commands;
 mod config;
 mod duties;

@@ -80,6 +80,48 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// A certificate that passed, as it is to be served. Made by [`choose`] alone: what was not judged
+/// cannot be served.
+pub struct Chosen {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    source: String,
+    renews_itself: bool,
+    summary: Summary,
+}
+
+impl Chosen {
+    /// In order, without a root.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    pub fn key(&self) -> &PrivateKeyDer<'static> {
+        &self.key
+    }
+
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whatever keeps it renews it in time.
+    pub fn renews_itself(&self) -> bool {
+        self.renews_itself
+    }
+
+    /// What the server's own certificate says.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+}
+
+/// Never shows the key.
+impl fmt::Debug for Chosen {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Chosen({} from {})", self.summary.subject, self.source)
+    }
+}
+
 /// All candidates, in the order given, at most one of them chosen.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Choice {
@@ -120,7 +162,26 @@ impl fmt::Display for Choice {
 }
 
 /// Judges every candidate and chooses.
-pub fn choose(candidates: &[Candidate], wanted: &Wanted<'_>, now: OffsetDateTime) -> Choice {
+pub fn choose(
+    candidates: &[Candidate],
+    wanted: &Wanted<'_>,
+    now: OffsetDateTime,
+) -> (Choice, Option<Chosen>) {
+    let choice = weigh_all(candidates, wanted, now);
+    let chosen = choice.chosen.and_then(|at| candidates.get(at)).zip(choice.winner());
+    let chosen = chosen.and_then(|(candidate, weighed)| {
+        Some(Chosen {
+            chain: in_order(&candidate.chain),
+            key: candidate.key.as_ref()?.clone_key(),
+            source: candidate.source.clone(),
+            renews_itself: candidate.renews_itself,
+            summary: weighed.summary.clone()?,
+        })
+    });
+    (choice, chosen)
+}
+
+fn weigh_all(candidates: &[Candidate], wanted: &Wanted<'_>, now: OffsetDateTime) -> Choice {
     let weighed = candidates.iter().map(|candidate| weigh(candidate, wanted, now));
     let mut candidates: Vec<Weighed> = weighed.collect();
     let passing = candidates.iter().enumerate().filter(|(_, one)| one.judgement.passes());

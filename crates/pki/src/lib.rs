@@ -20,7 +20,7 @@ pub mod pfx;
 
 pub use authority::{CaMaterial, InHouseCa, IssueFailed, Issued};
 pub use certificate::{NotACertificate, Summary};
-pub use choice::{Candidate, Choice, Verdict, choose};
+pub use choice::{Candidate, Choice, Chosen, Verdict, choose};
 pub use judge::{Finding, Judgement, Level, Policy, Rule, Wanted};
 pub use pem::{Credential, PemRefused};
 pub use pfx::{Pfx, PfxRefused};

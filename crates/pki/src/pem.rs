@@ -124,8 +124,8 @@ fn check_match(chain: &[Summary], key: &PrivateKeyDer<'static>) -> Result<(), Pe
     }
 }
 
-/// The DER of the public key info that belongs to a private key.
-pub(crate) fn public_key_of(key: &PrivateKeyDer<'static>) -> Result<Vec<u8>, PemRefused> {
+/// The DER of the subject public key info that belongs to a key.
+pub fn public_key_of(key: &PrivateKeyDer<'static>) -> Result<Vec<u8>, PemRefused> {
     let signing = any_supported_type(key)
         .map_err(|error| PemRefused::UnsupportedKey { reason: error.to_string() })?;
     let public = signing.public_key().ok_or_else(|| PemRefused::UnsupportedKey {

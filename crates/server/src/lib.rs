@@ -27,6 +27,7 @@
 //! snapshot.
 
 mod audit;
+mod certificate_map;
 mod connection;
 mod controls;
 mod in_flight;
@@ -50,6 +51,7 @@ mod testing;
 pub mod tls;
 mod worker;
 
+pub use certificate_map::{CertificatePart, CertificateRule};
 pub use limits::Limits;
 pub use listener::StartError;
 pub use service::Service;

@@ -17,6 +17,7 @@ use crate::network::{Gate, Passage, Prefix};
 use crate::settings::{
     Endpoint, Listen, Listening, ListeningAddress, LocalEndpoint, Mode, ServerSettings,
 };
+use crate::tls::ListenerTls;
 
 /// Waiting connections the kernel keeps while every worker is busy.
 const BACKLOG: i32 = 1024;
@@ -41,10 +42,6 @@ pub enum StartError {
     NoSuchAddress { address: String },
     #[error("cannot listen on {address}: {source}")]
     Listen { address: String, source: io::Error },
-    #[error(
-        "a listener for LDAPS or StartTLS needs a certificate; configure one or leave the built-in CA on"
-    )]
-    NoCertificate,
     #[error("there is nothing to listen on; give at least one address with --listen")]
     NoListener,
     #[error(
@@ -61,6 +58,8 @@ pub(crate) struct Open {
     pub(crate) created: Option<PathBuf>,
     /// What connections must get through first.
     gate: Option<Arc<Gate>>,
+    /// None: it has no TLS, being local.
+    tls: Option<ListenerTls>,
     socket: OpenSocket,
 }
 
@@ -77,6 +76,7 @@ pub(crate) struct Accepted {
     pub(crate) mode: Mode,
     /// Counted as long as this lives.
     pub(crate) place: Place,
+    pub(crate) tls: Option<ListenerTls>,
     /// Its way through the listener's gate, where there is one.
     pub(crate) passage: Option<Passage>,
 }
@@ -110,18 +110,16 @@ pub(crate) fn open_all(settings: &mut ServerSettings) -> Result<Vec<Open>, Start
     if settings.listeners.is_empty() {
         return Err(StartError::NoListener);
     }
-    let needs_tls = |listen: &Listen| !matches!(listen, Listen::Local(_));
-    if settings.tls.is_none() && settings.listeners.iter().any(needs_tls) {
-        return Err(StartError::NoCertificate);
-    }
     settings.listeners.drain(..).map(open).collect()
 }
 
 pub(crate) fn open(listen: Listen) -> Result<Open, StartError> {
     match listen {
-        Listen::Ldaps(endpoint) => open_internet(endpoint, Mode::Ldaps, None),
-        Listen::Published(endpoint, gate) => open_internet(endpoint, Mode::Ldaps, Some(gate)),
-        Listen::StartTls(endpoint) => open_internet(endpoint, Mode::StartTls, None),
+        Listen::Ldaps(endpoint, tls) => open_internet(endpoint, Mode::Ldaps, None, tls),
+        Listen::Published(endpoint, gate, tls) => {
+            open_internet(endpoint, Mode::Ldaps, Some(gate), tls)
+        }
+        Listen::StartTls(endpoint, tls) => open_internet(endpoint, Mode::StartTls, None, tls),
         Listen::Local(endpoint) => open_local(endpoint),
     }
 }
@@ -130,6 +128,7 @@ fn open_internet(
     endpoint: Endpoint,
     mode: Mode,
     gate: Option<Arc<Gate>>,
+    tls: ListenerTls,
 ) -> Result<Open, StartError> {
     let (socket, name) = match endpoint {
         Endpoint::Opened(socket) => (Ok(socket), "the socket that was handed over".to_owned()),
@@ -141,7 +140,13 @@ fn open_internet(
         set_tcp_nodelay(&socket, true)?;
         let address = ListeningAddress::Internet(socket.local_addr()?);
         let listening = Listening { mode, address };
-        Ok(Open { listening, created: None, gate, socket: OpenSocket::Internet(socket) })
+        Ok(Open {
+            listening,
+            created: None,
+            gate,
+            tls: Some(tls),
+            socket: OpenSocket::Internet(socket),
+        })
     });
     opened.map_err(|source| start_error(name, source))
 }
@@ -172,7 +177,7 @@ fn open_local(endpoint: LocalEndpoint) -> Result<Open, StartError> {
         socket.set_nonblocking(true)?;
         let listening =
             Listening { mode: Mode::Local, address: ListeningAddress::Path(path.clone()) };
-        Ok(Open { listening, created, gate: None, socket: OpenSocket::Local(socket) })
+        Ok(Open { listening, created, gate: None, tls: None, socket: OpenSocket::Local(socket) })
     });
     opened.map_err(|source| start_error(path.display().to_string(), source))
 }
@@ -307,6 +312,14 @@ impl Drop for Place {
     }
 }
 
+/// What the connections of one listener have in common.
+#[derive(Debug)]
+struct Entrance {
+    mode: Mode,
+    gate: Option<Arc<Gate>>,
+    tls: Option<ListenerTls>,
+}
+
 /// What every accepting task needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Acceptor {
@@ -369,8 +382,8 @@ async fn accept_until(
 }
 
 async fn accept(acceptor: Acceptor, listener: Open) {
-    let mode = listener.listening.mode;
-    let gate = listener.gate;
+    let entrance =
+        Entrance { mode: listener.listening.mode, gate: listener.gate, tls: listener.tls };
     let mut next_worker = 0;
     let failed = match listener.socket {
         OpenSocket::Internet(socket) => match tokio::net::TcpListener::from_std(socket) {
@@ -378,7 +391,7 @@ async fn accept(acceptor: Acceptor, listener: Open) {
                 let accepted = socket.accept().await;
                 let accepted = accepted
                     .and_then(|(stream, peer)| Ok(Socket::Internet(acceptor.carry(stream)?, peer)));
-                acceptor.deal_out(accepted, mode, gate.as_ref(), &mut next_worker).await;
+                acceptor.deal_out(accepted, &entrance, &mut next_worker).await;
             },
             Err(error) => error,
         },
@@ -387,7 +400,7 @@ async fn accept(acceptor: Acceptor, listener: Open) {
                 let accepted = socket.accept().await;
                 let accepted =
                     accepted.and_then(|(stream, _)| Ok(Socket::Local(stream.into_std()?)));
-                acceptor.deal_out(accepted, mode, None, &mut next_worker).await;
+                acceptor.deal_out(accepted, &entrance, &mut next_worker).await;
             },
             Err(error) => error,
         },
@@ -407,8 +420,7 @@ impl Acceptor {
     async fn deal_out(
         &self,
         accepted: io::Result<Socket>,
-        mode: Mode,
-        gate: Option<&Arc<Gate>>,
+        entrance: &Entrance,
         next_worker: &mut usize,
     ) {
         let socket = match accepted {
@@ -423,11 +435,12 @@ impl Acceptor {
             Socket::Internet(_, peer) => Some(peer.ip().to_canonical()),
             Socket::Local(_) => None,
         };
-        let passage = match gate.zip(address).map(|(gate, address)| gate.arrive(address)) {
-            Some(None) => return,
-            Some(passage) => passage,
-            None => None,
-        };
+        let passage =
+            match entrance.gate.as_ref().zip(address).map(|(gate, address)| gate.arrive(address)) {
+                Some(None) => return,
+                Some(passage) => passage,
+                None => None,
+            };
         if passage.as_ref().is_some_and(|passage| passage.via.is_some()) {
             // The client's address comes with the balancer's header, and is counted then.
             address = None;
@@ -437,10 +450,11 @@ impl Acceptor {
             return;
         };
         *next_worker = next_worker.wrapping_add(1);
+        let (mode, tls) = (entrance.mode, entrance.tls.clone());
         let worker = self.workers.get(*next_worker % self.workers.len().max(1));
         if let Some(worker) = worker {
             // A worker that is gone is one that was told to stop.
-            let _ = worker.send(Accepted { socket, mode, place, passage });
+            let _ = worker.send(Accepted { socket, mode, tls, place, passage });
         }
     }
 }
@@ -505,7 +519,8 @@ mod tests {
     fn a_port_in_use_is_one_line_with_the_next_step() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        let error = open(Listen::StartTls(Endpoint::Address(address))).unwrap_err();
+        let error = open(Listen::StartTls(Endpoint::Address(address), crate::testing::no_tls()))
+            .unwrap_err();
         let text = error.to_string();
         assert!(text.contains(&address.to_string()) && text.contains("--listen"), "{text}");
         assert!(!text.contains('\n'));
@@ -514,7 +529,7 @@ mod tests {
     #[test]
     fn connections_inherit_that_answers_are_not_held_back() {
         let endpoint = Endpoint::Address(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let open = open(Listen::StartTls(endpoint)).unwrap();
+        let open = open(Listen::StartTls(endpoint, crate::testing::no_tls())).unwrap();
         let OpenSocket::Internet(listener) = &open.socket else { panic!("an internet socket") };
         let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         assert!(listener.accept().unwrap().0.nodelay().unwrap());

@@ -9,9 +9,11 @@ use directory::{Directory, Error, Lens, Protection, Refusal, Subject, Who};
 use ldap::message::{DecodeFailure, DecodeLimits, Message, MessageId, Request};
 use ldap::response::{ResponseOperation, write_notice_of_disconnection};
 use ldap::result::ResultCode;
+use pki::Summary;
 use tokio::time::Instant;
 
 use crate::audit::{Origin, Record};
+use crate::certificate_map::CertificateRule;
 use crate::controls;
 use crate::in_flight::{
     Call, Event, Events, Finished, InFlight, Pending, Progress, ReplySlot, Work,
@@ -36,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) passwords: PasswordPool,
     pub(crate) anonymous: Anonymous,
     pub(crate) own_password_without_old: bool,
+    pub(crate) certificate_rules: Vec<CertificateRule>,
     /// The program around the server, where there is one.
     pub(crate) office: Option<Office>,
     /// The user this process runs as.
@@ -64,8 +67,8 @@ pub(crate) struct Peer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
     Nothing,
-    /// The subject of a verified client certificate.
-    Certificate(Arc<str>),
+    /// A verified client certificate.
+    Certificate(Arc<Summary>),
     User(LocalUser),
 }
 

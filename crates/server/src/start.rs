@@ -1,21 +1,19 @@
 //! Starting and stopping: listeners opened first, then threads; stopped in the opposite order.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use directory::Directory;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::certificate_map;
 use crate::listener::{self, Acceptor, Close, Late, Places, StartError};
-use crate::network::Gate;
 use crate::password_pool::PasswordPool;
 use crate::session::Shared;
-use crate::settings::{Endpoint, Listen, Listening, ListeningAddress, ServerSettings};
+use crate::settings::{Listen, Listening, ServerSettings};
 use crate::steward::Office;
 use crate::worker::{self, Floor};
 
@@ -36,15 +34,13 @@ pub struct Server {
 /// Opens listeners while a server runs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Listeners {
-    /// Not kept alive by whoever may open listeners.
-    floor: Weak<Floor>,
     late: mpsc::UnboundedSender<Late>,
 }
 
 /// A listener that was opened so. Dropped without a word, it stays open as long as the server.
 #[derive(Debug)]
 pub struct OpenListener {
-    address: SocketAddr,
+    listening: Listening,
     close: Close,
 }
 
@@ -52,28 +48,22 @@ pub struct OpenListener {
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Listeners {
-    /// Listens for LDAPS behind this gate, from now on.
-    pub fn open(&self, address: SocketAddr, gate: Arc<Gate>) -> Result<OpenListener, StartError> {
-        if self.floor.upgrade().is_some_and(|floor| floor.tls.load().is_none()) {
-            return Err(StartError::NoCertificate);
-        }
-        let open = listener::open(Listen::Published(Endpoint::Address(address), gate))?;
-        let address = match open.listening.address {
-            ListeningAddress::Internet(chosen) => chosen,
-            ListeningAddress::Path(_) => address,
-        };
+    /// Listens here from now on.
+    pub fn open(&self, listen: Listen) -> Result<OpenListener, StartError> {
+        let open = listener::open(listen)?;
+        let listening = open.listening.clone();
         let (close, closing) = oneshot::channel();
         // A server that is stopping closes the socket at once, which was to happen anyway.
         let _ = self.late.send(Late { open, close: closing });
-        Ok(OpenListener { address, close })
+        Ok(OpenListener { listening, close })
     }
 }
 
 impl OpenListener {
-    /// With the port that the system chose.
+    /// Where, with the port that the system chose.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn listening(&self) -> &Listening {
+        &self.listening
     }
 
     /// Accepts no more, and returns when the address is free. What was accepted goes on.
@@ -109,7 +99,7 @@ impl Server {
         let floor = Arc::new(floor(directory, settings)?);
         let (late, later) = mpsc::unbounded_channel();
         let mut server = Server {
-            listeners: Listeners { floor: Arc::downgrade(&floor), late },
+            listeners: Listeners { late },
             floor,
             places,
             listening,
@@ -179,11 +169,6 @@ impl Server {
         &self.listening
     }
 
-    /// Handshakes from now on use this; connections that are open stay as they are.
-    pub fn reload_tls(&self, tls: Arc<rustls::ServerConfig>) {
-        self.floor.tls.store(Some(tls));
-    }
-
     pub fn statistics(&self) -> Statistics {
         Statistics {
             connections_open: self.places.total(),
@@ -226,16 +211,18 @@ pub(crate) fn shared(directory: Directory, settings: ServerSettings) -> Result<S
         decode: settings.decode,
         anonymous: settings.anonymous,
         own_password_without_old: settings.own_password_without_old,
+        certificate_rules: match settings.certificate_rules {
+            rules if rules.is_empty() => certificate_map::defaults(),
+            rules => rules,
+        },
         office: office.transpose().map_err(StartError::Thread)?,
         own_user: rustix::process::geteuid().as_raw(),
     })
 }
 
-fn floor(directory: Directory, mut settings: ServerSettings) -> Result<Floor, StartError> {
-    let tls = settings.tls.take();
+fn floor(directory: Directory, settings: ServerSettings) -> Result<Floor, StartError> {
     Ok(Floor {
         shared: Arc::new(shared(directory, settings)?),
-        tls: ArcSwapOption::new(tls),
         connections: AtomicU64::new(0),
         panics: AtomicU64::new(0),
     })

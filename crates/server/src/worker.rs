@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use directory::{Keeper, Lens, Protection, Turns};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -22,7 +21,7 @@ use crate::network::Passage;
 use crate::post::Post;
 use crate::session::{LocalUser, Peer, Proof, Session, Shared};
 use crate::settings::Mode;
-use crate::tls::{self, TlsStream};
+use crate::tls::{self, ListenerTls, TlsStream};
 
 thread_local! {
     /// The snapshot that the connections of this thread share while there is work.
@@ -70,7 +69,6 @@ fn events() -> (Events, mpsc::UnboundedReceiver<Event>) {
 #[derive(Debug)]
 pub(crate) struct Floor {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) tls: ArcSwapOption<rustls::ServerConfig>,
     pub(crate) connections: AtomicU64,
     pub(crate) panics: AtomicU64,
 }
@@ -120,7 +118,7 @@ fn note_end(floor: &Floor, ended: Result<(), JoinError>) {
 }
 
 async fn serve(floor: Arc<Floor>, accepted: Accepted, stop: watch::Receiver<bool>) {
-    let Accepted { socket, mode, mut place, passage } = accepted;
+    let Accepted { socket, mode, tls, mut place, passage } = accepted;
     let connection = floor.connections.fetch_add(1, Ordering::Relaxed) + 1;
     let ended = match socket {
         Socket::Internet(stream, address) => {
@@ -134,7 +132,7 @@ async fn serve(floor: Arc<Floor>, accepted: Accepted, stop: watch::Receiver<bool
             };
             tracing::debug!(connection, %address, ?mode, "connected");
             let ends = Ends { server: stop, passage };
-            serve_internet(&floor, stream, peer, ends, &mut place).await
+            serve_internet(&floor, tls, stream, peer, ends, &mut place).await
         }
         Socket::Local(stream) => serve_local(&floor, stream, connection, stop).await,
     };
@@ -147,6 +145,7 @@ async fn serve(floor: Arc<Floor>, accepted: Accepted, stop: watch::Receiver<bool
 
 async fn serve_internet(
     floor: &Floor,
+    tls: Option<ListenerTls>,
     stream: Carried,
     mut peer: Peer,
     mut ends: Ends,
@@ -159,7 +158,7 @@ async fn serve_internet(
     }
     let (sender, mut events) = events();
     if !peer.start_tls {
-        let (stream, proof) = handshake(floor, stream, &mut ends.server).await?;
+        let (stream, proof) = handshake(floor, tls.as_ref(), stream, &mut ends.server).await?;
         (peer.protection, peer.proof) = (Protection::Tls, proof);
         let mut session = Session::new(Arc::clone(&floor.shared), lens(), peer, sender);
         connection::run(stream, &mut session, &mut events, ends).await?;
@@ -168,7 +167,7 @@ async fn serve_internet(
     let mut session = Session::new(Arc::clone(&floor.shared), lens(), peer, sender);
     let ending = connection::run(stream, &mut session, &mut events, ends.clone()).await?;
     if let Ending::StartTls(stream) = ending {
-        let (stream, proof) = handshake(floor, stream, &mut ends.server).await?;
+        let (stream, proof) = handshake(floor, tls.as_ref(), stream, &mut ends.server).await?;
         session.secured(proof);
         connection::run(stream, &mut session, &mut events, ends).await?;
     }
@@ -202,17 +201,18 @@ async fn introduce(
 /// The TLS handshake, within its deadline and only while the server runs.
 async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     floor: &Floor,
+    listener: Option<&ListenerTls>,
     stream: S,
     stop: &mut watch::Receiver<bool>,
 ) -> io::Result<(TlsStream<S>, Proof)> {
-    let config = floor.tls.load_full().ok_or(io::ErrorKind::Unsupported)?;
+    let config = listener.ok_or(io::ErrorKind::Unsupported)?.config();
     let accepted = timeout(floor.shared.limits.handshake, tls::accept(config, stream));
     let stream = tokio::select! {
         accepted = accepted => accepted??,
         _ = stop.wait_for(|stop| *stop) => return Err(io::ErrorKind::Interrupted.into()),
     };
-    let proof = match tls::client_subject(stream.state()) {
-        Some(subject) => Proof::Certificate(subject.into()),
+    let proof = match tls::client_certificate(stream.state()) {
+        Some(certificate) => Proof::Certificate(Arc::new(certificate)),
         None => Proof::Nothing,
     };
     Ok((stream, proof))
@@ -252,7 +252,6 @@ mod tests {
     async fn a_panic_is_counted_and_an_end_is_not() {
         let floor = Floor {
             shared: shared(directory(0), Limits::default()),
-            tls: ArcSwapOption::empty(),
             connections: AtomicU64::new(0),
             panics: AtomicU64::new(0),
         };

@@ -39,4 +39,5 @@ mod operating;
 mod pfx;
 mod publishing;
 mod seeds;
+mod serving;
 mod sssd;

@@ -10,18 +10,47 @@ use pki::judge::names::ServedName;
 use pki::pfx::{self, Writing};
 use pki::{Credential, Finding, Judgement, Pfx, PfxRefused, Policy, Wanted, judge, pem};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::Value;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::arguments::{Cert, CertCheck, CertConvert, Common};
+use crate::certificates::{self, Looking};
 use crate::failure::{DONE, FINDINGS, failed, usage};
+use crate::local::{is_served, manage};
+use crate::opening;
 use crate::password::PasswordFrom;
+use crate::steward::Asked;
 
 pub(crate) fn run(common: &Common, cert: &Cert) -> Result<u8> {
     match cert {
         Cert::Check(check) => checked(common, check),
+        Cert::Why => why(common),
         Cert::Convert(convert) => converted(convert),
     }
+}
+
+/// Asks the running server; without one, says what would be served.
+fn why(common: &Common) -> Result<u8> {
+    let config = opening::load(common, &common.overrides())?;
+    let (text, why, is_served) = if is_served(&config.data) {
+        let answer = manage(&config.data, &Asked::CertificateWhy)?;
+        let text = answer.get("text").and_then(Value::as_str).unwrap_or_default().to_owned();
+        (text, answer.get("why").cloned().unwrap_or_default(), true)
+    } else {
+        let why = certificates::why(&Looking::from(&config), OffsetDateTime::now_utc());
+        (why.to_string(), serde_json::to_value(&why)?, false)
+    };
+    if common.json {
+        println!("{}", serde_json::to_string_pretty(&why)?);
+    } else {
+        let about = if is_served { "served now" } else { "no server runs; what it would serve" };
+        println!("{about}:\n\n{text}");
+    }
+    let candidates = why.get("candidates").and_then(Value::as_array);
+    let is_chosen = |one: &Value| one.get("verdict").and_then(Value::as_str) == Some("chosen");
+    let has_chosen = candidates.is_some_and(|all| all.iter().any(is_chosen));
+    Ok(if has_chosen { DONE } else { FINDINGS })
 }
 
 fn checked(common: &Common, check: &CertCheck) -> Result<u8> {

@@ -26,5 +26,5 @@ mod value;
 pub(crate) use example::{example, reference};
 pub(crate) use fault::Fault;
 pub(crate) use overrides::Overrides;
-pub(crate) use resolved::{Address, Audit, Config, Listener, Log};
+pub(crate) use resolved::{Address, Audit, Config, Listener, Log, Source};
 pub(crate) use value::{Anonymous, Bytes, Level, ListenMode, LogFormat};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::read::SectionReader;
 use super::setting::{Section, Setting, section};
 use super::value::{
-    Anonymous, Bytes, ClientCertificates, Level, ListenMode, LogFormat, RuleListener, RuleVerdict,
-    Value, Words,
+    Anonymous, Bytes, CertificatePart, ClientCertificates, Level, ListenMode, LogFormat,
+    RuleListener, RuleVerdict, TlsFloor, Value, Words,
 };
 
 /// Sections that may stand more than once.
@@ -16,10 +16,11 @@ const MANY: bool = true;
 const ONCE: bool = false;
 
 /// All sections, in the order in which they are printed.
-pub(super) const SECTIONS: [Section; 16] = [
+pub(super) const SECTIONS: [Section; 17] = [
     Top::SECTION,
     Listen::SECTION,
     Tls::SECTION,
+    CertificateMap::SECTION,
     Publish::SECTION,
     PublishInternal::SECTION,
     PublishExternal::SECTION,
@@ -41,6 +42,7 @@ pub(crate) struct Raw {
     pub(crate) top: Top,
     pub(crate) listen: Vec<Listen>,
     pub(crate) tls: Tls,
+    pub(crate) certificate_map: Vec<CertificateMap>,
     pub(crate) publish: Publish,
     pub(crate) publish_internal: PublishInternal,
     pub(crate) publish_external: PublishExternal,
@@ -82,20 +84,59 @@ section! {
         /// no secret is accepted before that. `ldapi`: a local socket, whose peers are known by
         /// their user.
         mode: ListenMode = "'ldaps'";
-        /// Whether clients may sign in with a certificate (SASL EXTERNAL).
+        /// Whether clients may sign in with a certificate (SASL EXTERNAL): `off`, `optional`, or
+        /// `required`, without which there is no connection.
         client_certificates: ClientCertificates = "'off'";
         /// The CAs, in PEM, whose client certificates are accepted.
         client_ca: Option<PathBuf> = "" or "'clients-ca.pem'";
+        /// The oldest version of TLS here, where it is not the one of `[tls]`.
+        tls_floor: Option<TlsFloor> = "" or "'1.3'";
+        /// The cipher suites here, where they are not those of `[tls]`.
+        ciphers: Option<Vec<String>> = "" or "['TLS13_AES_256_GCM_SHA384']";
     }
 }
 
 section! {
-    /// The server's certificate. Without these two: one from the in-house CA in the data folder.
+    /// The server's certificate, and how TLS is spoken. Each source that is named gives candidates,
+    /// of which the best is served (`chancery cert why`); files are followed and read again when
+    /// they change. Without a source: a certificate of the in-house CA in the data folder.
     ONCE "tls" => Tls {
         /// The certificate and those above it, in PEM, the server's own first.
         certificate: Option<PathBuf> = "" or "'/etc/chancery/server.pem'";
-        /// Its private key, in PEM, readable by the server's user only.
+        /// Its private key, in PEM, readable by the server's user only. When absent: it is in the
+        /// same file.
         key: Option<PathBuf> = "" or "'/etc/chancery/server.key'";
+        /// A folder of certificates and keys in PEM, whatever their names, as certificate mounts
+        /// and ACME clients make it.
+        folder: Option<PathBuf> = "" or "'/etc/chancery/tls'";
+        /// A PFX (PKCS #12) file with certificate and key.
+        pfx: Option<PathBuf> = "" or "'/etc/chancery/server.pfx'";
+        /// The file that holds its password, readable by the server's user only.
+        pfx_password_file: Option<PathBuf> = "" or "'/etc/chancery/server.pfx.password'";
+        /// Days a certificate should still be valid; fewer are a warning.
+        lifetime_days: u32 = "90" in (0, 3650);
+        /// Whether something renews these files in time, so that few days left are no warning.
+        renews_itself: bool = "false";
+        /// The oldest version of TLS that is spoken: `1.2` or `1.3`.
+        floor: TlsFloor = "'1.2'";
+        /// The cipher suites that are spoken, by their IANA names. When empty: all there are, none
+        /// of which is weak.
+        ciphers: Vec<String> = "[]";
+    }
+}
+
+section! {
+    /// How a client certificate becomes an entry (SASL EXTERNAL). The first rule that finds one
+    /// decides; without rules, the certificate's subject is the entry's name.
+    MANY "certificate-map" => CertificateMap {
+        /// Only for certificates of this CA: its subject. When absent: of any that is accepted.
+        issuer: Option<String> = "" or "'CN=Example Issuing CA,O=Example'";
+        /// What of the certificate is looked for: `subject`, `common-name`, `email`, `dns`,
+        /// `user-principal` (Active Directory's), or `thumbprint` (SHA-256, in lower-case
+        /// hexadecimal).
+        from: CertificatePart = "'subject'";
+        /// The attribute in which one entry has it. When absent: it is the entry's name.
+        to: Option<String> = "" or "'mail'";
     }
 }
 

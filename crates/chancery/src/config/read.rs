@@ -7,8 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Faults;
 use super::raw::{
-    Access, ChangeLog, Indexes, Limits, Listen, Log, Passwords, Publish, PublishExternal,
-    PublishInternal, PublishRule, Raw, SECTIONS, SchemaFiles, Shutdown, Store, Tls, Top,
+    Access, CertificateMap, ChangeLog, Indexes, Limits, Listen, Log, Passwords, Publish,
+    PublishExternal, PublishInternal, PublishRule, Raw, SECTIONS, SchemaFiles, Shutdown, Store,
+    Tls, Top,
 };
 use super::setting::{Section, Setting};
 use super::value::Value;
@@ -37,6 +38,7 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> ReadFile {
     let top = table.get_ref();
     let listen = many(top, faults, &Listen::SECTION, Listen::read);
     let access = many(top, faults, &Access::SECTION, Access::read);
+    let map = many(top, faults, &CertificateMap::SECTION, CertificateMap::read);
     let rules = many(top, faults, &PublishRule::SECTION, PublishRule::read);
     let (listen, listen_spans) = apart(listen);
     let (access, access_spans) = apart(access);
@@ -45,6 +47,7 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> ReadFile {
         top: Top::read(&mut SectionReader::new(top, &Top::SECTION, String::new(), faults)),
         listen,
         tls: once(top, faults, &Tls::SECTION, Tls::read),
+        certificate_map: map.into_iter().map(|placed| placed.value).collect(),
         publish: once(top, faults, &Publish::SECTION, Publish::read),
         publish_internal: once(top, faults, &PublishInternal::SECTION, PublishInternal::read),
         publish_external: once(top, faults, &PublishExternal::SECTION, PublishExternal::read),

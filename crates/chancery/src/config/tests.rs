@@ -88,7 +88,7 @@ fn nothing_configured_is_a_safe_server() {
     let address = Address::Internet("127.0.0.1:6636".parse().expect("an address"));
     let local = Address::Path("chancery-data/ldapi".into());
     assert_eq!(listeners, [(&address, ListenMode::Ldaps), (&local, ListenMode::Ldapi)]);
-    assert_eq!(config.certificate, None);
+    assert_eq!(config.tls.sources, []);
     assert_eq!(config.access.len(), 5);
 }
 
@@ -131,8 +131,8 @@ fn a_full_file_is_read() {
     assert_eq!(config.listeners.len(), 3);
     assert_eq!(config.listeners[0].client_ca.as_deref(), Some(Path::new("/etc/ca.pem")));
     assert_eq!(config.listeners[1].address, Address::Path("/etc/run/ldapi".into()));
-    let files = config.certificate.expect("both are given");
-    assert_eq!((files.certificate, files.key), ("/tls/a.pem".into(), "/etc/a.key".into()));
+    let files = Source::Files { certificate: "/tls/a.pem".into(), key: Some("/etc/a.key".into()) };
+    assert_eq!(config.tls.sources, [files]);
     assert_eq!(config.limits.connections, 5);
     assert_eq!(config.limits.message_bytes, Bytes(2 << 20));
     assert_eq!(config.limits.idle_time, Duration::from_secs(90));
@@ -167,8 +167,8 @@ fn every_fault_is_listed_with_its_place() {
     assert_eq!(found[2], at("4:15: limits.connections: write 1 to 1000000"));
     assert!(found[3].ends_with("did you mean `message-bytes`?"), "{}", found[3]);
     assert!(found[4].contains("6:13: limits.idle-time: write a duration such as"));
-    assert!(found[5].contains("9:1: listen[1].address: `localhost:636` is not an address"));
-    assert_eq!(found[6], at("tls.certificate: write the certificate of the key"));
+    assert!(found[6].contains("9:1: listen[1].address: `localhost:636` is not an address"));
+    assert_eq!(found[5], at("tls.certificate: write the certificate of the key"));
 }
 
 #[test]

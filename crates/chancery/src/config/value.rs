@@ -202,9 +202,29 @@ words! {
 }
 
 words! {
-    ClientCertificates, "\"off\" or \"optional\"" {
+    ClientCertificates, "\"off\", \"optional\" or \"required\"" {
         Off = "off",
         Optional = "optional",
+        Required = "required",
+    }
+}
+
+words! {
+    TlsFloor, "\"1.2\" or \"1.3\"" {
+        Tls12 = "1.2",
+        Tls13 = "1.3",
+    }
+}
+
+words! {
+    CertificatePart,
+    "\"subject\", \"common-name\", \"email\", \"dns\", \"user-principal\" or \"thumbprint\"" {
+        Subject = "subject",
+        CommonName = "common-name",
+        Email = "email",
+        Dns = "dns",
+        UserPrincipal = "user-principal",
+        Thumbprint = "thumbprint",
     }
 }
 

@@ -1,19 +1,21 @@
-//! What the certificate that is served says of the published names.
+//! What the certificate has to say of the published names.
+
+use std::sync::Arc;
 
 use pki::judge::names::ServedName;
-use pki::{Judgement, Policy, Wanted, judge, pem};
 use time::OffsetDateTime;
 
 use super::publisher::Certified;
 use crate::arguments::Common;
+use crate::certificates::{self, Certificates, Looking};
 use crate::config::{Config, Overrides};
 use crate::opening;
 
-/// The running server's, judged from its files as they are now.
+/// The running server's, chosen from its sources as they are now.
 pub(crate) struct Serving {
     pub(crate) common: Common,
     pub(crate) overrides: Overrides,
-    pub(crate) tls: server::tls::ServingTls,
+    pub(crate) certificates: Arc<Certificates>,
 }
 
 impl Certified for Serving {
@@ -24,41 +26,37 @@ impl Certified for Serving {
         }
     }
 
+    fn is_ready(&self) -> bool {
+        self.certificates.is_ready()
+    }
+
     fn uncovered(&self, names: &[ServedName]) -> Vec<String> {
-        let served = self.tls.served();
+        let Some(served) = self.certificates.served() else { return Vec::new() };
         let is_covered =
             |name: &&ServedName| served.names.iter().any(|own| name.is_covered_by(own));
         names.iter().filter(|name| !is_covered(name)).map(ToString::to_string).collect()
     }
 }
 
-/// Why the certificate must not be served under these names; empty where it may.
+/// Why no certificate may be served under these names; empty where one may.
 pub(crate) fn refusals(config: &Config, names: &[ServedName], now: OffsetDateTime) -> Vec<String> {
-    match judgement(config, names, now) {
-        Ok(judgement) => {
-            let refused = judgement.findings.iter();
-            let refused = refused.filter(|finding| finding.level == judge::Level::Refused);
-            refused
-                .map(|one| {
-                    format!("the certificate: {}: {}; {}", one.rule.id(), one.found, one.fix)
-                })
-                .collect()
-        }
-        Err(error) => vec![format!("the certificate: {error}")],
+    let looking = Looking { names: names.to_vec(), ..Looking::from(config) };
+    let why = certificates::why(&looking, now);
+    if why.choice.candidates.iter().any(|one| one.judgement.passes()) {
+        return Vec::new();
     }
-}
-
-fn judgement(
-    config: &Config,
-    names: &[ServedName],
-    now: OffsetDateTime,
-) -> Result<Judgement, String> {
-    let (chain, key) = opening::certificate_files(config);
-    let read = |path: &std::path::Path| {
-        std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    let chain = pem::certificates(&read(&chain)?).map_err(|error| error.to_string())?;
-    let key = pem::private_key(&read(&key)?).map_err(|error| error.to_string())?;
-    let wanted = Wanted { names, roots: &[], renews_itself: false, policy: Policy::default() };
-    Ok(judge::judge_server(&chain, Some(&key), &wanted, now))
+    let unread = why.unread.iter().map(|one| format!("the certificate: {}", one.what));
+    let refused = why.choice.candidates.iter().flat_map(|one| {
+        let findings = one.judgement.findings.iter();
+        let refusing = findings.filter(|finding| finding.level == pki::judge::Level::Refused);
+        refusing.map(|finding| {
+            let (rule, found, fix) = (finding.rule.id(), &finding.found, &finding.fix);
+            format!("the certificate from {}: {rule}: {found}; {fix}", one.source)
+        })
+    });
+    let all: Vec<String> = unread.chain(refused).collect();
+    match all.is_empty() {
+        true => vec!["the certificate: no source has one; see `chancery cert why`".to_owned()],
+        false => all,
+    }
 }

@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Wea
 use anyhow::Result;
 use pki::judge::names::ServedName;
 use serde_json::{Value, json};
-use server::StartError;
 use server::network::{Admission, Gate, RuleTable, Scope};
+use server::{Endpoint, Listen, StartError};
 use time::OffsetDateTime;
 
 use super::plan::{Change, changes};
 use super::publication::{Publication, SCOPES, Switches};
 use super::record::{AskedFor, Record, State};
 use super::refusals;
+use crate::certificates::ListenersTls;
 use crate::steward::certificate::text;
 
 /// Closes a listener; returns when its address is free.
@@ -28,9 +29,17 @@ pub(crate) trait Opens: Send + Sync {
     fn open(&self, address: SocketAddr, gate: Arc<Gate>) -> Result<Close, StartError>;
 }
 
-impl Opens for server::Listeners {
+/// Listeners of the running server, with the TLS of published ones.
+pub(crate) struct OpensPublished {
+    pub(crate) listeners: server::Listeners,
+    pub(crate) tls: Arc<ListenersTls>,
+}
+
+impl Opens for OpensPublished {
     fn open(&self, address: SocketAddr, gate: Arc<Gate>) -> Result<Close, StartError> {
-        let listener = server::Listeners::open(self, address, gate)?;
+        let endpoint = Endpoint::Address(address);
+        let listen = Listen::Published(endpoint, gate, self.tls.published());
+        let listener = self.listeners.open(listen)?;
         Ok(Box::new(move || listener.close()))
     }
 }
@@ -39,6 +48,9 @@ impl Opens for server::Listeners {
 pub(crate) trait Certified: Send + Sync {
     /// Why it must not be served under them: a sentence for each reason.
     fn refusals(&self, names: &[ServedName], now: OffsetDateTime) -> Vec<String>;
+
+    /// Whether any is served. Without one no listener opens.
+    fn is_ready(&self) -> bool;
 
     /// Those that the certificate in service does not cover.
     fn uncovered(&self, names: &[ServedName]) -> Vec<String>;
@@ -140,6 +152,9 @@ impl Publisher {
 
     /// What served before, without asking again whether it may.
     fn restore(&self, before: Publication) {
+        if !self.certificate.is_ready() {
+            return;
+        }
         let mut doors = std::mem::take(&mut self.state().doors);
         if let Err(error) = self.rearrange(&mut doors, &before) {
             tracing::error!("what was published before cannot be: {error}");

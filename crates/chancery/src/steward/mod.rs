@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::arguments::Common;
+use crate::certificates::{Certificates, ListenersTls, Looking, Outcome};
 use crate::config::Overrides;
+use crate::failure::failed;
+use crate::opening;
 use crate::publish::Publisher;
 
 /// A request of a command, as JSON: `{"do": "status"}`.
@@ -26,6 +29,8 @@ pub(crate) enum Asked {
     Reload,
     /// What is open to whom.
     Publish { what: publish::Publishing },
+    /// The candidates for the certificate that is served, with the reasons.
+    CertificateWhy,
 }
 
 /// Everything that a request may need.
@@ -33,7 +38,8 @@ pub(crate) struct Steward {
     pub(crate) common: Common,
     pub(crate) overrides: Overrides,
     pub(crate) directory: Directory,
-    pub(crate) tls: server::tls::ServingTls,
+    pub(crate) certificates: Arc<Certificates>,
+    pub(crate) listeners: Arc<ListenersTls>,
     pub(crate) started: OffsetDateTime,
     pub(crate) publisher: Arc<Publisher>,
 }
@@ -50,30 +56,59 @@ impl Steward {
             Asked::Status => Ok(self.status()),
             Asked::Reload => self.reload().map(|()| json!({ "reloaded": true })),
             Asked::Publish { what } => publish::answer(self, what),
+            Asked::CertificateWhy => {
+                let why = self.certificates.why();
+                Ok(json!({ "text": why.to_string(), "why": why }))
+            }
         }
     }
 
     fn status(&self) -> Value {
         json!({
-            "version": env!("CARGO_PKG_VERSION"),
+            "version": VERSION,
             "started": certificate::text(self.started),
-            "certificate": certificate::state(&self.tls.served()),
+            "certificate": certificate::state(&self.certificates),
+            "tls": certificate::settings(&self.listeners),
             "publishing": self.publisher.status(),
         })
     }
 
-    fn reload(&self) -> Result<(), Refusal> {
-        let reloaded = crate::commands::serve::reload(
-            &self.common,
-            &self.overrides,
-            &self.directory,
-            &self.tls,
-            &self.publisher,
-        );
-        reloaded.map_err(|error| {
-            tracing::error!("not reloaded, the old stays in force: {error:#}");
-            unwilling(format!("not reloaded, the old stays in force: {error:#}"))
-        })
+    /// Reads schema, access rules and certificates again; whatever is wrong leaves the old in
+    /// force.
+    pub(crate) fn reload(&self) -> Result<(), Refusal> {
+        match self.read_again() {
+            Ok(()) => {
+                tracing::info!("reloaded schema, access rules and certificate");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!("not reloaded, the old stays in force: {error:#}");
+                Err(unwilling(format!("not reloaded, the old stays in force: {error:#}")))
+            }
+        }
+    }
+
+    fn read_again(&self) -> anyhow::Result<()> {
+        let config = opening::load(&self.common, &self.overrides)?;
+        self.directory.reload_schema().map_err(failed)?;
+        self.directory
+            .replace_access(&config.access)
+            .map_err(|errors| failed(config.access_error(&errors)))?;
+        let now = OffsetDateTime::now_utc();
+        self.listeners.update(&config, now)?;
+        let certificate = served(self.certificates.look(Looking::from(&config), now));
+        let published = publish::reload(&self.publisher, &config, now);
+        certificate?;
+        published.map_err(|not_done| failed(format!("publishing: {not_done}")))
+    }
+}
+
+/// What was found is served, or there is a sentence why not.
+fn served(outcome: Outcome) -> anyhow::Result<()> {
+    match outcome {
+        Outcome::Replaced | Outcome::Unchanged => Ok(()),
+        Outcome::Kept(why) => Err(failed(format!("the certificate that is served stays: {why}"))),
+        Outcome::None(why) => Err(failed(format!("no certificate passes: {why}"))),
     }
 }
 
@@ -92,14 +127,15 @@ impl server::Steward for Steward {
     }
 
     fn renew_certificate(&self, _requester: &Subject) -> Result<(), Refusal> {
-        self.reload()
+        let renewed = served(self.certificates.refresh(OffsetDateTime::now_utc()));
+        renewed.map_err(|error| unwilling(format!("{error:#}")))
     }
 
     fn monitor(&self) -> Vec<GivenEntry> {
         vec![
             server::monitor::entry(None, &[("description", vec![format!("Chancery {VERSION}")])]),
-            certificate::monitor(&self.tls.served()),
             publish::monitor(&self.publisher),
+            certificate::monitor(&self.certificates),
         ]
     }
 }

@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::opening;
 use crate::publish::plan::changes;
 use crate::publish::publication::{Switch, Switches};
-use crate::publish::publisher::{NotDone, Order};
-use crate::publish::record::{AskedFor, Record};
+use crate::publish::publisher::{NotDone, Opens, Order};
+use crate::publish::record::{AskedFor, Record, State};
 use crate::publish::verdict::decision;
 use crate::publish::{Publication, Publisher};
 
@@ -116,11 +116,11 @@ pub(crate) fn switched(
 pub(crate) fn start(
     publisher: &Publisher,
     config: &Config,
-    listeners: server::Listeners,
+    opens: Box<dyn Opens>,
     now: OffsetDateTime,
 ) {
     let asked = AskedFor { what: "apply".to_owned(), by: "the start".to_owned() };
-    publisher.begin(Box::new(listeners), |record| order(config, record, None, asked), now);
+    publisher.begin(opens, |record| order(config, record, None, asked), now);
 }
 
 /// At a reload: the file as it is now.
@@ -131,6 +131,23 @@ pub(crate) fn reload(
 ) -> Result<(), NotDone> {
     let asked = AskedFor { what: "apply".to_owned(), by: "a reload".to_owned() };
     publisher.change(|record| order(config, record, None, asked), now).map(drop)
+}
+
+/// Another certificate is served: what failed for want of it may be possible now.
+pub(crate) fn certificate_came(steward: &Steward) {
+    let publisher = &steward.publisher;
+    if publisher.record().state != State::Failed {
+        return;
+    }
+    match opening::load(&steward.common, &steward.overrides) {
+        Ok(config) => {
+            let asked = AskedFor { what: "apply".to_owned(), by: "a new certificate".to_owned() };
+            let order = |record: &Record| order(&config, record, None, asked);
+            // It says itself what came of it.
+            let _ = publisher.change(order, OffsetDateTime::now_utc());
+        }
+        Err(error) => tracing::error!("not published: {error:#}"),
+    }
 }
 
 fn test(publisher: &Publisher, address: std::net::IpAddr) -> Value {

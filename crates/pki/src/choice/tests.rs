@@ -41,7 +41,7 @@ fn choose_for(ca: &Ca, candidates: &[Candidate], names: &[&str], now: OffsetDate
     let names: Vec<_> = names.iter().map(|name| ServedName::parse(name).unwrap()).collect();
     let roots = [ca.root()];
     let wanted = Wanted { names: &names, roots: &roots, ..Wanted::default() };
-    choose(candidates, &wanted, now)
+    choose(candidates, &wanted, now).0
 }
 
 #[test]

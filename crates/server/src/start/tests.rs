@@ -14,11 +14,12 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, Stream
 
 use super::*;
 use crate::limits::Limits;
-use crate::network::{Admission, Rule, RuleTable, Scope, Verdict};
+use crate::network::{Admission, Gate, Rule, RuleTable, Scope, Verdict};
 use crate::settings::{Endpoint, Listen, ListeningAddress, LocalEndpoint};
 use crate::testing::{EVA, PASSWORD, bind, directory, encoded, extended as operation, sasl};
+use crate::tls::ListenerTls;
 
-fn tls() -> (Arc<ServerConfig>, CertificateDer<'static>) {
+fn tls() -> (ListenerTls, CertificateDer<'static>) {
     let names = vec!["localhost".to_owned()];
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
@@ -27,7 +28,7 @@ fn tls() -> (Arc<ServerConfig>, CertificateDer<'static>) {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.clone()], key)
         .unwrap();
-    (Arc::new(config), certificate)
+    (ListenerTls::new(Arc::new(config)), certificate)
 }
 
 fn over_tls(
@@ -79,8 +80,10 @@ fn next(stream: &mut impl Read) -> String {
 fn ldaps_and_start_tls() {
     let (config, certificate) = tls();
     let settings = ServerSettings {
-        listeners: vec![Listen::Ldaps(any_port()), Listen::StartTls(any_port())],
-        tls: Some(config),
+        listeners: vec![
+            Listen::Ldaps(any_port(), config.clone()),
+            Listen::StartTls(any_port(), config),
+        ],
         workers: 2,
         ..ServerSettings::default()
     };
@@ -106,9 +109,9 @@ fn ldaps_and_start_tls() {
 #[test]
 fn a_certificate_replaced_is_served_to_the_next_connection() {
     let (config, first) = tls();
+    let replaceable = config.clone();
     let settings = ServerSettings {
-        listeners: vec![Listen::Ldaps(any_port())],
-        tls: Some(config),
+        listeners: vec![Listen::Ldaps(any_port(), config)],
         ..ServerSettings::default()
     };
     let server = Server::start(directory(0), settings).unwrap();
@@ -116,7 +119,7 @@ fn a_certificate_replaced_is_served_to_the_next_connection() {
     let mut before = over_tls(TcpStream::connect(port(&server, 0)).unwrap(), &first);
     assert_eq!(ask(&mut before, &who_am_i), "success ");
     let (config, second) = tls();
-    server.reload_tls(config);
+    replaceable.replace(config.config());
     let mut after = over_tls(TcpStream::connect(port(&server, 0)).unwrap(), &second);
     assert_eq!(ask(&mut after, &who_am_i), "success ");
     assert_eq!(ask(&mut before, &who_am_i), "success ");
@@ -142,8 +145,7 @@ fn the_local_socket_knows_its_owner() {
 fn a_handshake_that_never_comes_does_not_delay_the_end() {
     let (config, _) = tls();
     let settings = ServerSettings {
-        listeners: vec![Listen::Ldaps(any_port())],
-        tls: Some(config),
+        listeners: vec![Listen::Ldaps(any_port(), config)],
         ..ServerSettings::default()
     };
     let server = Server::start(directory(0), settings).unwrap();
@@ -154,11 +156,7 @@ fn a_handshake_that_never_comes_does_not_delay_the_end() {
 }
 
 #[test]
-fn a_server_without_a_certificate_or_a_listener_does_not_start() {
-    let settings =
-        ServerSettings { listeners: vec![Listen::Ldaps(any_port())], ..ServerSettings::default() };
-    let error = Server::start(directory(0), settings).unwrap_err();
-    assert!(matches!(error, StartError::NoCertificate));
+fn a_server_without_a_listener_does_not_start() {
     let error = Server::start(directory(0), ServerSettings::default()).unwrap_err();
     assert!(matches!(error, StartError::NoListener));
 }
@@ -168,8 +166,7 @@ fn one_connection_too_many_is_closed_and_the_others_are_not() {
     let (config, certificate) = tls();
     let limits = Limits { connections: 1, ..Limits::default() };
     let settings = ServerSettings {
-        listeners: vec![Listen::Ldaps(any_port())],
-        tls: Some(config),
+        listeners: vec![Listen::Ldaps(any_port(), config)],
         limits,
         ..ServerSettings::default()
     };
@@ -195,12 +192,31 @@ fn admission(source: &str, balancers: &[&str]) -> Admission {
     Admission { rules, balancers: balancers.iter().map(|text| text.parse().unwrap()).collect() }
 }
 
-fn local_server(workers: usize) -> (Server, CertificateDer<'static>) {
-    let (config, certificate) = tls();
-    let listeners = vec![Listen::Ldaps(any_port())];
-    let settings =
-        ServerSettings { listeners, tls: Some(config), workers, ..ServerSettings::default() };
-    (Server::start(directory(0), settings).unwrap(), certificate)
+/// A server with one listener, and how to open one more behind a gate.
+fn local_server(workers: usize) -> (Local, CertificateDer<'static>) {
+    let (tls, certificate) = tls();
+    let listeners = vec![Listen::Ldaps(any_port(), tls.clone())];
+    let settings = ServerSettings { listeners, workers, ..ServerSettings::default() };
+    (Local { server: Server::start(directory(0), settings).unwrap(), tls }, certificate)
+}
+
+struct Local {
+    server: Server,
+    tls: ListenerTls,
+}
+
+impl Local {
+    fn open(&self, address: SocketAddr, gate: Arc<Gate>) -> Result<OpenListener, StartError> {
+        let endpoint = Endpoint::Address(address);
+        self.server.listeners().open(Listen::Published(endpoint, gate, self.tls.clone()))
+    }
+}
+
+fn address(of: &OpenListener) -> SocketAddr {
+    match of.listening().address {
+        ListeningAddress::Internet(address) => address,
+        ListeningAddress::Path(_) => panic!("a local socket"),
+    }
 }
 
 const ANY: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
@@ -208,58 +224,56 @@ const ANY: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 #[test]
 fn a_published_listener_opens_and_closes_and_others_do_not_notice() {
     for workers in [1, 2] {
-        let (server, certificate) = local_server(workers);
+        let (local, certificate) = local_server(workers);
         let who_am_i = operation(extended::WHO_AM_I, None);
-        let mut always = over_tls(TcpStream::connect(port(&server, 0)).unwrap(), &certificate);
+        let mut always =
+            over_tls(TcpStream::connect(port(&local.server, 0)).unwrap(), &certificate);
         assert_eq!(ask(&mut always, &who_am_i), "success ");
         let gate = Gate::new(Scope::External, admission("127.0.0.0/8", &[]));
-        let listener = server.listeners().open(ANY.into(), Arc::clone(&gate)).unwrap();
-        let address = listener.address();
-        let mut published = over_tls(TcpStream::connect(address).unwrap(), &certificate);
+        let listener = local.open(ANY.into(), Arc::clone(&gate)).unwrap();
+        let at = address(&listener);
+        let mut published = over_tls(TcpStream::connect(at).unwrap(), &certificate);
         assert_eq!(ask(&mut published, &who_am_i), "success ");
-        assert!(matches!(
-            server.listeners().open(address, Arc::clone(&gate)),
-            Err(StartError::InUse { .. })
-        ));
+        assert!(matches!(local.open(at, Arc::clone(&gate)), Err(StartError::InUse { .. })));
         listener.close();
-        let refused = TcpStream::connect(address).unwrap_err();
+        let refused = TcpStream::connect(at).unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
         assert_eq!(ask(&mut published, &who_am_i), "success ", "accepted before it closed");
         assert_eq!(ask(&mut always, &who_am_i), "success ");
-        let again = server.listeners().open(address, gate).unwrap();
-        let mut published = over_tls(TcpStream::connect(address).unwrap(), &certificate);
+        let again = local.open(at, gate).unwrap();
+        let mut published = over_tls(TcpStream::connect(at).unwrap(), &certificate);
         assert_eq!(ask(&mut published, &who_am_i), "success ");
-        server.shutdown(Duration::from_secs(5));
+        local.server.shutdown(Duration::from_secs(5));
         again.close();
-        assert!(TcpStream::connect(address).is_err());
+        assert!(TcpStream::connect(at).is_err());
     }
 }
 
 #[test]
 fn whoever_is_denied_hears_not_one_byte() {
-    let (server, certificate) = local_server(1);
+    let (local, certificate) = local_server(1);
     let gate = Gate::new(Scope::External, admission("192.0.2.0/24", &[]));
-    let listener = server.listeners().open(ANY.into(), Arc::clone(&gate)).unwrap();
-    let mut denied = TcpStream::connect(listener.address()).unwrap();
+    let listener = local.open(ANY.into(), Arc::clone(&gate)).unwrap();
+    let mut denied = TcpStream::connect(address(&listener)).unwrap();
     let mut heard = Vec::new();
     // Reset or closed, depending on what it has sent.
     let _ = denied.read_to_end(&mut heard);
     assert!(heard.is_empty());
     assert_eq!(gate.counts().denied, 1);
     gate.replace(admission("127.0.0.1", &[]), false);
-    let mut allowed = over_tls(TcpStream::connect(listener.address()).unwrap(), &certificate);
+    let mut allowed = over_tls(TcpStream::connect(address(&listener)).unwrap(), &certificate);
     assert_eq!(ask(&mut allowed, &bind(EVA, PASSWORD)), "success");
     assert_eq!(gate.counts().admitted, 1);
 }
 
 #[test]
 fn a_rule_that_is_gone_ends_sessions_only_where_that_was_asked_for() {
-    let (server, certificate) = local_server(2);
+    let (local, certificate) = local_server(2);
     let gate = Gate::new(Scope::External, admission("127.0.0.0/8", &[]));
-    let listener = server.listeners().open(ANY.into(), Arc::clone(&gate)).unwrap();
+    let listener = local.open(ANY.into(), Arc::clone(&gate)).unwrap();
     let who_am_i = operation(extended::WHO_AM_I, None);
-    let mut published = over_tls(TcpStream::connect(listener.address()).unwrap(), &certificate);
-    let mut other = over_tls(TcpStream::connect(port(&server, 0)).unwrap(), &certificate);
+    let mut published = over_tls(TcpStream::connect(address(&listener)).unwrap(), &certificate);
+    let mut other = over_tls(TcpStream::connect(port(&local.server, 0)).unwrap(), &certificate);
     assert_eq!(ask(&mut other, &who_am_i), "success ");
     assert_eq!(ask(&mut published, &who_am_i), "success ");
     gate.replace(admission("192.0.2.0/24", &[]), false);
@@ -274,11 +288,11 @@ fn a_rule_that_is_gone_ends_sessions_only_where_that_was_asked_for() {
 
 #[test]
 fn a_balancer_introduces_its_clients_and_nobody_else_does() {
-    let (server, certificate) = local_server(1);
+    let (local, certificate) = local_server(1);
     let gate = Gate::new(Scope::External, admission("192.0.2.0/24", &["127.0.0.1"]));
-    let listener = server.listeners().open(ANY.into(), Arc::clone(&gate)).unwrap();
+    let listener = local.open(ANY.into(), Arc::clone(&gate)).unwrap();
     let connect = |header: &str| {
-        let mut stream = TcpStream::connect(listener.address()).unwrap();
+        let mut stream = TcpStream::connect(address(&listener)).unwrap();
         stream.write_all(header.as_bytes()).unwrap();
         stream
     };
@@ -307,15 +321,14 @@ fn a_balancer_introduces_its_clients_and_nobody_else_does() {
 
 #[test]
 fn a_balancer_that_says_nothing_is_waited_for_no_longer_than_a_handshake() {
-    let (config, _) = tls();
+    let (tls, _) = tls();
     let limits = Limits { handshake: Duration::from_millis(50), ..Limits::default() };
-    let listeners = vec![Listen::Ldaps(any_port())];
-    let settings =
-        ServerSettings { listeners, tls: Some(config), limits, ..ServerSettings::default() };
-    let server = Server::start(directory(0), settings).unwrap();
+    let listeners = vec![Listen::Ldaps(any_port(), tls.clone())];
+    let settings = ServerSettings { listeners, limits, ..ServerSettings::default() };
+    let local = Local { server: Server::start(directory(0), settings).unwrap(), tls };
     let gate = Gate::new(Scope::External, admission("192.0.2.0/24", &["127.0.0.1"]));
-    let listener = server.listeners().open(ANY.into(), gate).unwrap();
-    let mut silent = TcpStream::connect(listener.address()).unwrap();
+    let listener = local.open(ANY.into(), gate).unwrap();
+    let mut silent = TcpStream::connect(address(&listener)).unwrap();
     silent.write_all(b"PROXY TCP4 192.0.2.7 ").unwrap();
     assert_eq!(silent.read(&mut [0]).unwrap_or(0), 0);
 }

@@ -69,6 +69,10 @@ impl Certified for MockCertificate {
         against
     }
 
+    fn is_ready(&self) -> bool {
+        true
+    }
+
     fn uncovered(&self, names: &[ServedName]) -> Vec<String> {
         let names = names.iter().map(ToString::to_string);
         names.filter(|name| name != "ldap.example.com").collect()
