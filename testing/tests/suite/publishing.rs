@@ -451,3 +451,53 @@ fn a_switch_without_a_server_counts_from_the_next_start_on_and_an_interrupted_ch
     assert!(tested.success(), "{}", said(&tested));
     stopped(server);
 }
+
+#[test]
+fn a_published_listener_waits_for_a_certificate_that_passes_for_its_names() {
+    let openssl = Peer::program("openssl", "/usr/bin/openssl");
+    if !present("publishing without a certificate", &[peer(), openssl]) {
+        return;
+    }
+    let [port] = testing::ports::free::<1>().unwrap();
+    let address = format!("127.0.0.1:{port}");
+    let config = |names: &str| {
+        format!(
+            "[tls]\ncertificate = 'tls.pem'\nkey = 'tls.key'\n[publish]\nnames = ['{names}']\n\
+             [publish.internal]\nenabled = true\naddress = '{address}'\n"
+        )
+    };
+    let (folder, data, file) = offline(&config("other.example.com"));
+    let mut command = Command::new(binary());
+    command.args(["serve", "--suffix", SUFFIX, "--data"]).arg(&data);
+    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file);
+    let mut server = Process::start("chancery", folder.path(), command).unwrap();
+    server.wait_for_line(|line| line.contains("listening on ldapi").then_some(())).unwrap();
+    let fails_for = |reason: &str| {
+        let status = publish(&data, &file, &["status"]);
+        assert_eq!(status.code, Some(1), "{}", said(&status));
+        assert!(status.stdout.contains(reason), "{}", said(&status));
+        assert!(TcpStream::connect(&address).is_err());
+    };
+    fails_for("tls.pem");
+    let made_in = folder.path().join("made");
+    std::fs::create_dir(&made_in).unwrap();
+    let ca = testing::certificates::authority(&made_in).unwrap();
+    let made = testing::certificates::server(&made_in, &ca).unwrap();
+    std::fs::copy(&made.key, folder.path().join("tls.key")).unwrap();
+    std::fs::copy(&made.certificate, folder.path().join("tls.pem")).unwrap();
+    let refused = publish(&data, &file, &["apply"]);
+    assert_eq!(refused.code, Some(1), "{}", said(&refused));
+    assert!(refused.stderr.contains("name-not-covered"), "{}", said(&refused));
+    fails_for("other.example.com");
+
+    // Under a name that it has the certificate is taken, and what waited for it opens.
+    std::fs::write(&file, config("localhost")).unwrap();
+    server.signal("HUP").unwrap();
+    let words = format!("published: + listener internal: {address}");
+    let line = |process: &Process| process.output().contains(&words).then_some(());
+    server.wait_until(&words, line).unwrap();
+    let socket = TcpStream::connect(&address).unwrap();
+    assert!(is_alive(&mut Connection::over(socket, &ca.certificate).unwrap()));
+    let status = publish(&data, &file, &["status"]);
+    assert!(status.success(), "{}", said(&status));
+}
