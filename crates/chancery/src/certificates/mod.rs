@@ -142,6 +142,10 @@ impl Certificates {
         self.served().is_some()
     }
 
+    pub(crate) fn looking(&self) -> Looking {
+        self.state().looking.clone()
+    }
+
     /// Where the one that is served came from, and since when it is.
     pub(crate) fn origin(&self) -> Option<(String, OffsetDateTime)> {
         let state = self.state();
@@ -259,6 +263,25 @@ pub(crate) struct Why {
     pub(crate) unread: Vec<Unread>,
 }
 
+impl Why {
+    /// Why none would do; at least one.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        reasons(&self.choice, &self.unread)
+    }
+}
+
+fn reasons(choice: &Choice, unread: &[Unread]) -> Vec<String> {
+    let unread = unread.iter().map(|one| one.what.clone());
+    let refused = choice.candidates.iter().filter(|one| !one.judgement.passes()).flat_map(|one| {
+        let findings = one.judgement.findings.iter();
+        findings.filter(|finding| finding.level == pki::Level::Refused).map(|finding| {
+            format!("{}: {}: {}; {}", one.source, finding.rule, finding.found, finding.fix)
+        })
+    });
+    let all: Vec<String> = unread.chain(refused).collect();
+    if all.is_empty() { vec!["no source has a certificate".to_owned()] } else { all }
+}
+
 impl std::fmt::Display for Why {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "{}", self.choice)?;
@@ -324,18 +347,7 @@ impl State {
 
     /// Why nothing new is served, in one sentence.
     fn reason(&self) -> String {
-        let unread = self.unread.iter().map(|one| one.what.clone());
-        let refused = self.choice.candidates.iter().filter_map(|one| {
-            let finding = one.judgement.findings.first()?;
-            (!one.judgement.passes()).then(|| {
-                format!("{}: {}: {}; {}", one.source, finding.rule, finding.found, finding.fix)
-            })
-        });
-        let all: Vec<String> = unread.chain(refused).collect();
-        match all.is_empty() {
-            true => "no source has a certificate".to_owned(),
-            false => all.join("; "),
-        }
+        reasons(&self.choice, &self.unread).join("; ")
     }
 
     fn tell(&self, outcome: &Outcome) {

@@ -18,7 +18,6 @@ use super::plan::{Change, changes};
 use super::publication::{Publication, SCOPES, Switches};
 use super::record::{AskedFor, Record, State};
 use super::refusals;
-use crate::certificates::ListenersTls;
 use crate::steward::certificate::text;
 
 /// Closes a listener; returns when its address is free.
@@ -29,17 +28,16 @@ pub(crate) trait Opens: Send + Sync {
     fn open(&self, address: SocketAddr, gate: Arc<Gate>) -> Result<Close, StartError>;
 }
 
-/// Listeners of the running server, with the TLS of published ones.
-pub(crate) struct OpensPublished {
+/// The running server, and the TLS of what it opens.
+pub(crate) struct OpensBehindGates {
     pub(crate) listeners: server::Listeners,
-    pub(crate) tls: Arc<ListenersTls>,
+    pub(crate) tls: server::tls::ListenerTls,
 }
 
-impl Opens for OpensPublished {
+impl Opens for OpensBehindGates {
     fn open(&self, address: SocketAddr, gate: Arc<Gate>) -> Result<Close, StartError> {
         let endpoint = Endpoint::Address(address);
-        let listen = Listen::Published(endpoint, gate, self.tls.published());
-        let listener = self.listeners.open(listen)?;
+        let listener = self.listeners.open(Listen::Published(endpoint, gate, self.tls.clone()))?;
         Ok(Box::new(move || listener.close()))
     }
 }

@@ -27,10 +27,10 @@ pub(crate) enum Asked {
     Status,
     /// Reads schema, access rules and certificates again, as SIGHUP does.
     Reload,
-    /// What is open to whom.
-    Publish { what: publish::Publishing },
     /// The candidates for the certificate that is served, with the reasons.
     CertificateWhy,
+    /// What is open to whom.
+    Publish { what: publish::Publishing },
 }
 
 /// Everything that a request may need.
@@ -55,11 +55,11 @@ impl Steward {
         match asked {
             Asked::Status => Ok(self.status()),
             Asked::Reload => self.reload().map(|()| json!({ "reloaded": true })),
-            Asked::Publish { what } => publish::answer(self, what),
             Asked::CertificateWhy => {
                 let why = self.certificates.why();
                 Ok(json!({ "text": why.to_string(), "why": why }))
             }
+            Asked::Publish { what } => publish::answer(self, what),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::duties::{Duties, Duty};
 use crate::failure::{DONE, failed};
 use crate::publish::Publisher;
 use crate::publish::certified::Serving;
-use crate::publish::publisher::OpensPublished;
+use crate::publish::publisher::OpensBehindGates;
 use crate::steward::{self, Steward};
 use crate::{first_run, logging, opening};
 
@@ -46,12 +46,8 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         true => at_once.splice(..0, secure).for_each(drop),
         false => waiting = secure,
     }
-    let serving = Serving {
-        common: common.clone(),
-        overrides: overrides.clone(),
-        certificates: Arc::clone(&certificates),
-    };
-    let publisher = Arc::new(Publisher::new(config.data.clone(), Box::new(serving))?);
+    let serving = Box::new(Serving(Arc::clone(&certificates)));
+    let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
@@ -67,7 +63,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         ..server_settings(&config)
     };
     let server = Server::start(directory.clone(), settings).map_err(failed)?;
-    let opens = OpensPublished { listeners: server.listeners(), tls: listeners };
+    let opens = OpensBehindGates { listeners: server.listeners(), tls: listeners.published() };
     steward::publish::start(&publisher, &config, Box::new(opens), now);
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
