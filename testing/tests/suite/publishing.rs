@@ -241,6 +241,11 @@ fn the_external_listener_does_not_open_to_everyone_unawares() {
     assert_eq!(answered(&scene.elsewhere, to_server(1), CLIENT_HELLO), b"", "IPv6 is not in it");
     let status = scene.publish(&["status"]);
     assert!(status.success() && status.stdout.contains("is open to everyone"), "{}", said(&status));
+    let raised = |id: &str| {
+        let log = scene.server.process.output();
+        log.lines().any(|line| line.contains("alert") && line.contains(id))
+    };
+    assert!(raised("publishing-failed") && raised("external-open-to-everyone"));
 }
 
 /// HAProxy on the balancer's machine, one port for each version of the protocol.

@@ -71,7 +71,13 @@ fn change(
     let publisher = &steward.publisher;
     let asked = AskedFor { what, by: "a command".to_owned() };
     let order = |record: &Record| order(&config, record, switch, asked);
-    match publisher.change(order, OffsetDateTime::now_utc()) {
+    let now = OffsetDateTime::now_utc();
+    let done = publisher.change(order, now);
+    // Who opens the door to everyone is told so now, not within an hour.
+    if let Err(error) = steward.alerts.evaluate(now) {
+        tracing::error!("alerts could not be evaluated: {error:#}");
+    }
+    match done {
         Ok(changes) => Ok(json!({ "changes": changes, "state": publisher.record().state })),
         Err(NotDone::Refused(refusals)) => {
             Ok(json!({ "refusals": refusals, "state": publisher.record().state }))
