@@ -312,6 +312,42 @@ fn a_balancer_says_who_comes_and_nobody_else_may() {
 }
 
 #[test]
+fn connections_of_one_network_are_limited_whoever_brings_them() {
+    let limit = "[limits]\nconnections-per-network = 2\n";
+    let plain = [limit, LISTENER, "enabled = true\n", &office_rule()].concat();
+    let Some(scene) = Scene::start("connections per network", &plain, &[]) else { return };
+    for index in [0, 1] {
+        let to = to_server(index);
+        let first = scene.signed_in(&scene.office, &to.to_string());
+        let second = scene.signed_in(&scene.office, &to.to_string());
+        assert_eq!(answered(&scene.office, to, CLIENT_HELLO), b"", "the third");
+        drop(first);
+        // Its place is free once the server has noticed.
+        let is_free = || !answered(&scene.office, to, CLIENT_HELLO).is_empty();
+        assert!((0..1000).any(|_| is_free()));
+        drop(second);
+    }
+    // Behind a balancer the clients' networks count, not the balancer's.
+    let behind = format!("{LISTENER}enabled = true\nproxy-from = '{}'\n", BALANCER[0]);
+    let applied = scene.apply(&[limit, &behind, &office_rule()].concat());
+    assert!(applied.success(), "{}", said(&applied));
+    let introduced = |client: &str| {
+        let mut stream = scene.balancer.connect(to_server(0)).unwrap();
+        write!(stream, "PROXY TCP4 {client} {} 40000 636\r\n", SERVER[0]).unwrap();
+        stream
+    };
+    let held = ["192.0.2.1", "192.0.2.2"].map(|client| {
+        let mut session = Connection::over(introduced(client), &scene.server.ca).unwrap();
+        assert!(is_alive(&mut session), "{client}");
+        session
+    });
+    let mut third = introduced("192.0.2.3");
+    let _ = third.write_all(CLIENT_HELLO);
+    assert_eq!(heard(third).unwrap(), b"");
+    drop(held);
+}
+
+#[test]
 fn nftables_takes_the_table_and_keeps_the_same_people_out() {
     let config = [&format!("{LISTENER}enabled = true\n"), office_rule().as_str()].concat();
     let nft = Peer::program("nft", "/usr/sbin/nft");
