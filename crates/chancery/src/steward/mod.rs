@@ -24,7 +24,6 @@ use crate::config::Overrides;
 use crate::failure::failed;
 use crate::opening;
 use crate::publish::Publisher;
-use crate::publish::record::State;
 
 /// A request of a command, as JSON: `{"do": "status"}`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -108,6 +107,7 @@ impl Steward {
             "started": certificate::text(self.started),
             "certificate": certificate::state(&self.certificates),
             "tls": certificate::settings(&self.listeners),
+            "publishing": self.publisher.status(),
             "locked": accounts::locked(&self.directory)?,
             "sources": self.sources(),
             "listening": self.running.get().map(|running| (running.listening)()),
@@ -139,19 +139,6 @@ impl Steward {
         }
     }
 
-    /// Tries again what failed, after something that it may have failed for has changed.
-    pub(crate) fn publish_again(&self) {
-        if self.publisher.record().state != State::Failed {
-            return;
-        }
-        let now = OffsetDateTime::now_utc();
-        let again = opening::load(&self.common, &self.overrides)
-            .and_then(|config| publish::reload(&self.publisher, &config, now).map_err(failed));
-        if let Err(error) = again {
-            tracing::warn!("publishing failed before and does so again: {error:#}");
-        }
-    }
-
     fn read_again(&self) -> anyhow::Result<()> {
         let config = opening::load(&self.common, &self.overrides)?;
         self.directory.reload_schema().map_err(failed)?;
@@ -160,9 +147,10 @@ impl Steward {
             .map_err(|errors| failed(config.access_error(&errors)))?;
         let now = OffsetDateTime::now_utc();
         self.listeners.update(&config, now)?;
-        served(self.certificates.look(Looking::from(&config), now))?;
-        publish::reload(&self.publisher, &config, now)
-            .map_err(|not_done| failed(format!("publishing: {not_done}")))
+        let certificate = served(self.certificates.look(Looking::from(&config), now));
+        let published = publish::reload(&self.publisher, &config, now);
+        certificate?;
+        published.map_err(|not_done| failed(format!("publishing: {not_done}")))
     }
 }
 
@@ -206,6 +194,7 @@ impl server::Steward for Steward {
     fn monitor(&self) -> Vec<GivenEntry> {
         vec![
             server::monitor::entry(None, &[("description", vec![format!("Chancery {VERSION}")])]),
+            publish::monitor(&self.publisher),
             certificate::monitor(&self.certificates),
         ]
     }

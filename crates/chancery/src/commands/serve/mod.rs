@@ -135,11 +135,10 @@ fn watching(
     steward: &Arc<Steward>,
     now: OffsetDateTime,
 ) -> Box<dyn Duty> {
-    let (shown, steward) = (Arc::clone(certificates), Arc::clone(steward));
+    let steward = Arc::clone(steward);
     let after = Box::new(move || {
-        doors.certificate_came(&shown);
-        // What could not be published for want of a certificate may be now.
-        steward.publish_again();
+        doors.certificate_came(&steward.certificates);
+        steward::publish::certificate_came(&steward);
     });
     Box::new(Watching::new(Arc::clone(certificates), now, after))
 }
