@@ -9,8 +9,10 @@
 //! - [`overrides`]: the command line and the environment over the file.
 //! - [`published`]: the published listeners and their network rules.
 //! - [`resolved`]: [`Config`], which the rest of the program uses.
+//! - [`alerts`]: where alerts go.
 //! - [`mod@example`]: `chancery.example.toml` and `docs/reference/configuration.md`.
 
+mod alerts;
 mod example;
 mod fault;
 mod overrides;
@@ -23,8 +25,9 @@ mod setting;
 mod tests;
 mod value;
 
+pub(crate) use alerts::{AlertChannels, MailTo, WebhookTo};
 pub(crate) use example::{example, reference};
 pub(crate) use fault::Fault;
 pub(crate) use overrides::Overrides;
 pub(crate) use resolved::{Address, Audit, Config, Listener, Log, Source};
-pub(crate) use value::{Anonymous, Bytes, Level, ListenMode, LogFormat};
+pub(crate) use value::{Anonymous, Bytes, Level, ListenMode, LogFormat, MailSecurity};

@@ -14,16 +14,20 @@ use time::OffsetDateTime;
 
 use doors::Doors;
 
+use crate::alerts::delivery::{self, Delivery};
+use crate::alerts::evaluation::{Alerts, Hourly};
+use crate::alerts::watches::Guessing;
 use crate::arguments::{Common, Serve};
 use crate::ca::Ca;
 use crate::ca::duty::CaDuty;
 use crate::certificates::{Certificates, ListenersTls, Looking, Watching};
 use crate::config::{Anonymous, Config, Overrides};
 use crate::duties::{Duties, Duty};
-use crate::failure::{DONE, failed};
+use crate::failure::{DONE, failed, usage};
 use crate::publish::Publisher;
 use crate::publish::certified::Serving;
 use crate::publish::publisher::OpensBehindGates;
+use crate::sources::Sources;
 use crate::steward::{self, Steward};
 use crate::{first_run, logging, opening};
 
@@ -50,6 +54,17 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     }
     let serving = Box::new(Serving(Arc::clone(&certificates)));
     let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
+    let door = opening::door(&config);
+    let sources = Sources::open(&config.data, Arc::clone(&door), now);
+    let channels = delivery::open(&config.alerts).map_err(usage)?;
+    let alerts = Arc::new(Alerts::open(
+        config.data.join("alerts.json"),
+        vec![
+            Arc::clone(&certificates) as _,
+            Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(&door) }),
+        ],
+        channels.iter().map(|channel| channel.channel()).collect(),
+    ));
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
@@ -57,12 +72,15 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         directory: directory.clone(),
         certificates: Arc::clone(&certificates),
         listeners: Arc::clone(&listeners),
+        door: Arc::clone(&door),
+        alerts: Arc::clone(&alerts),
         started: now,
         publisher: Arc::clone(&publisher),
     });
     let settings = ServerSettings {
         listeners: at_once,
         steward: Some(Arc::clone(&steward) as _),
+        door,
         ..server_settings(&config)
     };
     let server = Server::start(directory.clone(), settings).map_err(failed)?;
@@ -73,10 +91,13 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     greeting::print(&config, untried, &server, &certificates, &publisher);
     let mut all = duties(&server, &certificates, waiting, now);
     all.push(Box::new(ca_duty(common, &overrides, &config)));
+    all.push(Box::new(sources));
+    all.push(Box::new(Hourly(Arc::clone(&alerts))));
     let duties = Duties::start(all)?;
+    let delivery = Delivery::start(alerts, channels)?;
     supervision::until_stopped(&supervision::Serving { steward })?;
-    drop(duties);
     server.shutdown(config.shutdown_grace);
+    drop((duties, delivery));
     Ok(DONE)
 }
 
