@@ -29,6 +29,11 @@ libldap-dev:/usr/include/ldap.h
 libsasl2-dev:/usr/include/sasl/sasl.h
 gcc:/usr/bin/gcc
 valgrind:/usr/bin/valgrind
+bind9:/usr/sbin/named
+bind9-dnsutils:/usr/bin/dig
+knot:/usr/sbin/knotd
+pebble:/usr/bin/pebble
+faketime:/usr/lib/*/faketime/libfaketime.so.1
 "
 
 # True when the (possibly globbed) path $1 exists.
@@ -56,7 +61,7 @@ install_packages() {
         echo "peers.sh: these packages are missing, and installing them needs root and apt: $1" >&2
         exit 1
     fi
-    # Keep Debian from starting slapd, apache2 or sssd as soon as they are unpacked.
+    # Keep Debian from starting slapd, apache2, sssd, named or knotd as soon as they are unpacked.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' >"$policy"

@@ -4,6 +4,7 @@
 
 pub mod chancery;
 pub mod missing;
+pub mod nameserver;
 pub mod slapd;
 pub mod tools;
 

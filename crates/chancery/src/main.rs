@@ -7,12 +7,15 @@
 //! - `local`: a client on the running server's local socket, for commands that must ask it.
 //! - `steward`: what the running server does when a command or a client asks for it; `duties`: what
 //!   it does now and then; `alerts`: what an administrator should be told in time.
+//! - `dns`: the records by which clients find the server. `durable`: small files that must survive.
 //! - `logging`: what is written where. `failure`: errors with a next step, and exit codes.
 
 mod alerts;
 mod arguments;
 mod commands;
 mod config;
+mod dns;
+mod durable;
 mod duties;
 mod failure;
 mod first_run;
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Check(check) => commands::check::run(common, &check),
         Command::Access(access) => commands::access::run(common, &access),
         Command::Cert(cert) => commands::cert::run(common, &cert),
+        Command::Dns(dns) => commands::dns::run(common, &dns),
         Command::Config(config) => commands::config::run(common, &config),
     };
     failure::report(result)

@@ -2,6 +2,7 @@
 //!
 //! - `clients`: ldap-utils, python-ldap3, python-ldap and ldapts, each with a full scenario.
 //! - `differential`: a few hundred requests to slapd and to Chancery, answers compared.
+//! - `dns`: records written to BIND and Knot, and seen from outside.
 //! - `apache`: a web server that signs its users in through `mod_authnz_ldap`.
 //! - `sssd`: a Linux login through SSSD.
 //! - `certificates`: what is said of certificates, beside what OpenSSL says.
@@ -29,6 +30,7 @@ mod apache;
 mod certificates;
 mod clients;
 mod differential;
+mod dns;
 mod first_run;
 mod forgotten;
 mod hostile;

@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod cert;
 pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod dns;
 pub(crate) mod export;
 pub(crate) mod import;
 mod progress;

@@ -8,10 +8,12 @@
 //! - [`read`]: from text to raw sections; [`fault`]: what can be wrong, with line and column.
 //! - [`overrides`]: the command line and the environment over the file.
 //! - [`resolved`]: [`Config`], which the rest of the program uses.
+//! - [`outside`]: `[dns]` and `[acme]`, whose values mean something to others.
 //! - [`mod@example`]: `chancery.example.toml` and `docs/reference/configuration.md`.
 
 mod example;
 mod fault;
+mod outside;
 mod overrides;
 mod raw;
 mod read;
@@ -23,6 +25,7 @@ mod value;
 
 pub(crate) use example::{example, reference};
 pub(crate) use fault::Fault;
+pub(crate) use outside::Dns;
 pub(crate) use overrides::Overrides;
 pub(crate) use resolved::{Address, Audit, Config, Listener, Log};
 pub(crate) use value::{Anonymous, Bytes, Level, ListenMode, LogFormat};

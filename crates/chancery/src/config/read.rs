@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Faults;
 use super::raw::{
-    Access, ChangeLog, Indexes, Limits, Listen, Log, Passwords, Publish, Raw, SECTIONS,
+    Access, Acme, ChangeLog, Dns, Indexes, Limits, Listen, Log, Passwords, Publish, Raw, SECTIONS,
     SchemaFiles, Shutdown, Store, Tls, Top,
 };
 use super::setting::{Section, Setting};
@@ -43,6 +43,8 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> ReadFile {
         listen: listen.into_iter().map(|placed| placed.value).collect(),
         tls: once(top, faults, &Tls::SECTION, Tls::read),
         publish: once(top, faults, &Publish::SECTION, Publish::read),
+        dns: once(top, faults, &Dns::SECTION, Dns::read),
+        acme: once(top, faults, &Acme::SECTION, Acme::read),
         limits: once(top, faults, &Limits::SECTION, Limits::read),
         passwords: once(top, faults, &Passwords::SECTION, Passwords::read),
         indexes: once(top, faults, &Indexes::SECTION, Indexes::read),

@@ -11,6 +11,7 @@ use pki::judge::names::ServedName;
 use toml::de::DeValue;
 
 use super::fault::{ConfigError, Faults};
+use super::outside::{self, Acme, Dns};
 use super::overrides::Overrides;
 use super::raw::{
     self, Access, ChangeLog, Indexes, Limits, Listen, Passwords, Raw, Store, Tls, Top,
@@ -33,6 +34,9 @@ pub(crate) struct Config {
     /// None: the one of the in-house CA, in the data folder.
     pub(crate) certificate: Option<CertificateFiles>,
     pub(crate) publish: Publish,
+    pub(crate) dns: Dns,
+    /// None: nothing is ordered.
+    pub(crate) acme: Option<Acme>,
     pub(crate) limits: Limits,
     pub(crate) passwords: Passwords,
     pub(crate) indexes: Indexes,
@@ -155,10 +159,15 @@ impl Resolver<'_, '_> {
         let access = access_rules(&raw.access, &suffixes, &administrator);
         self.check_rules(&raw.access, &access_spans);
         let access_places = access_spans.iter().map(|span| self.faults.place(span.start)).collect();
+        let publish = self.publish(&raw.publish);
+        let dns = outside::dns(&raw.dns, &publish, self.folder, self.faults);
+        let acme = outside::acme(&raw.acme, &publish, &dns, self.folder, self.faults);
         Config {
             file: file.map(Path::to_owned),
             certificate: self.certificate(&raw.tls),
-            publish: self.publish(&raw.publish),
+            publish,
+            dns,
+            acme,
             schema_files: raw.schema.files.iter().map(|path| self.folder.join(path)).collect(),
             log: self.log(&raw),
             data,
