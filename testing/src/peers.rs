@@ -5,6 +5,7 @@
 pub mod chancery;
 pub mod missing;
 pub mod nameserver;
+pub mod pebble;
 pub mod slapd;
 pub mod tools;
 

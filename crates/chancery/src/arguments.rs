@@ -75,6 +75,9 @@ pub(crate) enum Command {
     /// Judge a certificate before clients do.
     #[command(subcommand)]
     Cert(Cert),
+    /// Certificates from a CA that speaks ACME, such as Let's Encrypt.
+    #[command(subcommand)]
+    Acme(Acme),
     /// DNS records for the published names: print, write, and look at them from outside.
     #[command(subcommand)]
     Dns(Dns),
@@ -191,6 +194,29 @@ pub(crate) struct CertCheck {
     /// It is to be trusted as a CA, not served.
     #[arg(long, conflicts_with_all = ["key", "names", "roots"])]
     pub(crate) ca: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Acme {
+    /// Order a certificate now, whether one is due or not.
+    ///
+    /// The server does this by itself when it is due. The one that is there stays in place until
+    /// the new one is judged good. Exit code 1 when there were enough orders for one hour.
+    Order {
+        /// Reach the CA, show its terms, and order nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Order a certificate if it is due: at the time that the CA suggests, or with a third of the
+    /// lifetime left.
+    Renew {
+        /// Say whether one would be ordered; order nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Show the certificate, when the next order is due, and what failed. Exit code 1 while orders
+    /// fail.
+    Status,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,9 +7,11 @@
 //! - `local`: a client on the running server's local socket, for commands that must ask it.
 //! - `steward`: what the running server does when a command or a client asks for it; `duties`: what
 //!   it does now and then; `alerts`: what an administrator should be told in time.
+//! - `acme`: certificates from a CA that speaks ACME.
 //! - `dns`: the records by which clients find the server. `durable`: small files that must survive.
 //! - `logging`: what is written where. `failure`: errors with a next step, and exit codes.
 
+mod acme;
 mod alerts;
 mod arguments;
 mod commands;
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Check(check) => commands::check::run(common, &check),
         Command::Access(access) => commands::access::run(common, &access),
         Command::Cert(cert) => commands::cert::run(common, &cert),
+        Command::Acme(acme) => commands::acme::run(common, &acme),
         Command::Dns(dns) => commands::dns::run(common, &dns),
         Command::Config(config) => commands::config::run(common, &config),
     };

@@ -6,12 +6,14 @@
 //! - [`pem`]: files to rustls types, with errors that name what is wrong ([`Credential`]).
 //! - [`judge`]: every rule about a certificate at once, with what to do ([`Judgement`]).
 //! - [`authority`]: the in-house CA of the first start ([`InHouseCa`]).
+//! - [`proof`]: what tls-alpn-01 shows a public CA.
 
 pub mod authority;
 pub mod certificate;
 pub mod judge;
 mod name;
 pub mod pem;
+pub mod proof;
 
 pub use authority::{CaMaterial, InHouseCa, IssueFailed, Issued};
 pub use certificate::{NotACertificate, Summary};

@@ -2,6 +2,7 @@
 //!
 //! - `clients`: ldap-utils, python-ldap3, python-ldap and ldapts, each with a full scenario.
 //! - `differential`: a few hundred requests to slapd and to Chancery, answers compared.
+//! - `acme`: certificates from Pebble by every challenge, and failing orders.
 //! - `dns`: records written to BIND and Knot, and seen from outside.
 //! - `apache`: a web server that signs its users in through `mod_authnz_ldap`.
 //! - `sssd`: a Linux login through SSSD.
@@ -26,6 +27,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod acme;
 mod apache;
 mod certificates;
 mod clients;

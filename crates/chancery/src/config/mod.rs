@@ -25,7 +25,7 @@ mod value;
 
 pub(crate) use example::{example, reference};
 pub(crate) use fault::Fault;
-pub(crate) use outside::Dns;
+pub(crate) use outside::{Acme, Dns, ExternalAccount};
 pub(crate) use overrides::Overrides;
 pub(crate) use resolved::{Address, Audit, Config, Listener, Log};
-pub(crate) use value::{Anonymous, Bytes, Level, ListenMode, LogFormat};
+pub(crate) use value::{AcmeChallenge, Anonymous, Bytes, Level, ListenMode, LogFormat};

@@ -87,7 +87,6 @@ impl Primary {
         self.send(message, now)
     }
 
-    #[allow(dead_code, reason = "for proofs by dns-01, which come next")]
     /// Adds one text beside those that are there, as several may prove something under one name.
     pub(crate) fn add_text(
         &self,
@@ -101,7 +100,6 @@ impl Primary {
         self.send(message, now)
     }
 
-    #[allow(dead_code, reason = "for proofs by dns-01, which come next")]
     /// Takes away this one text and no other.
     pub(crate) fn remove_text(&self, name: &Name, text: &str, now: OffsetDateTime) -> Result<()> {
         let mut message = self.message();
@@ -124,7 +122,6 @@ impl Primary {
     }
 }
 
-#[allow(dead_code, reason = "for proofs by dns-01, which come next")]
 fn record(name: &Name, ttl: u32, text: &str) -> Record {
     Record::from_rdata(name.clone(), ttl, Value::Text(text.to_owned()).to_rdata())
 }

@@ -1,7 +1,7 @@
 //! What this program does when the server is asked for it: `chancery` commands over the local
 //! socket, a new certificate, `cn=monitor`. One file for each area; the requests are below.
 
-mod certificate;
+pub(crate) mod certificate;
 
 use directory::{Directory, GivenEntry, Refusal, Subject};
 use ldap::result::ResultCode;

@@ -1,0 +1,18 @@
+//! Certificates from a CA that speaks ACME. Described in `docs/reference/acme.md`.
+//!
+//! In reading order:
+//!
+//! - [`timing`]: when an order is due; pure. [`shelf`]: what is kept on disk.
+//! - [`renewal`]: the whole way, for the duty and for the commands.
+//! - [`account`], [`order`], [`proof`]: the CA's side of it. [`http`]: the connection to it.
+//! - [`problem`]: what a CA says, with what to do. [`clock`]: the time of an order.
+
+mod account;
+mod clock;
+mod http;
+mod order;
+mod problem;
+mod proof;
+pub(crate) mod renewal;
+mod shelf;
+pub(crate) mod timing;
