@@ -34,6 +34,9 @@ bind9-dnsutils:/usr/bin/dig
 knot:/usr/sbin/knotd
 pebble:/usr/bin/pebble
 faketime:/usr/lib/*/faketime/libfaketime.so.1
+iproute2:/usr/sbin/ip
+haproxy:/usr/sbin/haproxy
+nftables:/usr/sbin/nft
 "
 
 # True when the (possibly globbed) path $1 exists.

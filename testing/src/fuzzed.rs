@@ -13,17 +13,18 @@ pub use rules::access_rules;
 pub use session::session;
 pub use text::{dn, filter_text, ldif, schema_text};
 pub use values::schema_values;
-pub use wire::{message, response};
+pub use wire::{message, proxy_header, response};
 
 /// A target, by the name of its file and of its folder of seeds.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("access_rules", |bytes| as_text(bytes, access_rules)),
     ("dn", |bytes| as_text(bytes, dn)),
     ("filter_text", |bytes| as_text(bytes, filter_text)),
     ("ldif", ldif),
     ("message", message),
+    ("proxy_header", proxy_header),
     ("response", response),
     ("schema_text", |bytes| as_text(bytes, schema_text)),
     ("schema_values", schema_values),

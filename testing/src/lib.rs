@@ -5,6 +5,7 @@
 //! - [`process`]: a child process that dies with its owner and is waited for by looking, not
 //!   sleeping.
 //! - [`ports`]: loopback ports nobody uses.
+//! - [`namespaces`]: machines with addresses of their own.
 //! - [`certificates`]: a throw-away CA and certificates from the `openssl` command.
 //! - [`peers`]: the servers under test ([`peers::Subject`]) and the tools that talk to them.
 //! - [`wire`]: a second, independent LDAP client, so that a mistake in `crates/ldap` cannot hide
@@ -18,6 +19,7 @@
 pub mod certificates;
 pub mod differential;
 pub mod fuzzed;
+pub mod namespaces;
 pub mod peers;
 pub mod ports;
 pub mod process;

@@ -90,6 +90,12 @@ pub struct Connection {
 impl Connection {
     /// Connects to `127.0.0.1:port` and verifies the certificate for `localhost` against `ca`.
     pub fn open(port: u16, ca: &Path) -> Result<Connection> {
+        let socket = TcpStream::connect(("127.0.0.1", port)).context("connect")?;
+        Connection::over(socket, ca)
+    }
+
+    /// The same over a connection that is there already.
+    pub fn over(socket: TcpStream, ca: &Path) -> Result<Connection> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(ca).context("CA file")? {
             roots.add(certificate?)?;
@@ -100,7 +106,6 @@ impl Connection {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let tls = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost")?)?;
-        let socket = TcpStream::connect(("127.0.0.1", port)).context("connect")?;
         socket.set_read_timeout(Some(ANSWER_DEADLINE))?;
         socket.set_nodelay(true)?;
         Ok(Connection { stream: StreamOwned::new(tls, socket), unread: Vec::new(), last_id: 0 })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Overrides;
+use crate::password::PasswordFrom;
 
 /// A directory that speaks LDAPS and nothing weaker.
 #[derive(Debug, Parser)]
@@ -81,6 +82,9 @@ pub(crate) enum Command {
     /// DNS records for the published names: print, write, and look at them from outside.
     #[command(subcommand)]
     Dns(Dns),
+    /// Open LDAPS to those inside or outside, under network rules, and close it again.
+    #[command(subcommand)]
+    Publish(Publish),
     /// Print or check the configuration.
     #[command(subcommand)]
     Config(Config),
@@ -170,15 +174,40 @@ pub(crate) enum Access {
 pub(crate) enum Cert {
     /// Say everything that is wrong with a certificate, what would be right, and what to do.
     Check(CertCheck),
+    /// List every certificate that could be served, with the reason why it is or is not.
+    Why,
+    /// Write a chain and its key as a PFX file, for services that take nothing else. The password
+    /// is that of the new file, and of the old one where that is a PFX file as well.
+    Convert(CertConvert),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct CertCheck {
-    /// The certificates in PEM, the server's own first; may hold its key as well.
+pub(crate) struct CertConvert {
+    /// The certificates, the server's own first, in PEM; or a PFX file. May hold its key as well.
     pub(crate) chain: PathBuf,
     /// The private key in PEM.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
+    /// Write the PFX file here. It must not exist yet.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// How it is encrypted: `aes` (AES-256, SHA-256), or `3des` (with SHA-1), which Entra Domain
+    /// Services demands.
+    #[arg(long, value_name = "HOW", default_value = "aes", value_parser = ["aes", "3des"])]
+    pub(crate) encryption: String,
+    #[command(flatten)]
+    pub(crate) password: PasswordFrom,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertCheck {
+    /// The certificates in PEM, the server's own first; may hold its key as well. Or a PFX file.
+    pub(crate) chain: PathBuf,
+    /// The private key in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) password: PasswordFrom,
     /// A name or address under which clients reach the server; may be given several times.
     #[arg(long = "name", value_name = "NAME")]
     pub(crate) names: Vec<String>,
@@ -269,4 +298,67 @@ pub(crate) enum Config {
     Reference,
     /// Check the configuration and list every fault.
     Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Publish {
+    /// Open the internal listener, or the external one; nothing to do where it is open.
+    Enable {
+        /// The external listener. It does not open while its rules let nobody in, or everybody.
+        #[arg(long)]
+        external: bool,
+    },
+    /// Close the internal listener, or the external one.
+    Disable {
+        /// The external listener.
+        #[arg(long)]
+        external: bool,
+    },
+    /// What is open, to whom, since when; exit code 1 where the last change failed.
+    Status,
+    /// What `apply` would change, line by line; exit code 1 where it would change something.
+    Plan,
+    /// Bring in force what is written in [publish], all of it or nothing; SIGHUP does the same.
+    Apply,
+    /// Say which rule decides about a client's address; exit code 1 where it is denied.
+    Test(PublishTest),
+    /// Print the rules for a packet filter or a cloud, or the ports that must be open.
+    Export(PublishExport),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishTest {
+    /// The client's address, IPv4 or IPv6.
+    pub(crate) address: std::net::IpAddr,
+    /// Only the listener with this port.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// By the rules as they are written, even where a server runs.
+    #[arg(long)]
+    pub(crate) written: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishExport {
+    /// What it is for.
+    #[arg(long, value_enum)]
+    pub(crate) format: ExportFormat,
+    /// Only the internal listener, whether it is open or not.
+    #[arg(long, conflicts_with = "external")]
+    pub(crate) internal: bool,
+    /// Only the external listener, whether it is open or not.
+    #[arg(long)]
+    pub(crate) external: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// A table for `nft -f`.
+    Nftables,
+    /// `IpPermissions` of an AWS security group, which can only allow.
+    SecurityGroup,
+    /// `securityRules` of an Azure network security group.
+    Nsg,
+    /// Which port must be open where.
+    Ports,
 }

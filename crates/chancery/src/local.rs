@@ -61,7 +61,6 @@ pub(crate) fn manage(data: &Path, asked: &Asked) -> Result<Value> {
         .map_err(|error| failed(format!("the server's answer is not the JSON expected: {error}")))
 }
 
-#[allow(dead_code, reason = "commands that work with and without a server come one by one")]
 /// Whether a server runs on this data folder and answers.
 pub(crate) fn is_served(data: &Path) -> bool {
     UnixStream::connect(data.join("ldapi")).is_ok()

@@ -2,18 +2,22 @@
 //!
 //! - `arguments`: the command line. `config`: `chancery.toml` in two steps, raw and resolved.
 //! - `commands`: one file per command; `serve` is the main one.
+//! - `certificates`: which certificate is served, from where, and when it is replaced.
 //! - `first_run`: what the first start makes: certificates, the administrator, an example tree.
 //! - `opening`: from configuration to an open directory and a server's settings.
 //! - `local`: a client on the running server's local socket, for commands that must ask it.
+//! - `password`: from a file, a descriptor or the terminal, never from the command line.
 //! - `steward`: what the running server does when a command or a client asks for it; `duties`: what
 //!   it does now and then; `alerts`: what an administrator should be told in time.
 //! - `acme`: certificates from a CA that speaks ACME.
 //! - `dns`: the records by which clients find the server. `durable`: small files that must survive.
+//! - `publish`: which listeners are open to whom, and how that changes.
 //! - `logging`: what is written where. `failure`: errors with a next step, and exit codes.
 
 mod acme;
 mod alerts;
 mod arguments;
+mod certificates;
 mod commands;
 mod config;
 mod dns;
@@ -24,6 +28,8 @@ mod first_run;
 mod local;
 mod logging;
 mod opening;
+mod password;
+mod publish;
 mod steward;
 
 use std::process::ExitCode;
@@ -50,6 +56,7 @@ fn main() -> ExitCode {
         Command::Cert(cert) => commands::cert::run(common, &cert),
         Command::Acme(acme) => commands::acme::run(common, &acme),
         Command::Dns(dns) => commands::dns::run(common, &dns),
+        Command::Publish(publish) => commands::publish::run(common, &publish),
         Command::Config(config) => commands::config::run(common, &config),
     };
     failure::report(result)

@@ -1,9 +1,8 @@
-//! From configuration to an open directory and a server's settings.
+//! From configuration to an open directory.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use directory::password::Hasher;
 use directory::store::StoreOptions;
 use directory::{Directory, IndexSettings, Settings};
@@ -64,43 +63,6 @@ fn open_error(config: &Config, error: directory::OpenError) -> anyhow::Error {
         directory::OpenError::Access(errors) => usage(config.access_error(&errors)),
         other => failed(other),
     }
-}
-
-/// The certificate and key that are served: the configured ones, or those in the data folder.
-pub(crate) fn certificate_files(config: &Config) -> (PathBuf, PathBuf) {
-    match &config.certificate {
-        Some(files) => (files.certificate.clone(), files.key.clone()),
-        None => (config.data.join("server.pem"), config.data.join("server.key")),
-    }
-}
-
-/// TLS for every listener, from files.
-pub(crate) fn tls(config: &Config) -> Result<server::tls::ServingTls> {
-    let (chain, key) = certificate_files(config);
-    let credential = server::tls::load(&chain, &key).map_err(failed)?;
-    let client_ca = client_ca(config)?;
-    let clients = match &client_ca {
-        Some(ca_pem) => server::tls::ClientCertificates::Optional { ca_pem },
-        None => server::tls::ClientCertificates::NotAsked,
-    };
-    server::tls::ServingTls::new(credential, clients, rustls::pki_types::UnixTime::now())
-        .map_err(failed)
-}
-
-/// Whose client certificates are accepted: the configured CA's, or without any configuration the
-/// in-house CA's.
-fn client_ca(config: &Config) -> Result<Option<Vec<u8>>> {
-    let configured = config.listeners.iter().find_map(|listener| listener.client_ca.clone());
-    let own = config.data.join("ca.pem");
-    let path: Option<&Path> = match &configured {
-        Some(path) => Some(path),
-        None if config.file.is_none() && own.exists() => Some(&own),
-        None => None,
-    };
-    let Some(path) = path else { return Ok(None) };
-    let pem = std::fs::read(path)
-        .with_context(|| format!("the client CA {} cannot be read", path.display()))?;
-    Ok(Some(pem))
 }
 
 /// The clock that stamps changes and certificates.

@@ -197,10 +197,15 @@ impl<'d> View<'d> {
 
     /// The one entry with that `uid`, for identities of the form `u:name`.
     pub fn who_with_uid(&self, uid: &str) -> Result<Option<Who>, Error> {
+        self.who_with("uid", uid)
+    }
+
+    /// The same with another attribute than `uid`.
+    pub fn who_with(&self, attribute: &str, value: &str) -> Result<Option<Who>, Error> {
         let tree = self.tree();
         let filter = Filter::Equality(ldap::filter::Assertion {
-            attribute: "uid",
-            value: std::borrow::Cow::Borrowed(uid.as_bytes()),
+            attribute,
+            value: std::borrow::Cow::Borrowed(value.as_bytes()),
         });
         let node = compile(&tree, &filter)?;
         let planner = crate::search::plan::Planner { tree: &tree, indexes: &self.ruling.indexes };

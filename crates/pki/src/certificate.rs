@@ -37,6 +37,8 @@ pub enum AlternativeName {
     Dns(String),
     Ip(IpAddr),
     Email(String),
+    /// Active Directory's name for a person (`anna@corp.example`).
+    UserPrincipal(String),
     /// Anything else, described.
     Other(String),
 }
@@ -106,8 +108,23 @@ fn alternative_name(name: &GeneralName<'_>) -> AlternativeName {
         GeneralName::DirectoryName(directory) => {
             AlternativeName::Other(format!("directoryName:{}", name::text(directory)))
         }
+        GeneralName::OtherName(oid, value) if oid.to_id_string() == USER_PRINCIPAL_NAME => {
+            match user_principal(value) {
+                Some(name) => AlternativeName::UserPrincipal(name),
+                None => AlternativeName::Other(format!("userPrincipalName:{}", name::hex(value))),
+            }
+        }
         other => AlternativeName::Other(other.to_string()),
     }
+}
+
+const USER_PRINCIPAL_NAME: &str = "1.3.6.1.4.1.311.20.2.3";
+
+/// A UTF8String inside an explicit context tag.
+fn user_principal(value: &[u8]) -> Option<String> {
+    let [0xa0, _, 0x0c, length, text @ ..] = value else { return None };
+    let text = text.get(..usize::from(*length)).filter(|whole| whole.len() == text.len())?;
+    String::from_utf8(text.to_vec()).ok()
 }
 
 fn address(bytes: &[u8]) -> Option<IpAddr> {
@@ -139,7 +156,9 @@ fn purpose_names(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
 impl fmt::Display for AlternativeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AlternativeName::Dns(name) | AlternativeName::Email(name) => f.write_str(name),
+            AlternativeName::Dns(name)
+            | AlternativeName::Email(name)
+            | AlternativeName::UserPrincipal(name) => f.write_str(name),
             AlternativeName::Ip(address) => address.fmt(f),
             AlternativeName::Other(text) => f.write_str(text),
         }

@@ -58,10 +58,11 @@ pub enum Rule {
     SignatureWeak,
     SignaturePss,
     LeafIsCa,
+    PfxEncryption,
 }
 
 impl Rule {
-    pub const ALL: [Rule; 22] = [
+    pub const ALL: [Rule; 23] = [
         Rule::Unreadable,
         Rule::KeyMissing,
         Rule::KeyMismatch,
@@ -84,6 +85,7 @@ impl Rule {
         Rule::SignatureWeak,
         Rule::SignaturePss,
         Rule::LeafIsCa,
+        Rule::PfxEncryption,
     ];
 
     pub fn id(self) -> &'static str {
@@ -110,6 +112,7 @@ impl Rule {
             Rule::SignatureWeak => "signature-weak",
             Rule::SignaturePss => "signature-pss",
             Rule::LeafIsCa => "leaf-is-ca",
+            Rule::PfxEncryption => "pfx-encryption",
         }
     }
 }

@@ -4,18 +4,25 @@
 //!
 //! - [`certificate`]: what one certificate says, as plain values ([`Summary`]).
 //! - [`pem`]: files to rustls types, with errors that name what is wrong ([`Credential`]).
+//! - [`pfx`]: the same from PFX files.
 //! - [`judge`]: every rule about a certificate at once, with what to do ([`Judgement`]).
+//! - [`choice`]: which of several is served, and why each other is not ([`Choice`]).
 //! - [`authority`]: the in-house CA of the first start ([`InHouseCa`]).
 //! - [`proof`]: what tls-alpn-01 shows a public CA.
 
 pub mod authority;
 pub mod certificate;
+pub mod choice;
+mod der;
 pub mod judge;
 mod name;
 pub mod pem;
+pub mod pfx;
 pub mod proof;
 
 pub use authority::{CaMaterial, InHouseCa, IssueFailed, Issued};
 pub use certificate::{NotACertificate, Summary};
+pub use choice::{Candidate, Choice, Chosen, Verdict, choose};
 pub use judge::{Finding, Judgement, Level, Policy, Rule, Wanted};
 pub use pem::{Credential, PemRefused};
+pub use pfx::{Pfx, PfxRefused};

@@ -45,8 +45,14 @@ pub struct Credential {
 impl Credential {
     /// Reads both and checks that they belong together.
     pub fn from_pem(chain_pem: &[u8], key_pem: &[u8]) -> Result<Credential, PemRefused> {
-        let chain = certificates(chain_pem)?;
-        let key = private_key(key_pem)?;
+        Credential::new(certificates(chain_pem)?, private_key(key_pem)?)
+    }
+
+    /// Checks that both belong together.
+    pub fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Credential, PemRefused> {
         let summaries = summaries(&chain)?;
         check_match(&summaries, &key)?;
         let leaf = summaries.into_iter().next().ok_or(PemRefused::NoCertificate)?;
@@ -106,12 +112,8 @@ fn damaged(error: PemError) -> PemRefused {
 
 /// Compares public keys, so that a mix-up is found now and not by the first client.
 fn check_match(chain: &[Summary], key: &PrivateKeyDer<'static>) -> Result<(), PemRefused> {
-    let signing = any_supported_type(key)
-        .map_err(|error| PemRefused::UnsupportedKey { reason: error.to_string() })?;
-    let public = signing.public_key().ok_or_else(|| PemRefused::UnsupportedKey {
-        reason: "its public key cannot be derived".to_owned(),
-    })?;
-    let position = chain.iter().position(|one| one.public_key == public.as_ref());
+    let public = public_key_of(key)?;
+    let position = chain.iter().position(|one| one.public_key == public);
     match (position.and_then(|at| chain.get(at).map(|one| (at, one))), chain.first()) {
         (Some((0, _)), _) => Ok(()),
         (Some((at, one)), _) => {
@@ -120,6 +122,16 @@ fn check_match(chain: &[Summary], key: &PrivateKeyDer<'static>) -> Result<(), Pe
         (None, Some(leaf)) => Err(PemRefused::KeyMismatch { subject: leaf.subject.clone() }),
         (None, None) => Err(PemRefused::NoCertificate),
     }
+}
+
+/// The DER of the subject public key info that belongs to a key.
+pub fn public_key_of(key: &PrivateKeyDer<'static>) -> Result<Vec<u8>, PemRefused> {
+    let signing = any_supported_type(key)
+        .map_err(|error| PemRefused::UnsupportedKey { reason: error.to_string() })?;
+    let public = signing.public_key().ok_or_else(|| PemRefused::UnsupportedKey {
+        reason: "its public key cannot be derived".to_owned(),
+    })?;
+    Ok(public.as_ref().to_vec())
 }
 
 /// Does the text hold a private key? Such a file must be readable by its owner only.

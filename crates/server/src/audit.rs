@@ -6,6 +6,7 @@ use ldap::filter::{Assertion, Extensible, Filter, Substrings};
 use ldap::message::{MessageId, Request, Scope};
 use ldap::result::ResultCode;
 use std::borrow::Cow;
+use std::net::IpAddr;
 use tokio::time::Instant;
 
 /// `userPassword` and `authPassword` by number: what is secret under a name is so under any.
@@ -30,6 +31,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) connection: u64,
     pub(crate) message: MessageId,
     pub(crate) subject: &'a Subject,
+    /// The balancer it came through.
+    pub(crate) via: Option<IpAddr>,
 }
 
 fn is_listened_to() -> bool {
@@ -57,6 +60,7 @@ impl Record {
             message = origin.message.0,
             who = %who(&subject.who),
             address = subject.address.map(tracing::field::display),
+            via = origin.via.map(tracing::field::display),
             operation = self.operation,
             dn = self.name,
             detail = self.detail,

@@ -18,6 +18,7 @@ use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::in_flight::Event;
+use crate::network::{Passage, Rule};
 use crate::session::{Received, Session, State};
 use crate::worker::give_way;
 
@@ -43,6 +44,57 @@ pub(crate) enum Ending<S> {
     StartTls(S),
 }
 
+/// What ends a connection from our side.
+#[derive(Clone, Debug)]
+pub(crate) struct Ends {
+    /// The server stops.
+    pub(crate) server: watch::Receiver<bool>,
+    /// The gate it came through lets it in no longer.
+    pub(crate) passage: Option<Passage>,
+}
+
+impl From<watch::Receiver<bool>> for Ends {
+    fn from(server: watch::Receiver<bool>) -> Ends {
+        Ends { server, passage: None }
+    }
+}
+
+/// Which of them it was.
+#[derive(Debug)]
+enum End {
+    Server,
+    /// The rule that decides now.
+    Cut(Box<Rule>),
+}
+
+impl Ends {
+    async fn come(mut self) -> End {
+        // An error means that the server itself is gone, which is a reason to stop as well.
+        let stopped = async { _ = self.server.wait_for(|stop| *stop).await };
+        let Some(passage) = self.passage else {
+            stopped.await;
+            return End::Server;
+        };
+        tokio::select! {
+            () = stopped => End::Server,
+            rule = passage.over() => End::Cut(Box::new(rule)),
+        }
+    }
+
+    /// Whether there is news since [`Ends::mark_seen`].
+    fn have_news(&self) -> bool {
+        !matches!(self.server.has_changed(), Ok(false))
+            || self.passage.as_ref().is_some_and(Passage::may_be_over)
+    }
+
+    /// The gate's news may be of others only.
+    fn mark_seen(&mut self) {
+        if let Some(passage) = &mut self.passage {
+            passage.mark_seen();
+        }
+    }
+}
+
 /// Bytes received and not yet handled.
 #[derive(Debug)]
 struct Input {
@@ -60,8 +112,8 @@ struct Connection<'c, S> {
     input: Input,
     session: &'c mut Session,
     events: &'c mut UnboundedReceiver<Event>,
-    stop: watch::Receiver<bool>,
-    stopping: Pin<Box<dyn Future<Output = ()>>>,
+    ends: Ends,
+    stopping: Pin<Box<dyn Future<Output = End>>>,
     is_stopping: bool,
     /// Whoever is to be woken by events, by the stop and by the alarm knows it already.
     registered: Option<Waker>,
@@ -78,20 +130,16 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     session: &mut Session,
     events: &mut UnboundedReceiver<Event>,
-    stop: watch::Receiver<bool>,
+    ends: Ends,
 ) -> io::Result<Ending<S>> {
     let now = Instant::now();
-    let mut stopped = stop.clone();
     let mut connection = Connection {
         stream,
         input: Input::new(),
         session,
         events,
-        stop,
-        stopping: Box::pin(async move {
-            // An error means that the server itself is gone, which is a reason to stop as well.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        }),
+        stopping: Box::pin(ends.clone().come()),
+        ends,
         is_stopping: false,
         registered: None,
         must_flush: false,
@@ -223,7 +271,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         if !is_known || !self.events.is_empty() {
             happened |= self.poll_events(context);
         }
-        if !is_known || !matches!(self.stop.has_changed(), Ok(false)) {
+        if !is_known || self.ends.have_news() {
             happened |= self.poll_stop(context);
         }
         // Room for answers is worth a turn where something waits for it.
@@ -250,11 +298,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 
     fn poll_stop(&mut self, context: &mut Context<'_>) -> bool {
-        if self.is_stopping || self.stopping.as_mut().poll(context).is_pending() {
+        if self.is_stopping {
             return false;
         }
+        // Before looking: what comes after that is news again.
+        self.ends.mark_seen();
+        let Poll::Ready(end) = self.stopping.as_mut().poll(context) else { return false };
         self.is_stopping = true;
-        self.session.drain();
+        match end {
+            End::Server => self.session.drain(),
+            End::Cut(rule) => {
+                let (name, priority) = (&rule.name, rule.priority);
+                let sentence = format!("the network rule {name} ({priority}) ends this session");
+                self.session.disconnect(ResultCode::UNAVAILABLE, &sentence);
+            }
+        }
         true
     }
 

@@ -27,12 +27,14 @@
 //! snapshot.
 
 mod audit;
+mod certificate_map;
 mod connection;
 mod controls;
 mod in_flight;
 mod limits;
 mod listener;
 pub mod monitor;
+pub mod network;
 mod operations;
 mod output;
 mod password_pool;
@@ -49,11 +51,12 @@ mod testing;
 pub mod tls;
 mod worker;
 
+pub use certificate_map::{CertificatePart, CertificateRule};
 pub use limits::Limits;
 pub use listener::StartError;
 pub use service::Service;
 pub use settings::{
     Anonymous, Endpoint, Listen, Listening, ListeningAddress, LocalEndpoint, Mode, ServerSettings,
 };
-pub use start::{Server, Statistics};
+pub use start::{Listeners, OpenListener, Server, Statistics};
 pub use steward::Steward;

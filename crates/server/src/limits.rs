@@ -9,6 +9,9 @@ pub struct Limits {
     pub connections: usize,
     /// Connections from one address. Beyond: closed at once. The local socket does not count.
     pub connections_per_address: usize,
+    /// Connections from one IPv4 /24 or IPv6 /64, which one host may hold as a whole. Beyond:
+    /// closed at once. This machine itself does not count.
+    pub connections_per_network: usize,
     /// Bytes of one message before a successful bind. Beyond: notice (`protocolError`), closed.
     pub message_bytes_before_bind: usize,
     /// Bytes of one message after it. Beyond: notice (`protocolError`), closed.
@@ -48,6 +51,7 @@ impl Default for Limits {
         Limits {
             connections: 10_000,
             connections_per_address: 1_000,
+            connections_per_network: 4_000,
             message_bytes_before_bind: 256 * 1024,
             message_bytes: 16 * 1024 * 1024,
             operations_in_flight: 64,

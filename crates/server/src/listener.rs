@@ -5,17 +5,19 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::net::sockopt::set_tcp_nodelay;
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::limits::Limits;
+use crate::network::{Gate, Passage, Prefix};
 use crate::settings::{
     Endpoint, Listen, Listening, ListeningAddress, LocalEndpoint, Mode, ServerSettings,
 };
+use crate::tls::ListenerTls;
 
 /// Waiting connections the kernel keeps while every worker is busy.
 const BACKLOG: i32 = 1024;
@@ -40,10 +42,6 @@ pub enum StartError {
     NoSuchAddress { address: String },
     #[error("cannot listen on {address}: {source}")]
     Listen { address: String, source: io::Error },
-    #[error(
-        "a listener for LDAPS or StartTLS needs a certificate; configure one or leave the built-in CA on"
-    )]
-    NoCertificate,
     #[error("there is nothing to listen on; give at least one address with --listen")]
     NoListener,
     #[error(
@@ -58,6 +56,10 @@ pub(crate) struct Open {
     pub(crate) listening: Listening,
     /// The file to remove in the end, where it was created here.
     pub(crate) created: Option<PathBuf>,
+    /// What connections must get through first.
+    gate: Option<Arc<Gate>>,
+    /// None: it has no TLS, being local.
+    tls: Option<ListenerTls>,
     socket: OpenSocket,
 }
 
@@ -74,6 +76,9 @@ pub(crate) struct Accepted {
     pub(crate) mode: Mode,
     /// Counted as long as this lives.
     pub(crate) place: Place,
+    pub(crate) tls: Option<ListenerTls>,
+    /// Its way through the listener's gate, where there is one.
+    pub(crate) passage: Option<Passage>,
 }
 
 #[derive(Debug)]
@@ -105,22 +110,26 @@ pub(crate) fn open_all(settings: &mut ServerSettings) -> Result<Vec<Open>, Start
     if settings.listeners.is_empty() {
         return Err(StartError::NoListener);
     }
-    let needs_tls = |listen: &Listen| !matches!(listen, Listen::Local(_));
-    if settings.tls.is_none() && settings.listeners.iter().any(needs_tls) {
-        return Err(StartError::NoCertificate);
-    }
     settings.listeners.drain(..).map(open).collect()
 }
 
-fn open(listen: Listen) -> Result<Open, StartError> {
+pub(crate) fn open(listen: Listen) -> Result<Open, StartError> {
     match listen {
-        Listen::Ldaps(endpoint) => open_internet(endpoint, Mode::Ldaps),
-        Listen::StartTls(endpoint) => open_internet(endpoint, Mode::StartTls),
+        Listen::Ldaps(endpoint, tls) => open_internet(endpoint, Mode::Ldaps, None, tls),
+        Listen::Published(endpoint, gate, tls) => {
+            open_internet(endpoint, Mode::Ldaps, Some(gate), tls)
+        }
+        Listen::StartTls(endpoint, tls) => open_internet(endpoint, Mode::StartTls, None, tls),
         Listen::Local(endpoint) => open_local(endpoint),
     }
 }
 
-fn open_internet(endpoint: Endpoint, mode: Mode) -> Result<Open, StartError> {
+fn open_internet(
+    endpoint: Endpoint,
+    mode: Mode,
+    gate: Option<Arc<Gate>>,
+    tls: ListenerTls,
+) -> Result<Open, StartError> {
     let (socket, name) = match endpoint {
         Endpoint::Opened(socket) => (Ok(socket), "the socket that was handed over".to_owned()),
         Endpoint::Address(address) => (bind_internet(address), address.to_string()),
@@ -131,7 +140,13 @@ fn open_internet(endpoint: Endpoint, mode: Mode) -> Result<Open, StartError> {
         set_tcp_nodelay(&socket, true)?;
         let address = ListeningAddress::Internet(socket.local_addr()?);
         let listening = Listening { mode, address };
-        Ok(Open { listening, created: None, socket: OpenSocket::Internet(socket) })
+        Ok(Open {
+            listening,
+            created: None,
+            gate,
+            tls: Some(tls),
+            socket: OpenSocket::Internet(socket),
+        })
     });
     opened.map_err(|source| start_error(name, source))
 }
@@ -162,7 +177,7 @@ fn open_local(endpoint: LocalEndpoint) -> Result<Open, StartError> {
         socket.set_nonblocking(true)?;
         let listening =
             Listening { mode: Mode::Local, address: ListeningAddress::Path(path.clone()) };
-        Ok(Open { listening, created, socket: OpenSocket::Local(socket) })
+        Ok(Open { listening, created, gate: None, tls: None, socket: OpenSocket::Local(socket) })
     });
     opened.map_err(|source| start_error(path.display().to_string(), source))
 }
@@ -189,7 +204,7 @@ fn start_error(address: String, source: io::Error) -> StartError {
     }
 }
 
-/// How many connections there are, in total and by address.
+/// How many connections there are, in total, by address and by network.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     taken: Mutex<Taken>,
@@ -199,6 +214,7 @@ pub(crate) struct Places {
 struct Taken {
     total: usize,
     by_address: HashMap<IpAddr, usize>,
+    by_network: HashMap<Prefix, usize>,
 }
 
 /// One connection's place; given back when dropped.
@@ -210,7 +226,7 @@ pub(crate) struct Place {
 
 impl Places {
     pub(crate) fn total(&self) -> usize {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).total
+        self.taken().total
     }
 
     /// None: one of the limits is reached.
@@ -219,35 +235,89 @@ impl Places {
         address: Option<IpAddr>,
         limits: &Limits,
     ) -> Option<Place> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.total >= limits.connections {
+        let mut taken = self.taken();
+        if taken.total >= limits.connections || !address.is_none_or(|one| taken.add(one, limits)) {
             return None;
-        }
-        if let Some(address) = address {
-            let of_address = taken.by_address.entry(address).or_default();
-            if *of_address >= limits.connections_per_address {
-                return None;
-            }
-            *of_address += 1;
         }
         taken.total += 1;
         Some(Place { places: Arc::clone(self), address })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taken {
+    /// Counts one more from this address; false, and nothing counted: a limit is reached.
+    fn add(&mut self, address: IpAddr, limits: &Limits) -> bool {
+        let of_address = self.by_address.get(&address).copied().unwrap_or(0);
+        if of_address >= limits.connections_per_address {
+            return false;
+        }
+        if let Some(network) = network_of(address) {
+            let of_network = self.by_network.entry(network).or_default();
+            if *of_network >= limits.connections_per_network {
+                return false;
+            }
+            *of_network += 1;
+        }
+        self.by_address.insert(address, of_address + 1);
+        true
+    }
+
+    fn remove(&mut self, address: IpAddr) {
+        give_back(&mut self.by_address, &address);
+        if let Some(network) = network_of(address) {
+            give_back(&mut self.by_network, &network);
+        }
+    }
+}
+
+/// What one host may hold as a whole. None for this machine's own addresses.
+fn network_of(address: IpAddr) -> Option<Prefix> {
+    let length = if address.is_ipv4() { 24 } else { 64 };
+    (!address.is_loopback()).then(|| Prefix::around(address, length))
+}
+
+fn give_back<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+    let left = counts.get_mut(key).map(|count| {
+        *count = count.saturating_sub(1);
+        *count
+    });
+    if left == Some(0) {
+        counts.remove(key);
+    }
+}
+
+impl Place {
+    /// Counts it as this address's, which became known later. False: a limit is reached.
+    pub(crate) fn claim(&mut self, address: IpAddr, limits: &Limits) -> bool {
+        let mut taken = self.places.taken();
+        let is_counted = self.address.is_none() && taken.add(address, limits);
+        if is_counted {
+            self.address = Some(address);
+        }
+        is_counted
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.places.taken();
         taken.total = taken.total.saturating_sub(1);
-        let Some(address) = self.address else { return };
-        let left = taken.by_address.get_mut(&address).map(|count| {
-            *count = count.saturating_sub(1);
-            *count
-        });
-        if left == Some(0) {
-            taken.by_address.remove(&address);
+        if let Some(address) = self.address {
+            taken.remove(address);
         }
     }
+}
+
+/// What the connections of one listener have in common.
+#[derive(Debug)]
+struct Entrance {
+    mode: Mode,
+    gate: Option<Arc<Gate>>,
+    tls: Option<ListenerTls>,
 }
 
 /// What every accepting task needs.
@@ -260,24 +330,60 @@ pub(crate) struct Acceptor {
     pub(crate) is_worker: bool,
 }
 
-/// Accepts on all listeners until told to stop; then the sockets close.
+/// Closes one listener; the answer comes when its socket is closed.
+pub(crate) type Close = oneshot::Sender<std::sync::mpsc::SyncSender<()>>;
+
+/// A listener that is opened while the server runs.
+#[derive(Debug)]
+pub(crate) struct Late {
+    pub(crate) open: Open,
+    pub(crate) close: oneshot::Receiver<std::sync::mpsc::SyncSender<()>>,
+}
+
+/// Accepts on all listeners, those of `late` as they come, until told to stop; then the sockets
+/// close.
 pub(crate) async fn accept_all(
     acceptor: Acceptor,
     listeners: Vec<Open>,
+    mut late: mpsc::UnboundedReceiver<Late>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut tasks = tokio::task::JoinSet::new();
     for listener in listeners {
         tasks.spawn_local(accept(acceptor.clone(), listener));
     }
-    // An error means that the server itself is gone, which is a reason to stop as well.
-    let _ = stop.wait_for(|stop| *stop).await;
+    loop {
+        tokio::select! {
+            Some(Late { open, close }) = late.recv() => {
+                tasks.spawn_local(accept_until(acceptor.clone(), open, close));
+            }
+            // Those that were closed.
+            Some(_) = tasks.join_next() => {}
+            // An error means that the server itself is gone, a reason to stop as well.
+            _ = stop.wait_for(|stop| *stop) => break,
+        }
+    }
     tasks.abort_all();
     while tasks.join_next().await.is_some() {}
 }
 
+/// Connections that were accepted go on when the listener closes.
+async fn accept_until(
+    acceptor: Acceptor,
+    listener: Open,
+    close: oneshot::Receiver<std::sync::mpsc::SyncSender<()>>,
+) {
+    let closed = tokio::select! {
+        () = accept(acceptor, listener) => return,
+        Ok(closed) = close => closed,
+    };
+    // Whoever asked may have gone away.
+    let _ = closed.send(());
+}
+
 async fn accept(acceptor: Acceptor, listener: Open) {
-    let mode = listener.listening.mode;
+    let entrance =
+        Entrance { mode: listener.listening.mode, gate: listener.gate, tls: listener.tls };
     let mut next_worker = 0;
     let failed = match listener.socket {
         OpenSocket::Internet(socket) => match tokio::net::TcpListener::from_std(socket) {
@@ -285,7 +391,7 @@ async fn accept(acceptor: Acceptor, listener: Open) {
                 let accepted = socket.accept().await;
                 let accepted = accepted
                     .and_then(|(stream, peer)| Ok(Socket::Internet(acceptor.carry(stream)?, peer)));
-                acceptor.deal_out(accepted, mode, &mut next_worker).await;
+                acceptor.deal_out(accepted, &entrance, &mut next_worker).await;
             },
             Err(error) => error,
         },
@@ -294,7 +400,7 @@ async fn accept(acceptor: Acceptor, listener: Open) {
                 let accepted = socket.accept().await;
                 let accepted =
                     accepted.and_then(|(stream, _)| Ok(Socket::Local(stream.into_std()?)));
-                acceptor.deal_out(accepted, mode, &mut next_worker).await;
+                acceptor.deal_out(accepted, &entrance, &mut next_worker).await;
             },
             Err(error) => error,
         },
@@ -311,7 +417,12 @@ impl Acceptor {
         }
     }
 
-    async fn deal_out(&self, accepted: io::Result<Socket>, mode: Mode, next_worker: &mut usize) {
+    async fn deal_out(
+        &self,
+        accepted: io::Result<Socket>,
+        entrance: &Entrance,
+        next_worker: &mut usize,
+    ) {
         let socket = match accepted {
             Ok(socket) => socket,
             Err(error) if is_of_one_connection(&error) => return,
@@ -320,19 +431,30 @@ impl Acceptor {
                 return tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         };
-        let address = match &socket {
+        let mut address = match &socket {
             Socket::Internet(_, peer) => Some(peer.ip().to_canonical()),
             Socket::Local(_) => None,
         };
+        let passage =
+            match entrance.gate.as_ref().zip(address).map(|(gate, address)| gate.arrive(address)) {
+                Some(None) => return,
+                Some(passage) => passage,
+                None => None,
+            };
+        if passage.as_ref().is_some_and(|passage| passage.via.is_some()) {
+            // The client's address comes with the balancer's header, and is counted then.
+            address = None;
+        }
         let Some(place) = self.places.take(address, &self.limits) else {
             tracing::warn!(?address, "a connection was turned away: too many of them");
             return;
         };
         *next_worker = next_worker.wrapping_add(1);
+        let (mode, tls) = (entrance.mode, entrance.tls.clone());
         let worker = self.workers.get(*next_worker % self.workers.len().max(1));
         if let Some(worker) = worker {
             // A worker that is gone is one that was told to stop.
-            let _ = worker.send(Accepted { socket, mode, place });
+            let _ = worker.send(Accepted { socket, mode, tls, place, passage });
         }
     }
 }
@@ -368,10 +490,37 @@ mod tests {
     }
 
     #[test]
+    fn places_are_limited_by_network_as_well() {
+        let limits = Limits { connections_per_network: 2, ..Limits::default() };
+        for (near, other, far) in [
+            ("192.0.2.1", "192.0.2.255", "192.0.3.1"),
+            ("2001:db8::1", "2001:db8::ffff:0:0:1", "2001:db8:0:1::1"),
+        ] {
+            let [near, other, far]: [IpAddr; 3] = [near, other, far].map(|a| a.parse().unwrap());
+            let places = Arc::new(Places::default());
+            let _one = places.take(Some(near), &limits).unwrap();
+            let two = places.take(Some(other), &limits).unwrap();
+            assert!(places.take(Some(near), &limits).is_none(), "{near}");
+            assert!(places.take(Some(far), &limits).is_some(), "{far}");
+            drop(two);
+            // A balancer's connection is counted where it comes from, once that is known.
+            let mut late = places.take(None, &limits).unwrap();
+            assert!(late.claim(near, &limits));
+            assert!(!places.take(None, &limits).unwrap().claim(other, &limits), "{other}");
+            drop(late);
+            assert!(places.take(Some(other), &limits).is_some(), "{other}");
+        }
+        let places = Arc::new(Places::default());
+        let here = || places.take(Some([127, 0, 0, 1].into()), &limits);
+        assert!((0..5).map(|_| here()).collect::<Vec<_>>().iter().all(Option::is_some));
+    }
+
+    #[test]
     fn a_port_in_use_is_one_line_with_the_next_step() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        let error = open(Listen::StartTls(Endpoint::Address(address))).unwrap_err();
+        let error = open(Listen::StartTls(Endpoint::Address(address), crate::testing::no_tls()))
+            .unwrap_err();
         let text = error.to_string();
         assert!(text.contains(&address.to_string()) && text.contains("--listen"), "{text}");
         assert!(!text.contains('\n'));
@@ -380,7 +529,7 @@ mod tests {
     #[test]
     fn connections_inherit_that_answers_are_not_held_back() {
         let endpoint = Endpoint::Address(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let open = open(Listen::StartTls(endpoint)).unwrap();
+        let open = open(Listen::StartTls(endpoint, crate::testing::no_tls())).unwrap();
         let OpenSocket::Internet(listener) = &open.socket else { panic!("an internet socket") };
         let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         assert!(listener.accept().unwrap().0.nodelay().unwrap());

@@ -41,11 +41,17 @@ impl Service {
         protection: Protection,
     ) -> io::Result<()> {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let peer =
-            Peer { connection, address, protection, proof: Proof::Nothing, start_tls: false };
+        let peer = Peer {
+            connection,
+            address,
+            via: None,
+            protection,
+            proof: Proof::Nothing,
+            start_tls: false,
+        };
         let (sender, mut events) = mpsc::unbounded_channel();
         let mut session = Session::new(Arc::clone(&self.shared), Lens::default(), peer, sender);
-        connection::run(stream, &mut session, &mut events, self.stop.subscribe()).await?;
+        connection::run(stream, &mut session, &mut events, self.stop.subscribe().into()).await?;
         Ok(())
     }
 }

@@ -9,9 +9,11 @@ use directory::{Directory, Error, Lens, Protection, Refusal, Subject, Who};
 use ldap::message::{DecodeFailure, DecodeLimits, Message, MessageId, Request};
 use ldap::response::{ResponseOperation, write_notice_of_disconnection};
 use ldap::result::ResultCode;
+use pki::Summary;
 use tokio::time::Instant;
 
 use crate::audit::{Origin, Record};
+use crate::certificate_map::CertificateRule;
 use crate::controls;
 use crate::in_flight::{
     Call, Event, Events, Finished, InFlight, Pending, Progress, ReplySlot, Work,
@@ -36,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) passwords: PasswordPool,
     pub(crate) anonymous: Anonymous,
     pub(crate) own_password_without_old: bool,
+    pub(crate) certificate_rules: Vec<CertificateRule>,
     /// The program around the server, where there is one.
     pub(crate) office: Option<Office>,
     /// The user this process runs as.
@@ -53,6 +56,8 @@ impl std::fmt::Debug for Shared {
 pub(crate) struct Peer {
     pub(crate) connection: u64,
     pub(crate) address: Option<IpAddr>,
+    /// The balancer that said so.
+    pub(crate) via: Option<IpAddr>,
     pub(crate) protection: Protection,
     pub(crate) proof: Proof,
     pub(crate) start_tls: bool,
@@ -62,8 +67,8 @@ pub(crate) struct Peer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
     Nothing,
-    /// The subject of a verified client certificate.
-    Certificate(Arc<str>),
+    /// A verified client certificate.
+    Certificate(Arc<Summary>),
     User(LocalUser),
 }
 
@@ -110,6 +115,8 @@ pub(crate) struct Session {
     /// Whether more bytes stand behind the message that is being handled.
     pub(crate) has_more_input: bool,
     connection: u64,
+    /// The balancer in between.
+    via: Option<IpAddr>,
     serials: u64,
     events: Events,
 }
@@ -140,6 +147,7 @@ impl Session {
             now: Instant::now(),
             has_more_input: false,
             connection: peer.connection,
+            via: peer.via,
             serials: 0,
             events: events.into(),
         }
@@ -386,7 +394,7 @@ impl Session {
     }
 
     pub(crate) fn origin(&self, message: MessageId) -> Origin<'_> {
-        Origin { connection: self.connection, message, subject: &self.subject }
+        Origin { connection: self.connection, message, subject: &self.subject, via: self.via }
     }
 }
 

@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use ldap::message::DecodeLimits;
 
+use crate::certificate_map::CertificateRule;
 use crate::limits::Limits;
+use crate::network::Gate;
 use crate::steward::Steward;
+use crate::tls::ListenerTls;
 
 /// The binary makes this from `chancery.toml`; every default is the safe one.
 #[derive(Debug, Default)]
 pub struct ServerSettings {
     pub listeners: Vec<Listen>,
-    /// Needed by `Listen::Ldaps` and `Listen::StartTls`.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Threads that serve connections; 0 is one for each core.
     pub workers: usize,
     pub anonymous: Anonymous,
@@ -23,6 +24,8 @@ pub struct ServerSettings {
     pub password_threads: usize,
     /// Whether people may change their own password (RFC 3062) without giving the old one.
     pub own_password_without_old: bool,
+    /// How client certificates become entries; empty is that the subject is the entry's name.
+    pub certificate_rules: Vec<CertificateRule>,
     /// The program around the server; without it, what it would do is refused.
     pub steward: Option<Arc<dyn Steward>>,
     pub limits: Limits,
@@ -44,9 +47,11 @@ pub enum Anonymous {
 #[derive(Debug)]
 pub enum Listen {
     /// TLS from the first byte.
-    Ldaps(Endpoint),
+    Ldaps(Endpoint, ListenerTls),
+    /// The same behind a gate that asks first who may come in.
+    Published(Endpoint, Arc<Gate>, ListenerTls),
     /// Plain until the client asks for TLS; no secret is accepted before that.
-    StartTls(Endpoint),
+    StartTls(Endpoint, ListenerTls),
     /// A socket in the file system (`ldapi://`), which knows its peer's user.
     Local(LocalEndpoint),
 }

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use directory::Directory;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::listener::{self, Acceptor, Places, StartError};
+use crate::certificate_map;
+use crate::listener::{self, Acceptor, Close, Late, Places, StartError};
 use crate::password_pool::PasswordPool;
 use crate::session::Shared;
-use crate::settings::{Listening, ServerSettings};
+use crate::settings::{Listen, Listening, ServerSettings};
 use crate::steward::Office;
 use crate::worker::{self, Floor};
 
@@ -28,6 +28,52 @@ pub struct Server {
     stop: watch::Sender<bool>,
     patience: watch::Sender<Duration>,
     threads: Vec<JoinHandle<()>>,
+    listeners: Listeners,
+}
+
+/// Opens listeners while a server runs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Listeners {
+    late: mpsc::UnboundedSender<Late>,
+}
+
+/// A listener that was opened so. Dropped without a word, it stays open as long as the server.
+#[derive(Debug)]
+pub struct OpenListener {
+    listening: Listening,
+    close: Close,
+}
+
+/// How long a listener may take to close: its thread may be waiting for memory.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Listeners {
+    /// Listens here from now on.
+    pub fn open(&self, listen: Listen) -> Result<OpenListener, StartError> {
+        let open = listener::open(listen)?;
+        let listening = open.listening.clone();
+        let (close, closing) = oneshot::channel();
+        // A server that is stopping closes the socket at once, which was to happen anyway.
+        let _ = self.late.send(Late { open, close: closing });
+        Ok(OpenListener { listening, close })
+    }
+}
+
+impl OpenListener {
+    /// Where, with the port that the system chose.
+    #[must_use]
+    pub fn listening(&self) -> &Listening {
+        &self.listening
+    }
+
+    /// Accepts no more, and returns when the address is free. What was accepted goes on.
+    pub fn close(self) {
+        let (answer, closed) = std::sync::mpsc::sync_channel(1);
+        // Both errors mean that the server has stopped, and its sockets are closed.
+        if self.close.send(answer).is_ok() {
+            let _ = closed.recv_timeout(CLOSE_PATIENCE);
+        }
+    }
 }
 
 /// What a server has counted.
@@ -51,14 +97,23 @@ impl Server {
         let workers = if settings.workers == 0 { cores() } else { settings.workers };
         let limits = settings.limits.clone();
         let floor = Arc::new(floor(directory, settings)?);
-        let mut server =
-            Server { floor, places, listening, created, stop, patience, threads: Vec::new() };
+        let (late, later) = mpsc::unbounded_channel();
+        let mut server = Server {
+            listeners: Listeners { late },
+            floor,
+            places,
+            listening,
+            created,
+            stop,
+            patience,
+            threads: Vec::new(),
+        };
         let (senders, incoming): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| mpsc::unbounded_channel()).unzip();
         let places = Arc::clone(&server.places);
         let acceptor =
             Acceptor { places, limits, workers: senders.into(), is_worker: workers == 1 };
-        let accept = listener::accept_all(acceptor, listeners, stopped.clone());
+        let accept = listener::accept_all(acceptor, listeners, later, stopped.clone());
         let work = |server: &Server, incoming| {
             worker::work(Arc::clone(&server.floor), incoming, stopped.clone(), patient.clone())
         };
@@ -103,14 +158,15 @@ impl Server {
         Ok(())
     }
 
-    /// Where it listens, with the ports that the system chose.
-    pub fn addresses(&self) -> &[Listening] {
-        &self.listening
+    /// For listeners that open and close while it runs.
+    #[must_use]
+    pub fn listeners(&self) -> Listeners {
+        self.listeners.clone()
     }
 
-    /// Handshakes from now on use this; connections that are open stay as they are.
-    pub fn reload_tls(&self, tls: Arc<rustls::ServerConfig>) {
-        self.floor.tls.store(Some(tls));
+    /// Where it listens since it started, with the ports that the system chose.
+    pub fn addresses(&self) -> &[Listening] {
+        &self.listening
     }
 
     pub fn statistics(&self) -> Statistics {
@@ -155,16 +211,18 @@ pub(crate) fn shared(directory: Directory, settings: ServerSettings) -> Result<S
         decode: settings.decode,
         anonymous: settings.anonymous,
         own_password_without_old: settings.own_password_without_old,
+        certificate_rules: match settings.certificate_rules {
+            rules if rules.is_empty() => certificate_map::defaults(),
+            rules => rules,
+        },
         office: office.transpose().map_err(StartError::Thread)?,
         own_user: rustix::process::geteuid().as_raw(),
     })
 }
 
-fn floor(directory: Directory, mut settings: ServerSettings) -> Result<Floor, StartError> {
-    let tls = settings.tls.take();
+fn floor(directory: Directory, settings: ServerSettings) -> Result<Floor, StartError> {
     Ok(Floor {
         shared: Arc::new(shared(directory, settings)?),
-        tls: ArcSwapOption::new(tls),
         connections: AtomicU64::new(0),
         panics: AtomicU64::new(0),
     })

@@ -103,15 +103,41 @@ pub(crate) fn shared(directory: Directory, limits: Limits) -> Arc<Shared> {
         decode: DecodeLimits::default(),
         anonymous: crate::settings::Anonymous::RootDse,
         own_password_without_old: false,
+        certificate_rules: crate::certificate_map::defaults(),
         office: None,
         own_user: 1000,
     })
+}
+
+/// A listener's TLS before there is a certificate.
+pub(crate) fn no_tls() -> crate::tls::ListenerTls {
+    let (policy, clients) =
+        (crate::tls::TlsPolicy::default(), crate::tls::ClientCertificates::NotAsked);
+    let config = crate::tls::ServingTls::default().config(&policy, clients).unwrap();
+    crate::tls::ListenerTls::new(config)
+}
+
+/// A client certificate with this subject and nothing else.
+pub(crate) fn certificate(subject: &str) -> pki::Summary {
+    pki::Summary {
+        subject: subject.to_owned(),
+        issuer: "CN=Test CA".to_owned(),
+        serial: "01".to_owned(),
+        thumbprint: "ab12".to_owned(),
+        not_before: time::OffsetDateTime::UNIX_EPOCH,
+        not_after: time::OffsetDateTime::UNIX_EPOCH,
+        names: Vec::new(),
+        is_ca: false,
+        purposes: Vec::new(),
+        public_key: Vec::new(),
+    }
 }
 
 pub(crate) fn peer(protection: Protection) -> Peer {
     Peer {
         connection: 1,
         address: None,
+        via: None,
         protection,
         proof: Proof::Nothing,
         start_tls: protection == Protection::None,
@@ -239,7 +265,7 @@ impl Client {
         let news = sender.clone();
         let served = tokio::task::spawn_local(async move {
             let mut session = Session::new(shared, Lens::default(), peer, sender);
-            connection::run(other, &mut session, &mut events, stopped).await
+            connection::run(other, &mut session, &mut events, stopped.into()).await
         });
         Client { stream, received: Vec::new(), stop, news, served }
     }

@@ -7,21 +7,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use directory::{Keeper, Lens, Protection, Turns};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use crate::connection::{self, Ending};
+use crate::connection::{self, Ending, Ends};
 use crate::in_flight::{Event, Events};
-use crate::listener::{Accepted, Carried, Socket};
+use crate::listener::{Accepted, Carried, Place, Socket};
+use crate::network::Passage;
 use crate::post::Post;
 use crate::session::{LocalUser, Peer, Proof, Session, Shared};
 use crate::settings::Mode;
-use crate::tls::{self, TlsStream};
+use crate::tls::{self, ListenerTls, TlsStream};
 
 thread_local! {
     /// The snapshot that the connections of this thread share while there is work.
@@ -69,7 +69,6 @@ fn events() -> (Events, mpsc::UnboundedReceiver<Event>) {
 #[derive(Debug)]
 pub(crate) struct Floor {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) tls: ArcSwapOption<rustls::ServerConfig>,
     pub(crate) connections: AtomicU64,
     pub(crate) panics: AtomicU64,
 }
@@ -119,19 +118,21 @@ fn note_end(floor: &Floor, ended: Result<(), JoinError>) {
 }
 
 async fn serve(floor: Arc<Floor>, accepted: Accepted, stop: watch::Receiver<bool>) {
-    let Accepted { socket, mode, place } = accepted;
+    let Accepted { socket, mode, tls, mut place, passage } = accepted;
     let connection = floor.connections.fetch_add(1, Ordering::Relaxed) + 1;
     let ended = match socket {
         Socket::Internet(stream, address) => {
             let peer = Peer {
                 connection,
                 address: Some(address.ip().to_canonical()),
+                via: None,
                 protection: Protection::None,
                 proof: Proof::Nothing,
                 start_tls: mode == Mode::StartTls,
             };
             tracing::debug!(connection, %address, ?mode, "connected");
-            serve_internet(&floor, stream, peer, stop).await
+            let ends = Ends { server: stop, passage };
+            serve_internet(&floor, tls, stream, peer, ends, &mut place).await
         }
         Socket::Local(stream) => serve_local(&floor, stream, connection, stop).await,
     };
@@ -144,25 +145,55 @@ async fn serve(floor: Arc<Floor>, accepted: Accepted, stop: watch::Receiver<bool
 
 async fn serve_internet(
     floor: &Floor,
+    tls: Option<ListenerTls>,
     stream: Carried,
     mut peer: Peer,
-    mut stop: watch::Receiver<bool>,
+    mut ends: Ends,
+    place: &mut Place,
 ) -> io::Result<()> {
-    let stream = stream.into_stream()?;
+    let mut stream = stream.into_stream()?;
+    if let Some(passage) = ends.passage.as_mut().filter(|passage| passage.via.is_some()) {
+        introduce(floor, &mut stream, passage, &mut ends.server, place).await?;
+        (peer.address, peer.via) = (Some(passage.address), passage.via);
+    }
     let (sender, mut events) = events();
     if !peer.start_tls {
-        let (stream, proof) = handshake(floor, stream, &mut stop).await?;
+        let (stream, proof) = handshake(floor, tls.as_ref(), stream, &mut ends.server).await?;
         (peer.protection, peer.proof) = (Protection::Tls, proof);
         let mut session = Session::new(Arc::clone(&floor.shared), lens(), peer, sender);
-        connection::run(stream, &mut session, &mut events, stop).await?;
+        connection::run(stream, &mut session, &mut events, ends).await?;
         return Ok(());
     }
     let mut session = Session::new(Arc::clone(&floor.shared), lens(), peer, sender);
-    let ending = connection::run(stream, &mut session, &mut events, stop.clone()).await?;
+    let ending = connection::run(stream, &mut session, &mut events, ends.clone()).await?;
     if let Ending::StartTls(stream) = ending {
-        let (stream, proof) = handshake(floor, stream, &mut stop).await?;
+        let (stream, proof) = handshake(floor, tls.as_ref(), stream, &mut ends.server).await?;
         session.secured(proof);
-        connection::run(stream, &mut session, &mut events, stop).await?;
+        connection::run(stream, &mut session, &mut events, ends).await?;
+    }
+    Ok(())
+}
+
+/// A balancer says who is behind it, within the deadline of a handshake. What it says is judged and
+/// counted as if the client had come by itself.
+async fn introduce(
+    floor: &Floor,
+    stream: &mut TcpStream,
+    passage: &mut Passage,
+    stop: &mut watch::Receiver<bool>,
+    place: &mut Place,
+) -> io::Result<()> {
+    let limits = &floor.shared.limits;
+    let introduced = timeout(limits.handshake, passage.read_header(stream));
+    tokio::select! {
+        introduced = introduced => introduced??,
+        _ = stop.wait_for(|stop| *stop) => return Err(io::ErrorKind::Interrupted.into()),
+    }
+    let address = passage.address;
+    tracing::debug!(%address, balancer = ?passage.via, "introduced");
+    if !place.claim(address, limits) {
+        tracing::warn!(%address, "a connection was turned away: too many of them");
+        return Err(io::ErrorKind::QuotaExceeded.into());
     }
     Ok(())
 }
@@ -170,17 +201,18 @@ async fn serve_internet(
 /// The TLS handshake, within its deadline and only while the server runs.
 async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     floor: &Floor,
+    listener: Option<&ListenerTls>,
     stream: S,
     stop: &mut watch::Receiver<bool>,
 ) -> io::Result<(TlsStream<S>, Proof)> {
-    let config = floor.tls.load_full().ok_or(io::ErrorKind::Unsupported)?;
+    let config = listener.ok_or(io::ErrorKind::Unsupported)?.config();
     let accepted = timeout(floor.shared.limits.handshake, tls::accept(config, stream));
     let stream = tokio::select! {
         accepted = accepted => accepted??,
         _ = stop.wait_for(|stop| *stop) => return Err(io::ErrorKind::Interrupted.into()),
     };
-    let proof = match tls::client_subject(stream.state()) {
-        Some(subject) => Proof::Certificate(subject.into()),
+    let proof = match tls::client_certificate(stream.state()) {
+        Some(certificate) => Proof::Certificate(Arc::new(certificate)),
         None => Proof::Nothing,
     };
     Ok((stream, proof))
@@ -198,6 +230,7 @@ async fn serve_local(
     let peer = Peer {
         connection,
         address: None,
+        via: None,
         protection: Protection::Local,
         proof: Proof::User(user),
         start_tls: false,
@@ -205,7 +238,7 @@ async fn serve_local(
     tracing::debug!(connection, ?user, "connected on the local socket");
     let (sender, mut events) = events();
     let mut session = Session::new(Arc::clone(&floor.shared), lens(), peer, sender);
-    connection::run(stream, &mut session, &mut events, stop).await?;
+    connection::run(stream, &mut session, &mut events, stop.into()).await?;
     Ok(())
 }
 
@@ -219,7 +252,6 @@ mod tests {
     async fn a_panic_is_counted_and_an_end_is_not() {
         let floor = Floor {
             shared: shared(directory(0), Limits::default()),
-            tls: ArcSwapOption::empty(),
             connections: AtomicU64::new(0),
             panics: AtomicU64::new(0),
         };

@@ -3,6 +3,7 @@
 use ldap::ber::{Frame, frame};
 use ldap::message::{DecodeLimits, Message};
 use ldap::response::{Response, ResponseMessage, write_entry};
+use server::network::{Header, V2_BYTES_MAX, header};
 
 /// Whatever decodes as a request encodes to bytes that decode to the same request.
 pub fn message(bytes: &[u8]) {
@@ -35,4 +36,19 @@ pub fn response(bytes: &[u8]) {
     let Response::SearchEntry(again) = again.response else { panic!("an entry was written") };
     assert_eq!(again.dn, entry.dn);
     assert_eq!(again.attributes.as_bytes(), entry.attributes.as_bytes());
+}
+
+/// Any bytes begin a balancer's header, hold one, or are refused. A whole one does not depend on
+/// what follows it, and none of its beginnings is refused or taken for the whole.
+pub fn proxy_header(bytes: &[u8]) {
+    let found = header(bytes);
+    let Ok(Header::Complete { length, .. }) = found else {
+        assert!(found != Ok(Header::Incomplete) || bytes.len() < V2_BYTES_MAX);
+        return;
+    };
+    assert!(length <= bytes.len().min(V2_BYTES_MAX));
+    for end in 0..length {
+        assert_eq!(header(bytes.get(..end).unwrap_or_default()), Ok(Header::Incomplete));
+    }
+    assert_eq!(header(bytes.get(..length).unwrap_or_default()), found);
 }

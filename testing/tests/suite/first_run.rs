@@ -2,10 +2,9 @@
 //! cannot be: one line that says what to do, and the documented exit code.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use pki::InHouseCa;
 use tempfile::TempDir;
 use testing::peers::chancery::{binary, peer, serve, start_command};
 use testing::peers::missing::{Peer, present};
@@ -13,7 +12,6 @@ use testing::peers::{SUFFIX, Server};
 use testing::process::{Finished, Process, run, run_checked};
 use testing::wire::Connection;
 use testing::wire::request::{SUBTREE, add_person, search};
-use time::OffsetDateTime;
 
 /// The documented exit codes (docs/reference/commands.md).
 const USAGE: Option<i32> = Some(2);
@@ -350,45 +348,4 @@ fn wrong_configurations_list_their_faults() {
     one_line("no such file", &missing, USAGE, &["nowhere.toml", "--config"]);
     let usage = run(Command::new(binary()).args(["serve", "--listne", "x"])).unwrap();
     assert_eq!(usage.code, USAGE);
-}
-
-/// A data folder with its CA and certificate, and no server any more.
-fn used_folder() -> (TempDir, PathBuf) {
-    let folder = folder();
-    let data = folder.path().join("data");
-    let Server { process, folder, .. } = start_command(folder, &data, serve(&data)).unwrap();
-    drop(process);
-    (folder, data)
-}
-
-#[test]
-fn certificates_that_must_not_be_served_are_refused() {
-    if !present("refused certificates", &[peer()]) {
-        return;
-    }
-    let (_folder, data) = used_folder();
-    let key = data.join("server.key");
-    let mode =
-        |mode| std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
-    mode(0o644);
-    let path = key.display().to_string();
-    let refused = run(&mut serve(&data)).unwrap();
-    one_line("key for all to read", &refused, FAILED, &[&path, "chmod 600"]);
-    mode(0o600);
-    expire(&data);
-    let refused = run(&mut serve(&data)).unwrap();
-    one_line("expired", &refused, FAILED, &["expired", "issue a new one"]);
-    std::fs::write(data.join("server.pem"), "no certificate\n").unwrap();
-    one_line("no PEM", &run(&mut serve(&data)).unwrap(), FAILED, &["server.pem"]);
-}
-
-/// Replaces the certificate by one that ended in 2020.
-fn expire(data: &Path) {
-    let then = OffsetDateTime::from_unix_timestamp(1_577_836_800).unwrap();
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let ca = InHouseCa::create("A CA of 2020", then, time::Duration::days(9), [5; 16]).unwrap();
-    let ca = InHouseCa::open(&ca).unwrap();
-    let issued = ca.issue_server(&names, then, time::Duration::days(1), [7; 16]).unwrap();
-    std::fs::write(data.join("server.pem"), &issued.chain_pem).unwrap();
-    std::fs::write(data.join("server.key"), issued.key_pem.as_bytes()).unwrap();
 }

@@ -12,6 +12,7 @@
 //! - `kill`: kill -9 under writers.
 //! - `maximums`: every limit of the configuration, reached.
 //! - `operating`: reload, the end, systemd.
+//! - `publishing`: rules, balancers and switches, from machines with addresses of their own.
 //! - `seeds`: inputs for the fuzz targets, replayed.
 //! - `forgotten`: no file in this folder is left out of this list.
 //!
@@ -39,5 +40,8 @@ mod hostile;
 mod kill;
 mod maximums;
 mod operating;
+mod pfx;
+mod publishing;
 mod seeds;
+mod serving;
 mod sssd;

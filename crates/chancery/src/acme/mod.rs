@@ -14,5 +14,5 @@ mod order;
 mod problem;
 mod proof;
 pub(crate) mod renewal;
-mod shelf;
+pub(crate) mod shelf;
 pub(crate) mod timing;

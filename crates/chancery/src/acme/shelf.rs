@@ -2,7 +2,7 @@
 //!
 //!     acme/account.json            the accounts, one for each directory
 //!     acme/NAME/certificate.pem    key and chain in one file, replaced as a whole
-//!     acme/NAME/state.json         failures, orders, what the CA suggested
+//!     acme/NAME.json               failures, orders, what the CA suggested
 //!     acme/lock                    one order at a time, whichever process makes it
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 use super::timing::{Held, State};
 use crate::durable;
 use crate::failure::failed;
+
+/// In the folder of its name.
+pub(crate) const CERTIFICATE: &str = "certificate.pem";
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,8 +37,8 @@ struct KnownAccount {
 
 pub(crate) struct Shelf {
     root: PathBuf,
-    /// Of the certificate.
-    folder: PathBuf,
+    /// The first name of the certificate, as it may stand in a file's name.
+    name: String,
 }
 
 /// Held while one order is made.
@@ -48,13 +51,11 @@ impl Shelf {
     pub(crate) fn new(data: &Path, names: &[String]) -> Shelf {
         let root = data.join("acme");
         let first = names.first().map_or("none", String::as_str);
-        // Every other character of a name may stand in a file's name.
-        let folder = root.join(first.replace('*', "_"));
-        Shelf { root, folder }
+        Shelf { root, name: first.replace('*', "_") }
     }
 
     pub(crate) fn certificate_file(&self) -> PathBuf {
-        self.folder.join("certificate.pem")
+        self.root.join(&self.name).join(CERTIFICATE)
     }
 
     /// Waits for nobody: where another order is being made, this one is not needed.
@@ -73,6 +74,10 @@ impl Shelf {
                 Err(failed(format!("cannot lock {}: {error}", path.display())))
             }
         }
+    }
+
+    fn state_file(&self) -> PathBuf {
+        self.root.join(format!("{}.json", self.name))
     }
 
     pub(crate) fn account(&self, directory: &str) -> Result<Option<AccountCredentials>> {
@@ -132,12 +137,14 @@ impl Shelf {
             both.push_str(text);
             both.push_str(ends(text));
         }
-        durable::write_private(&self.certificate_file(), both.as_bytes())
+        // Every file in the certificate's own folder is looked at by the server.
+        let fresh = self.root.join(format!("{}.new", self.name));
+        durable::write_private_by(&fresh, &self.certificate_file(), both.as_bytes())
     }
 
     /// A state that cannot be read is begun anew: it holds nothing but waits.
     pub(crate) fn state(&self) -> Result<State> {
-        let path = self.folder.join("state.json");
+        let path = self.state_file();
         let Some(bytes) = durable::read_if_there(&path)? else { return Ok(State::default()) };
         Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
             tracing::warn!("{} is damaged and begun anew: {error}", path.display());
@@ -146,7 +153,7 @@ impl Shelf {
     }
 
     pub(crate) fn store_state(&self, state: &State) -> Result<()> {
-        durable::write_private(&self.folder.join("state.json"), &serde_json::to_vec_pretty(state)?)
+        durable::write_private(&self.state_file(), &serde_json::to_vec_pretty(state)?)
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::arguments::{Common, Dns, DnsChange};
+use crate::certificates::{self, Looking};
 use crate::config::Config;
 use crate::dns::desk::{self, Desk};
 use crate::dns::plan::Step;
@@ -120,8 +121,11 @@ fn served(config: &Config) -> Result<String> {
             .map(str::to_owned)
             .ok_or_else(|| failed("the server does not say which certificate it serves"));
     }
-    let (chain, key) = opening::certificate_files(config);
-    Ok(server::tls::load(&chain, &key).map_err(failed)?.leaf.thumbprint)
+    let why = certificates::why(&Looking::from(config), OffsetDateTime::now_utc());
+    let chosen = why.choice.winner().and_then(|one| one.summary.as_ref());
+    chosen
+        .map(|summary| summary.thumbprint.clone())
+        .ok_or_else(|| failed("no certificate passes, so none can be met; see `chancery cert why`"))
 }
 
 fn verify(common: &Common, config: &Config, meant: Option<&str>) -> Result<u8> {

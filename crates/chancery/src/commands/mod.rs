@@ -10,6 +10,7 @@ pub(crate) mod dns;
 pub(crate) mod export;
 pub(crate) mod import;
 mod progress;
+pub(crate) mod publish;
 pub(crate) mod reload;
 pub(crate) mod restore;
 pub(crate) mod serve;

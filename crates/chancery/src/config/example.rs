@@ -56,8 +56,11 @@ fn line_of(out: &mut String, line: &str) {
 }
 
 fn header(out: &mut String, section: &Section) {
+    // What is only shown must not begin a section when the settings are taken out of comments.
+    let is_shown = section.repeated && section.settings.iter().all(|one| one.default.is_empty());
     match (section.header, section.repeated) {
         ("", _) => {}
+        (header, _) if is_shown => line_of(out, &format!("# [[{header}]]")),
         (header, true) => line_of(out, &format!("#[[{header}]]")),
         (header, false) => line_of(out, &format!("#[{header}]")),
     }

@@ -7,6 +7,7 @@
 //! - [`setting`]: what a section is made of; [`value`]: how sizes, durations and words are written.
 //! - [`read`]: from text to raw sections; [`fault`]: what can be wrong, with line and column.
 //! - [`overrides`]: the command line and the environment over the file.
+//! - [`published`]: the published listeners and their network rules.
 //! - [`resolved`]: [`Config`], which the rest of the program uses.
 //! - [`outside`]: `[dns]` and `[acme]`, whose values mean something to others.
 //! - [`mod@example`]: `chancery.example.toml` and `docs/reference/configuration.md`.
@@ -15,6 +16,7 @@ mod example;
 mod fault;
 mod outside;
 mod overrides;
+mod published;
 mod raw;
 mod read;
 mod resolved;
@@ -27,5 +29,5 @@ pub(crate) use example::{example, reference};
 pub(crate) use fault::Fault;
 pub(crate) use outside::{Acme, Dns, ExternalAccount};
 pub(crate) use overrides::Overrides;
-pub(crate) use resolved::{Address, Audit, Config, Listener, Log};
+pub(crate) use resolved::{Address, Audit, Config, Listener, Log, Source};
 pub(crate) use value::{AcmeChallenge, Anonymous, Bytes, Level, ListenMode, LogFormat};

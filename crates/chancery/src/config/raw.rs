@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::read::SectionReader;
 use super::setting::{Section, Setting, section};
 use super::value::{
-    AcmeChallenge, Anonymous, Bytes, ClientCertificates, Level, ListenMode, LogFormat, Value, Words,
+    AcmeChallenge, Anonymous, Bytes, CertificatePart, ClientCertificates, Level, ListenMode,
+    LogFormat, RuleListener, RuleVerdict, TlsFloor, Value, Words,
 };
 
 /// Sections that may stand more than once.
@@ -15,11 +16,15 @@ const MANY: bool = true;
 const ONCE: bool = false;
 
 /// All sections, in the order in which they are printed.
-pub(super) const SECTIONS: [Section; 15] = [
+pub(super) const SECTIONS: [Section; 19] = [
     Top::SECTION,
     Listen::SECTION,
     Tls::SECTION,
+    CertificateMap::SECTION,
     Publish::SECTION,
+    PublishInternal::SECTION,
+    PublishExternal::SECTION,
+    PublishRule::SECTION,
     Dns::SECTION,
     Acme::SECTION,
     Limits::SECTION,
@@ -39,7 +44,11 @@ pub(crate) struct Raw {
     pub(crate) top: Top,
     pub(crate) listen: Vec<Listen>,
     pub(crate) tls: Tls,
+    pub(crate) certificate_map: Vec<CertificateMap>,
     pub(crate) publish: Publish,
+    pub(crate) publish_internal: PublishInternal,
+    pub(crate) publish_external: PublishExternal,
+    pub(crate) publish_rules: Vec<PublishRule>,
     pub(crate) dns: Dns,
     pub(crate) acme: Acme,
     pub(crate) limits: Limits,
@@ -79,20 +88,59 @@ section! {
         /// no secret is accepted before that. `ldapi`: a local socket, whose peers are known by
         /// their user.
         mode: ListenMode = "'ldaps'";
-        /// Whether clients may sign in with a certificate (SASL EXTERNAL).
+        /// Whether clients may sign in with a certificate (SASL EXTERNAL): `off`, `optional`, or
+        /// `required`, without which there is no connection.
         client_certificates: ClientCertificates = "'off'";
         /// The CAs, in PEM, whose client certificates are accepted.
         client_ca: Option<PathBuf> = "" or "'clients-ca.pem'";
+        /// The oldest version of TLS here, where it is not the one of `[tls]`.
+        tls_floor: Option<TlsFloor> = "" or "'1.3'";
+        /// The cipher suites here, where they are not those of `[tls]`.
+        ciphers: Option<Vec<String>> = "" or "['TLS13_AES_256_GCM_SHA384']";
     }
 }
 
 section! {
-    /// The server's certificate. Without these two: one from the in-house CA in the data folder.
+    /// The server's certificate, and how TLS is spoken. Each source that is named gives candidates,
+    /// of which the best is served (`chancery cert why`); files are followed and read again when
+    /// they change. Without a source: a certificate of the in-house CA in the data folder.
     ONCE "tls" => Tls {
         /// The certificate and those above it, in PEM, the server's own first.
         certificate: Option<PathBuf> = "" or "'/etc/chancery/server.pem'";
-        /// Its private key, in PEM, readable by the server's user only.
+        /// Its private key, in PEM, readable by the server's user only. When absent: it is in the
+        /// same file.
         key: Option<PathBuf> = "" or "'/etc/chancery/server.key'";
+        /// A folder of certificates and keys in PEM, whatever their names, as certificate mounts
+        /// and ACME clients make it.
+        folder: Option<PathBuf> = "" or "'/etc/chancery/tls'";
+        /// A PFX (PKCS #12) file with certificate and key.
+        pfx: Option<PathBuf> = "" or "'/etc/chancery/server.pfx'";
+        /// The file that holds its password, readable by the server's user only.
+        pfx_password_file: Option<PathBuf> = "" or "'/etc/chancery/server.pfx.password'";
+        /// Days a certificate should still be valid; fewer are a warning.
+        lifetime_days: u32 = "90" in (0, 3650);
+        /// Whether something renews these files in time, so that few days left are no warning.
+        renews_itself: bool = "false";
+        /// The oldest version of TLS that is spoken: `1.2` or `1.3`.
+        floor: TlsFloor = "'1.2'";
+        /// The cipher suites that are spoken, by their IANA names. When empty: all there are, none
+        /// of which is weak.
+        ciphers: Vec<String> = "[]";
+    }
+}
+
+section! {
+    /// How a client certificate becomes an entry (SASL EXTERNAL). The first rule that finds one
+    /// decides; without rules, the certificate's subject is the entry's name.
+    MANY "certificate-map" => CertificateMap {
+        /// Only for certificates of this CA: its subject. When absent: of any that is accepted.
+        issuer: Option<String> = "" or "'CN=Example Issuing CA,O=Example'";
+        /// What of the certificate is looked for: `subject`, `common-name`, `email`, `dns`,
+        /// `user-principal` (Active Directory's), or `thumbprint` (SHA-256, in lower-case
+        /// hexadecimal).
+        from: CertificatePart = "'subject'";
+        /// The attribute in which one entry has it. When absent: it is the entry's name.
+        to: Option<String> = "" or "'mail'";
     }
 }
 
@@ -104,6 +152,57 @@ section! {
         names: Vec<String> = "[]";
         /// The address that these names stand for outside.
         address: Option<String> = "" or "'203.0.113.10'";
+        /// Whether sessions end that the network rules let in no longer, when the rules change. As
+        /// it is, they stay until their client ends them.
+        cut: bool = "false";
+    }
+}
+
+section! {
+    /// LDAPS for those inside, under the network rules below; private addresses are let in where no
+    /// rule says otherwise. `chancery publish` switches it as well: `docs/reference/publishing.md`.
+    ONCE "publish.internal" => PublishInternal {
+        /// Whether it is open.
+        enabled: bool = "false";
+        /// Where it listens: an IP address with a port.
+        address: Option<String> = "" or "'10.0.0.5:636'";
+        /// The networks of the balancers in front of it. With any, connections come from them only,
+        /// and each must begin with a PROXY protocol header, version 1 or 2.
+        proxy_from: Words = "[]";
+    }
+}
+
+section! {
+    /// LDAPS for those outside, under the network rules below; nobody is let in where no rule says
+    /// so.
+    ONCE "publish.external" => PublishExternal {
+        /// Whether it is open.
+        enabled: bool = "false";
+        /// Where it listens: an IP address with a port.
+        address: Option<String> = "" or "'0.0.0.0:636'";
+        /// As above.
+        proxy_from: Words = "[]";
+        /// It does not open while its rules let everybody in, unless this is `true`.
+        accept_open_to_everyone: bool = "false";
+    }
+}
+
+section! {
+    /// The network rules of the two listeners above: judged before the first byte of TLS, in order
+    /// of their priorities, the first that matches decides.
+    MANY "publish.rule" => PublishRule {
+        /// Its name: letters, digits and `-`, `_`, `.`. Always needed.
+        name: Option<String> = "" or "'office'";
+        /// Lower comes first; no two rules have the same. Always needed.
+        priority: Option<u32> = "" or "200" in (100, 4096);
+        /// The networks that it speaks of, IPv4 or IPv6. Always needed.
+        source: Option<Words> = "" or "['192.0.2.0/24', '2001:db8::/32']";
+        /// `allow` or `deny`. Always needed.
+        verdict: Option<RuleVerdict> = "" or "'allow'";
+        /// Only for the listener with this port.
+        port: Option<u32> = "" or "636" in (1, 65_535);
+        /// Only for this listener, `internal` or `external`.
+        listener: Option<RuleListener> = "" or "'external'";
     }
 }
 
@@ -181,6 +280,9 @@ section! {
         connections: u32 = "10000" in (1, 1_000_000);
         /// Connections from one address; the local socket does not count. Beyond: closed at once.
         connections_per_address: u32 = "1000" in (1, 1_000_000);
+        /// Connections from one IPv4 /24 or IPv6 /64, which one host may hold as a whole; those
+        /// from this machine do not count. Beyond: closed at once.
+        connections_per_network: u32 = "4000" in (1, 1_000_000);
         /// One message before a successful bind. Beyond: protocolError, and closed.
         message_bytes_before_bind: Bytes = "'256 KiB'" in (1 << 10, 1 << 30);
         /// One message after it. Beyond: protocolError, and closed.

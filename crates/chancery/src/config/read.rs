@@ -7,8 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Faults;
 use super::raw::{
-    Access, Acme, ChangeLog, Dns, Indexes, Limits, Listen, Log, Passwords, Publish, Raw, SECTIONS,
-    SchemaFiles, Shutdown, Store, Tls, Top,
+    Access, Acme, CertificateMap, ChangeLog, Dns, Indexes, Limits, Listen, Log, Passwords, Publish,
+    PublishExternal, PublishInternal, PublishRule, Raw, SECTIONS, SchemaFiles, Shutdown, Store,
+    Tls, Top,
 };
 use super::setting::{Section, Setting};
 use super::value::Value;
@@ -26,6 +27,7 @@ pub(super) struct ReadFile {
     pub(super) raw: Raw,
     pub(super) listen_spans: Vec<Range<usize>>,
     pub(super) access_spans: Vec<Range<usize>>,
+    pub(super) rule_spans: Vec<Range<usize>>,
 }
 
 pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> ReadFile {
@@ -36,15 +38,22 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> ReadFile {
     let top = table.get_ref();
     let listen = many(top, faults, &Listen::SECTION, Listen::read);
     let access = many(top, faults, &Access::SECTION, Access::read);
-    let listen_spans = listen.iter().map(|placed| placed.span.clone()).collect();
-    let access_spans = access.iter().map(|placed| placed.span.clone()).collect();
+    let map = many(top, faults, &CertificateMap::SECTION, CertificateMap::read);
+    let rules = many(top, faults, &PublishRule::SECTION, PublishRule::read);
+    let (listen, listen_spans) = apart(listen);
+    let (access, access_spans) = apart(access);
+    let (publish_rules, rule_spans) = apart(rules);
     let raw = Raw {
         top: Top::read(&mut SectionReader::new(top, &Top::SECTION, String::new(), faults)),
-        listen: listen.into_iter().map(|placed| placed.value).collect(),
+        listen,
         tls: once(top, faults, &Tls::SECTION, Tls::read),
+        certificate_map: map.into_iter().map(|placed| placed.value).collect(),
         publish: once(top, faults, &Publish::SECTION, Publish::read),
         dns: once(top, faults, &Dns::SECTION, Dns::read),
         acme: once(top, faults, &Acme::SECTION, Acme::read),
+        publish_internal: once(top, faults, &PublishInternal::SECTION, PublishInternal::read),
+        publish_external: once(top, faults, &PublishExternal::SECTION, PublishExternal::read),
+        publish_rules,
         limits: once(top, faults, &Limits::SECTION, Limits::read),
         passwords: once(top, faults, &Passwords::SECTION, Passwords::read),
         indexes: once(top, faults, &Indexes::SECTION, Indexes::read),
@@ -53,10 +62,23 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> ReadFile {
         store: once(top, faults, &Store::SECTION, Store::read),
         log: once(top, faults, &Log::SECTION, Log::read),
         shutdown: once(top, faults, &Shutdown::SECTION, Shutdown::read),
-        access: access.into_iter().map(|placed| placed.value).collect(),
+        access,
     };
     faults.list.sort_by_key(|fault| fault.at);
-    ReadFile { raw, listen_spans, access_spans }
+    ReadFile { raw, listen_spans, access_spans, rule_spans }
+}
+
+fn apart<T>(placed: Vec<Placed<T>>) -> (Vec<T>, Vec<Range<usize>>) {
+    placed.into_iter().map(|placed| (placed.value, placed.span)).unzip()
+}
+
+/// What stands under a header: `publish.rule` is `rule` in `publish`. A section on the way that is
+/// none is found fault with where it is read itself.
+fn find<'t, 'i>(top: &'t DeTable<'i>, header: &str) -> Option<&'t Spanned<DeValue<'i>>> {
+    match header.rsplit_once('.') {
+        Some((outer, key)) => find(top, outer)?.get_ref().as_table()?.get(key),
+        None => top.get(header),
+    }
 }
 
 type ReadSection<T> = fn(&mut SectionReader<'_, '_, '_>) -> T;
@@ -68,7 +90,7 @@ fn once<T>(
     read: ReadSection<T>,
 ) -> T {
     let empty = DeTable::default();
-    let found = top.get(section.header);
+    let found = find(top, section.header);
     let table = match found.map(|value| (value.get_ref().as_table(), value.span())) {
         Some((None, span)) => {
             faults.at(span, section.header, format!("write a section `[{}]`", section.header));
@@ -86,7 +108,7 @@ fn many<T>(
     section: &Section,
     read: ReadSection<T>,
 ) -> Vec<Placed<T>> {
-    let Some(found) = top.get(section.header) else { return Vec::new() };
+    let Some(found) = find(top, section.header) else { return Vec::new() };
     let Some(array) = found.get_ref().as_array() else {
         faults.at(found.span(), section.header, format!("write `[[{}]]`", section.header));
         return Vec::new();
@@ -131,10 +153,11 @@ impl<'r, 'i, 't> SectionReader<'r, 'i, 't> {
 
     fn refuse_unknown(&mut self, section: &Section) {
         let mut known: Vec<String> = section.settings.iter().map(Setting::key).collect();
-        if section.header.is_empty() {
-            let headers = SECTIONS.iter().map(|section| section.header.to_owned());
-            known.extend(headers.filter(|header| !header.is_empty()));
-        }
+        let inside = SECTIONS.iter().filter_map(|other| match section.header {
+            "" => Some(other.header).filter(|header| !header.is_empty()),
+            own => other.header.strip_prefix(own)?.strip_prefix('.'),
+        });
+        known.extend(inside.filter(|key| !key.contains('.')).map(str::to_owned));
         for key in self.table.keys() {
             let name = key.get_ref().as_ref();
             if !known.iter().any(|known| known == name) {

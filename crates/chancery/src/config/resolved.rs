@@ -8,16 +8,19 @@ use std::time::Duration;
 use directory::access::{AccessRules, RuleError, RuleText};
 use ldap::dn::Dn;
 use pki::judge::names::ServedName;
+use server::CertificateRule;
+use server::tls::{TlsFloor, TlsPolicy};
 use toml::de::DeValue;
 
 use super::fault::{ConfigError, Faults};
 use super::outside::{self, Acme, Dns};
 use super::overrides::Overrides;
+use super::published::{Published, published};
 use super::raw::{
-    self, Access, ChangeLog, Indexes, Limits, Listen, Passwords, Raw, Store, Tls, Top,
+    self, Access, CertificateMap, ChangeLog, Indexes, Limits, Listen, Passwords, Raw, Store, Top,
 };
 use super::read::{ReadFile, read};
-use super::value::{Anonymous, ClientCertificates, Level, ListenMode, LogFormat, Value};
+use super::value::{self, Anonymous, ClientCertificates, Level, ListenMode, LogFormat, Value};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
@@ -31,12 +34,13 @@ pub(crate) struct Config {
     pub(crate) anonymous: Anonymous,
     /// At least one; the local socket in the data folder is always among them.
     pub(crate) listeners: Vec<Listener>,
-    /// None: the one of the in-house CA, in the data folder.
-    pub(crate) certificate: Option<CertificateFiles>,
+    pub(crate) tls: Tls,
+    pub(crate) certificate_rules: Vec<CertificateRule>,
     pub(crate) publish: Publish,
     pub(crate) dns: Dns,
     /// None: nothing is ordered.
     pub(crate) acme: Option<Acme>,
+    pub(crate) published: Published,
     pub(crate) limits: Limits,
     pub(crate) passwords: Passwords,
     pub(crate) indexes: Indexes,
@@ -58,6 +62,9 @@ pub(crate) struct Listener {
     pub(crate) mode: ListenMode,
     /// The CAs of the client certificates that are accepted; none: no client certificates.
     pub(crate) client_ca: Option<PathBuf>,
+    /// Nobody connects without one.
+    pub(crate) needs_client_certificate: bool,
+    pub(crate) policy: TlsPolicy,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,10 +73,28 @@ pub(crate) enum Address {
     Path(PathBuf),
 }
 
+/// Where certificates come from, and how TLS is spoken where a listener says nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CertificateFiles {
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
+pub(crate) struct Tls {
+    /// Empty: the in-house CA.
+    pub(crate) sources: Vec<Source>,
+    pub(crate) lifetime_days: i64,
+    pub(crate) renews_itself: bool,
+    pub(crate) policy: TlsPolicy,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The key may be in the same file.
+    Files {
+        certificate: PathBuf,
+        key: Option<PathBuf>,
+    },
+    Folder(PathBuf),
+    Pfx {
+        file: PathBuf,
+        password_file: Option<PathBuf>,
+    },
 }
 
 /// How clients reach this server.
@@ -151,11 +176,12 @@ struct Resolver<'a, 't> {
 
 impl Resolver<'_, '_> {
     fn resolve(mut self, read: ReadFile, file: Option<&Path>) -> Config {
-        let ReadFile { raw, listen_spans, access_spans } = read;
+        let ReadFile { raw, listen_spans, access_spans, rule_spans } = read;
         let data = self.data(&raw.top);
         let suffixes = self.suffixes(&raw.top);
         let administrator = self.administrator(&raw.top, &suffixes);
-        let listeners = self.listeners(&raw.listen, &listen_spans, &data);
+        let tls = self.tls(&raw.tls);
+        let listeners = self.listeners(&raw.listen, &listen_spans, &data, &tls.policy);
         let access = access_rules(&raw.access, &suffixes, &administrator);
         self.check_rules(&raw.access, &access_spans);
         let access_places = access_spans.iter().map(|span| self.faults.place(span.start)).collect();
@@ -164,10 +190,11 @@ impl Resolver<'_, '_> {
         let acme = outside::acme(&raw.acme, &publish, &dns, self.folder, self.faults);
         Config {
             file: file.map(Path::to_owned),
-            certificate: self.certificate(&raw.tls),
+            certificate_rules: certificate_rules(&raw.certificate_map),
             publish,
             dns,
             acme,
+            published: published(&raw, &rule_spans, &listeners, self.faults),
             schema_files: raw.schema.files.iter().map(|path| self.folder.join(path)).collect(),
             log: self.log(&raw),
             data,
@@ -175,6 +202,7 @@ impl Resolver<'_, '_> {
             administrator,
             anonymous: raw.top.anonymous,
             listeners,
+            tls,
             limits: raw.limits,
             passwords: raw.passwords,
             indexes: raw.indexes,
@@ -229,11 +257,12 @@ impl Resolver<'_, '_> {
         listens: &[Listen],
         spans: &[Range<usize>],
         data: &Path,
+        policy: &TlsPolicy,
     ) -> Vec<Listener> {
         let mut listeners = Vec::new();
         for (index, (listen, span)) in listens.iter().zip(spans).enumerate() {
             let key = format!("listen[{}]", index + 1);
-            let listener = self.listener(listen, &key, span);
+            let listener = self.listener(listen, &key, span, policy);
             if let Some(listener) = listener.filter(|_| !self.is_overridden(listen.mode)) {
                 self.push(&mut listeners, listener, &key);
             }
@@ -245,7 +274,8 @@ impl Resolver<'_, '_> {
             for text in list {
                 match text.parse() {
                     Ok(address) => {
-                        self.push(&mut listeners, Listener::internet(address, mode), key)
+                        let listener = Listener::internet(address, mode, policy.clone());
+                        self.push(&mut listeners, listener, key)
                     }
                     Err(_) => self.faults.without_place(key, not_an_address(text)),
                 }
@@ -255,6 +285,7 @@ impl Resolver<'_, '_> {
             listeners.push(Listener::internet(
                 SocketAddr::from(([127, 0, 0, 1], 6636)),
                 ListenMode::Ldaps,
+                policy.clone(),
             ));
         }
         let local = Listener::local(data.join(LOCAL_SOCKET));
@@ -281,7 +312,13 @@ impl Resolver<'_, '_> {
         listeners.push(listener);
     }
 
-    fn listener(&mut self, listen: &Listen, key: &str, span: &Range<usize>) -> Option<Listener> {
+    fn listener(
+        &mut self,
+        listen: &Listen,
+        key: &str,
+        span: &Range<usize>,
+        policy: &TlsPolicy,
+    ) -> Option<Listener> {
         let client_ca = self.client_ca(listen, key, span);
         if listen.mode == ListenMode::Ldapi {
             return Some(Listener::local(self.folder.join(&listen.address)));
@@ -294,19 +331,28 @@ impl Resolver<'_, '_> {
             );
             return None;
         };
-        Some(Listener { client_ca, ..Listener::internet(address, listen.mode) })
+        let policy = TlsPolicy {
+            floor: listen.tls_floor.map_or(policy.floor, floor),
+            suites: listen.ciphers.clone().unwrap_or_else(|| policy.suites.clone()),
+        };
+        self.check_policy(&policy, &format!("{key}.ciphers"));
+        let needs_client_certificate =
+            listen.client_certificates == ClientCertificates::Required && client_ca.is_some();
+        let listener = Listener::internet(address, listen.mode, policy);
+        Some(Listener { client_ca, needs_client_certificate, ..listener })
     }
 
     fn client_ca(&mut self, listen: &Listen, key: &str, span: &Range<usize>) -> Option<PathBuf> {
-        let wanted = listen.client_certificates == ClientCertificates::Optional;
+        let wanted = listen.client_certificates != ClientCertificates::Off;
         let (setting, what) = match (wanted, &listen.client_ca) {
             (true, _) if listen.mode == ListenMode::Ldapi => {
                 ("client-certificates", "a local socket has no TLS; leave it out")
             }
             (true, None) => ("client-ca", "write the file of the CAs that issue the certificates"),
-            (false, Some(_)) => {
-                ("client-certificates", "write \"optional\", or leave `client-ca` out")
-            }
+            (false, Some(_)) => (
+                "client-certificates",
+                "write \"optional\" or \"required\", or leave `client-ca` out",
+            ),
             (true, Some(path)) => return Some(self.folder.join(path)),
             (false, None) => return None,
         };
@@ -326,21 +372,33 @@ impl Resolver<'_, '_> {
         }
     }
 
-    fn certificate(&mut self, tls: &Tls) -> Option<CertificateFiles> {
-        match (&tls.certificate, &tls.key) {
-            (Some(certificate), Some(key)) => Some(CertificateFiles {
-                certificate: self.folder.join(certificate),
-                key: self.folder.join(key),
-            }),
-            (None, None) => None,
-            (Some(_), None) => {
-                self.faults.without_place("tls.key", "write the key file of the certificate");
-                None
-            }
-            (None, Some(_)) => {
-                self.faults.without_place("tls.certificate", "write the certificate of the key");
-                None
-            }
+    fn tls(&mut self, tls: &raw::Tls) -> Tls {
+        let own = |path: &PathBuf| self.folder.join(path);
+        let mut sources = Vec::new();
+        if let Some(certificate) = &tls.certificate {
+            let key = tls.key.as_ref().map(own);
+            sources.push(Source::Files { certificate: own(certificate), key });
+        }
+        sources.extend(tls.folder.as_ref().map(|folder| Source::Folder(own(folder))));
+        sources.extend(tls.pfx.as_ref().map(|file| Source::Pfx {
+            file: own(file),
+            password_file: tls.pfx_password_file.as_ref().map(own),
+        }));
+        if tls.key.is_some() && tls.certificate.is_none() {
+            self.faults.without_place("tls.certificate", "write the certificate of the key");
+        }
+        if tls.pfx_password_file.is_some() && tls.pfx.is_none() {
+            self.faults.without_place("tls.pfx", "write the PFX file of the password");
+        }
+        let policy = TlsPolicy { floor: floor(tls.floor), suites: tls.ciphers.clone() };
+        self.check_policy(&policy, "tls.ciphers");
+        let (lifetime_days, renews_itself) = (i64::from(tls.lifetime_days), tls.renews_itself);
+        Tls { sources, lifetime_days, renews_itself, policy }
+    }
+
+    fn check_policy(&mut self, policy: &TlsPolicy, key: &str) {
+        if let Err(refused) = policy.check() {
+            self.faults.without_place(key, refused.to_string());
         }
     }
 
@@ -390,13 +448,49 @@ fn not_an_address(text: &str) -> String {
 }
 
 impl Listener {
-    fn internet(address: SocketAddr, mode: ListenMode) -> Listener {
-        Listener { address: Address::Internet(address), mode, client_ca: None }
+    fn internet(address: SocketAddr, mode: ListenMode, policy: TlsPolicy) -> Listener {
+        let address = Address::Internet(address);
+        Listener { address, mode, client_ca: None, needs_client_certificate: false, policy }
     }
 
     fn local(path: PathBuf) -> Listener {
-        Listener { address: Address::Path(path), mode: ListenMode::Ldapi, client_ca: None }
+        Listener {
+            address: Address::Path(path),
+            mode: ListenMode::Ldapi,
+            client_ca: None,
+            needs_client_certificate: false,
+            policy: TlsPolicy::default(),
+        }
     }
+}
+
+fn floor(floor: value::TlsFloor) -> TlsFloor {
+    match floor {
+        value::TlsFloor::Tls12 => TlsFloor::Tls12,
+        value::TlsFloor::Tls13 => TlsFloor::Tls13,
+    }
+}
+
+/// Without rules there is the one that the file's definition has as its default.
+fn certificate_rules(rules: &[CertificateMap]) -> Vec<CertificateRule> {
+    if rules.is_empty() {
+        let from = server::CertificatePart::Subject;
+        return vec![CertificateRule { issuer: None, from, to: None }];
+    }
+    rules.iter().map(certificate_rule).collect()
+}
+
+fn certificate_rule(rule: &CertificateMap) -> CertificateRule {
+    use server::CertificatePart as Part;
+    let from = match rule.from {
+        value::CertificatePart::Subject => Part::Subject,
+        value::CertificatePart::CommonName => Part::CommonName,
+        value::CertificatePart::Email => Part::Email,
+        value::CertificatePart::Dns => Part::Dns,
+        value::CertificatePart::UserPrincipal => Part::UserPrincipal,
+        value::CertificatePart::Thumbprint => Part::Thumbprint,
+    };
+    CertificateRule { issuer: rule.issuer.clone(), from, to: rule.to.clone() }
 }
 
 fn access_rules(rules: &[Access], suffixes: &[String], administrator: &str) -> Vec<RuleText> {

@@ -88,7 +88,7 @@ fn nothing_configured_is_a_safe_server() {
     let address = Address::Internet("127.0.0.1:6636".parse().expect("an address"));
     let local = Address::Path("chancery-data/ldapi".into());
     assert_eq!(listeners, [(&address, ListenMode::Ldaps), (&local, ListenMode::Ldapi)]);
-    assert_eq!(config.certificate, None);
+    assert_eq!(config.tls.sources, []);
     assert_eq!(config.access.len(), 5);
 }
 
@@ -131,8 +131,8 @@ fn a_full_file_is_read() {
     assert_eq!(config.listeners.len(), 3);
     assert_eq!(config.listeners[0].client_ca.as_deref(), Some(Path::new("/etc/ca.pem")));
     assert_eq!(config.listeners[1].address, Address::Path("/etc/run/ldapi".into()));
-    let files = config.certificate.expect("both are given");
-    assert_eq!((files.certificate, files.key), ("/tls/a.pem".into(), "/etc/a.key".into()));
+    let files = Source::Files { certificate: "/tls/a.pem".into(), key: Some("/etc/a.key".into()) };
+    assert_eq!(config.tls.sources, [files]);
     assert_eq!(config.limits.connections, 5);
     assert_eq!(config.limits.message_bytes, Bytes(2 << 20));
     assert_eq!(config.limits.idle_time, Duration::from_secs(90));
@@ -167,8 +167,8 @@ fn every_fault_is_listed_with_its_place() {
     assert_eq!(found[2], at("4:15: limits.connections: write 1 to 1000000"));
     assert!(found[3].ends_with("did you mean `message-bytes`?"), "{}", found[3]);
     assert!(found[4].contains("6:13: limits.idle-time: write a duration such as"));
-    assert!(found[5].contains("9:1: listen[1].address: `localhost:636` is not an address"));
-    assert_eq!(found[6], at("tls.certificate: write the certificate of the key"));
+    assert!(found[6].contains("9:1: listen[1].address: `localhost:636` is not an address"));
+    assert_eq!(found[5], at("tls.certificate: write the certificate of the key"));
 }
 
 #[test]
@@ -193,6 +193,30 @@ fn faults_of_each_kind() {
         ("[limits]\nmessage-bytes = '3 GiB'", "write 1 KiB to 1 GiB"),
         ("[limits]\nvalues = -1", "write a whole number"),
         ("[limits]\nsearch-time = '99999999999999999999 h'", "write a duration"),
+        ("[publish]\ninternl = 1", "did you mean `internal`?"),
+        ("[publish.internal]\nadress = 'x'", "did you mean `address`?"),
+        ("publish = 1", "publish: write a section `[publish]`"),
+        ("[publish]\nrule = 1", "publish.rule: write `[[publish.rule]]`"),
+        ("[publish]\ninternal = 1", "publish.internal: write a section `[publish.internal]`"),
+        ("[publish.external]\nenabled = true", "publish.external.address: write where it listens"),
+        ("[publish.internal]\naddress = '10.0.0.5'", "is not an address that clients can know"),
+        ("[publish.internal]\naddress = '10.0.0.5:0'", "is not an address that clients can know"),
+        ("[publish.internal]\naddress = '127.0.0.1:6636'", "a `[[listen]]` has the same address"),
+        (
+            "[publish.internal]\naddress = '[::]:636'\n[publish.external]\naddress = '[::]:636'",
+            "publish.external.address: the internal listener has the same",
+        ),
+        ("[publish.external]\nproxy-from = '::/0'", "write the balancers' own addresses"),
+        ("[publish.external]\nproxy-from = '10.0.0.5/8'", "write 10.0.0.0/8 for the network"),
+        ("[[publish.rule]]\nname = 'a'", "1:1: publish.rule[1].priority: it is missing"),
+        ("[[publish.rule]]\npriority = 99", "publish.rule[1].priority: write 100 to 4096"),
+        ("[[publish.rule]]\nverdict = 'drop'", "verdict: write \"allow\" or \"deny\""),
+        ("[[publish.rule]]\nsource = '10.0.0.1/8'", "publish.rule[1].source: `10.0.0.1/8` has"),
+        (
+            "[[publish.rule]]\nname='a'\npriority=200\nsource='10.0.0.0/8'\nverdict='allow'\n\
+             [[publish.rule]]\nname='b'\npriority=200\nsource='11.0.0.0/8'\nverdict='allow'",
+            "6:1: publish.rule[2].priority: `b` and `a` both have 200",
+        ),
         ("[passwords]\nrehash = 'yes'", "write true or false"),
         ("[indexes]\nequality = ['cn', 3]", "write a list of strings"),
         ("\n[[access]]\nwho = 'self'", "2:1: access[1].may: it is missing"),
@@ -201,6 +225,43 @@ fn faults_of_each_kind() {
         let found = wrong(text);
         assert!(found.iter().any(|fault| fault.contains(expected)), "{text}: {found:#?}");
     }
+}
+
+#[test]
+fn published_listeners_and_their_rules_are_read() {
+    let config = right(
+        r#"
+        [publish]
+        cut = true
+        [publish.internal]
+        address = "10.0.0.5:636"
+        [publish.external]
+        enabled = true
+        address = "[::]:636"
+        proxy-from = ["10.0.0.9", "10.1.0.0/24"]
+        [[publish.rule]]
+        name = "late"
+        priority = 300
+        source = "2001:db8::/32"
+        verdict = "deny"
+        [[publish.rule]]
+        name = "office"
+        priority = 200
+        source = ["192.0.2.0/24", "198.51.100.7"]
+        port = 636
+        listener = "external"
+        verdict = "allow"
+        "#,
+    );
+    let published = &config.published;
+    assert!(published.cut && !published.internal.enabled && published.external.enabled);
+    assert_eq!(published.internal.address, "10.0.0.5:636".parse().ok());
+    let balancers: Vec<_> = published.external.balancers.iter().map(ToString::to_string).collect();
+    assert_eq!(balancers, ["10.0.0.9/32", "10.1.0.0/24"]);
+    let rules = published.rules.of(server::network::Scope::External, 636);
+    let decides = |address: &str| rules.judge(address.parse().expect("an address")).label();
+    assert_eq!(decides("198.51.100.7"), "office (200)");
+    assert_eq!(decides("2001:db8::1"), "late (300)");
 }
 
 #[test]

@@ -139,6 +139,12 @@ impl<T: Value> Value for Option<T> {
     fn read(value: &DeValue<'_>) -> Option<Option<T>> {
         T::read(value).map(Some)
     }
+    fn number(&self) -> Option<u64> {
+        self.as_ref()?.number()
+    }
+    fn say(number: u64) -> String {
+        T::say(number)
+    }
     fn absent() -> Option<Option<T>> {
         Some(None)
     }
@@ -205,9 +211,29 @@ words! {
 }
 
 words! {
-    ClientCertificates, "\"off\" or \"optional\"" {
+    ClientCertificates, "\"off\", \"optional\" or \"required\"" {
         Off = "off",
         Optional = "optional",
+        Required = "required",
+    }
+}
+
+words! {
+    TlsFloor, "\"1.2\" or \"1.3\"" {
+        Tls12 = "1.2",
+        Tls13 = "1.3",
+    }
+}
+
+words! {
+    CertificatePart,
+    "\"subject\", \"common-name\", \"email\", \"dns\", \"user-principal\" or \"thumbprint\"" {
+        Subject = "subject",
+        CommonName = "common-name",
+        Email = "email",
+        Dns = "dns",
+        UserPrincipal = "user-principal",
+        Thumbprint = "thumbprint",
     }
 }
 
@@ -225,5 +251,21 @@ words! {
     LogFormat, "\"text\" or \"json\"" {
         Text = "text",
         Json = "json",
+    }
+}
+
+words! {
+    /// What a network rule says.
+    RuleVerdict, "\"allow\" or \"deny\"" {
+        Allow = "allow",
+        Deny = "deny",
+    }
+}
+
+words! {
+    /// Which listener it speaks of.
+    RuleListener, "\"internal\" or \"external\"" {
+        Internal = "internal",
+        External = "external",
     }
 }

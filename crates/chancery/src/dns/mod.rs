@@ -7,11 +7,10 @@
 //! - [`plan`]: what has to change and what must not. [`written`]: what we wrote last.
 //! - [`key`]: the key that signs. [`wire`]: messages to and from a name server.
 //! - [`update`]: reading and changing a zone (RFC 2136). [`desk`]: the steps of a command.
-//! - [`verify`]: asking as clients ask, and [`meeting`] whom they meet.
+//! - [`verify`]: asking as clients ask, and connecting as they connect.
 
 pub(crate) mod desk;
 pub(crate) mod key;
-mod meeting;
 pub(crate) mod plan;
 pub(crate) mod records;
 pub(crate) mod text;

@@ -7,9 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use hickory_proto::rr::{Name, RData, RecordType};
 use serde::Serialize;
 
-use super::meeting::{Met, meet};
 use super::records::{Kind, Published, RecordSet, Value, bare, wanted};
 use super::wire;
+use crate::certificates::{Shown, shown};
 use crate::config::Dns;
 
 /// What is to be said of one look.
@@ -178,16 +178,17 @@ fn meetings(given: &Given, port: u16, thumbprint: &str) -> Vec<Sight> {
     for (name, addresses) in given {
         let name = bare(name);
         for address in addresses.iter().map(|address| SocketAddr::new(*address, port)) {
-            let (verdict, seen) = match meet(address, &name, thumbprint) {
-                Met::Meant => (Verdict::Right, "the certificate meant".to_owned()),
-                Met::Other(shown) => (
+            let (verdict, seen) = match shown(address, Some(&name)) {
+                Shown::Certificate { thumbprint: met } if met == thumbprint => {
+                    (Verdict::Right, "the certificate meant".to_owned())
+                }
+                Shown::Certificate { thumbprint: met } => (
                     Verdict::Wrong,
-                    format!(
-                        "another certificate: {} until {}, thumbprint {}; meant is {thumbprint}",
-                        shown.subject, shown.not_after, shown.thumbprint
-                    ),
+                    format!("another certificate, thumbprint {met}; meant is {thumbprint}"),
                 ),
-                Met::Nobody(why) => (Verdict::Unknown, format!("nobody was met: {why}")),
+                Shown::Nothing { reason } => {
+                    (Verdict::Unknown, format!("nobody was met: {reason}"))
+                }
             };
             let from = "client".to_owned();
             sights.push(Sight { verdict, from, about: format!("{name} at {address}"), seen });

@@ -17,7 +17,7 @@ use crate::failure::failed;
 
 /// Makes the in-house CA and the server's certificate, unless certificates are configured.
 pub(crate) fn certificates(config: &Config) -> Result<()> {
-    if config.certificate.is_some() {
+    if !config.tls.sources.is_empty() {
         return Ok(());
     }
     certificates::make(&config.data)

@@ -1,12 +1,16 @@
 //! The certificate that is served, as `status` and `cn=monitor` show it.
 
 use directory::GivenEntry;
-use pki::Summary;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-pub(super) fn state(served: &Summary) -> Value {
+use crate::certificates::{Certificates, ListenersTls};
+
+/// None before one has passed.
+pub(super) fn state(certificates: &Certificates) -> Value {
+    let Some(served) = certificates.served() else { return Value::Null };
+    let origin = certificates.origin();
     json!({
         "subject": served.subject,
         "issuer": served.issuer,
@@ -15,18 +19,34 @@ pub(super) fn state(served: &Summary) -> Value {
         "not-before": text(served.not_before),
         "not-after": text(served.not_after),
         "names": served.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "source": origin.as_ref().map(|(source, _)| source),
+        "since": origin.as_ref().map(|(_, since)| text(*since)),
+        "checked": certificates.checked(),
     })
 }
 
-pub(super) fn monitor(served: &Summary) -> GivenEntry {
+/// Where the last change of versions, suites and client certificates stands.
+pub(super) fn settings(listeners: &ListenersTls) -> Value {
+    let (change, since) = listeners.change();
+    json!({ "settings": change, "since": text(since) })
+}
+
+pub(super) fn monitor(certificates: &Certificates) -> GivenEntry {
+    let Some(served) = certificates.served() else {
+        let state = vec!["none: no certificate passes".to_owned()];
+        return server::monitor::entry(Some("certificate"), &[("monitorState", state)]);
+    };
+    let source = certificates.origin().map(|(source, _)| source);
     server::monitor::entry(
         Some("certificate"),
         &[
+            ("monitorState", vec!["served".to_owned()]),
             ("certificateSubject", vec![served.subject.clone()]),
             ("certificateIssuer", vec![served.issuer.clone()]),
             ("certificateSerial", vec![served.serial.clone()]),
             ("certificateThumbprint", vec![served.thumbprint.clone()]),
             ("certificateNotAfter", vec![generalized(served.not_after)]),
+            ("certificateSource", source.into_iter().collect()),
         ],
     )
 }

@@ -2,6 +2,9 @@
 //! socket, a new certificate, `cn=monitor`. One file for each area; the requests are below.
 
 pub(crate) mod certificate;
+pub(crate) mod publish;
+
+use std::sync::Arc;
 
 use directory::{Directory, GivenEntry, Refusal, Subject};
 use ldap::result::ResultCode;
@@ -10,7 +13,11 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::arguments::Common;
+use crate::certificates::{Certificates, ListenersTls, Looking, Outcome};
 use crate::config::Overrides;
+use crate::failure::failed;
+use crate::opening;
+use crate::publish::Publisher;
 
 /// A request of a command, as JSON: `{"do": "status"}`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -20,6 +27,10 @@ pub(crate) enum Asked {
     Status,
     /// Reads schema, access rules and certificates again, as SIGHUP does.
     Reload,
+    /// The candidates for the certificate that is served, with the reasons.
+    CertificateWhy,
+    /// What is open to whom.
+    Publish { what: publish::Publishing },
 }
 
 /// Everything that a request may need.
@@ -27,8 +38,10 @@ pub(crate) struct Steward {
     pub(crate) common: Common,
     pub(crate) overrides: Overrides,
     pub(crate) directory: Directory,
-    pub(crate) tls: server::tls::ServingTls,
+    pub(crate) certificates: Arc<Certificates>,
+    pub(crate) listeners: Arc<ListenersTls>,
     pub(crate) started: OffsetDateTime,
+    pub(crate) publisher: Arc<Publisher>,
 }
 
 impl std::fmt::Debug for Steward {
@@ -42,28 +55,58 @@ impl Steward {
         match asked {
             Asked::Status => Ok(self.status()),
             Asked::Reload => self.reload().map(|()| json!({ "reloaded": true })),
+            Asked::CertificateWhy => {
+                let why = self.certificates.why();
+                Ok(json!({ "text": why.to_string(), "why": why }))
+            }
+            Asked::Publish { what } => publish::answer(self, what),
         }
     }
 
     fn status(&self) -> Value {
         json!({
-            "version": env!("CARGO_PKG_VERSION"),
+            "version": VERSION,
             "started": certificate::text(self.started),
-            "certificate": certificate::state(&self.tls.served()),
+            "certificate": certificate::state(&self.certificates),
+            "tls": certificate::settings(&self.listeners),
         })
     }
 
-    fn reload(&self) -> Result<(), Refusal> {
-        let reloaded = crate::commands::serve::reload(
-            &self.common,
-            &self.overrides,
-            &self.directory,
-            &self.tls,
-        );
-        reloaded.map_err(|error| {
-            tracing::error!("not reloaded, the old stays in force: {error:#}");
-            unwilling(format!("not reloaded, the old stays in force: {error:#}"))
-        })
+    /// Reads schema, access rules and certificates again; whatever is wrong leaves the old in
+    /// force.
+    pub(crate) fn reload(&self) -> Result<(), Refusal> {
+        match self.read_again() {
+            Ok(()) => {
+                tracing::info!("reloaded schema, access rules and certificate");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!("not reloaded, the old stays in force: {error:#}");
+                Err(unwilling(format!("not reloaded, the old stays in force: {error:#}")))
+            }
+        }
+    }
+
+    fn read_again(&self) -> anyhow::Result<()> {
+        let config = opening::load(&self.common, &self.overrides)?;
+        self.directory.reload_schema().map_err(failed)?;
+        self.directory
+            .replace_access(&config.access)
+            .map_err(|errors| failed(config.access_error(&errors)))?;
+        let now = OffsetDateTime::now_utc();
+        self.listeners.update(&config, now)?;
+        served(self.certificates.look(Looking::from(&config), now))?;
+        publish::reload(&self.publisher, &config, now)
+            .map_err(|not_done| failed(format!("publishing: {not_done}")))
+    }
+}
+
+/// What was found is served, or there is a sentence why not.
+fn served(outcome: Outcome) -> anyhow::Result<()> {
+    match outcome {
+        Outcome::Replaced | Outcome::Unchanged => Ok(()),
+        Outcome::Kept(why) => Err(failed(format!("the certificate that is served stays: {why}"))),
+        Outcome::None(why) => Err(failed(format!("no certificate passes: {why}"))),
     }
 }
 
@@ -82,13 +125,14 @@ impl server::Steward for Steward {
     }
 
     fn renew_certificate(&self, _requester: &Subject) -> Result<(), Refusal> {
-        self.reload()
+        let renewed = served(self.certificates.refresh(OffsetDateTime::now_utc()));
+        renewed.map_err(|error| unwilling(format!("{error:#}")))
     }
 
     fn monitor(&self) -> Vec<GivenEntry> {
         vec![
             server::monitor::entry(None, &[("description", vec![format!("Chancery {VERSION}")])]),
-            certificate::monitor(&self.tls.served()),
+            certificate::monitor(&self.certificates),
         ]
     }
 }

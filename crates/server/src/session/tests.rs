@@ -220,15 +220,16 @@ fn a_reply_that_is_lost_is_answered_and_the_session_goes_on() {
 fn external_is_who_the_layer_below_has_proved() {
     let directory = directory(0);
     let user = |user| Proof::User(LocalUser { user, group: 5 });
+    let certificate = |subject| Proof::Certificate(Arc::new(crate::testing::certificate(subject)));
     let table = [
         (user(1000), None, "u:operator"),
         (user(7), None, "dn:gidNumber=5+uidNumber=7,cn=peercred,cn=external,cn=auth"),
-        (Proof::Certificate(EVA.into()), None, "dn:uid=eva,dc=example,dc=com"),
-        (Proof::Certificate(EVA.into()), Some("u:eva"), "dn:uid=eva,dc=example,dc=com"),
-        (Proof::Certificate(EVA.into()), Some("u:somebody"), ""),
-        (Proof::Certificate("cn=backup".into()), None, "dn:cn=backup"),
-        (Proof::Certificate("cn=backup".into()), Some("dn:CN=Backup"), "dn:cn=backup"),
-        (Proof::Certificate("cn=backup".into()), Some("u:eva"), ""),
+        (certificate(EVA), None, "dn:uid=eva,dc=example,dc=com"),
+        (certificate(EVA), Some("u:eva"), "dn:uid=eva,dc=example,dc=com"),
+        (certificate(EVA), Some("u:somebody"), ""),
+        (certificate("cn=backup"), None, "dn:cn=backup"),
+        (certificate("cn=backup"), Some("dn:CN=Backup"), "dn:cn=backup"),
+        (certificate("cn=backup"), Some("u:eva"), ""),
     ];
     for (proof, authorization, expected) in table {
         let peer = Peer { proof, ..peer(Protection::Tls) };

@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use pki::{Credential, PemRefused};
+use pki::PemRefused;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 /// No certificate or key file comes near this; whatever is larger is the wrong file.
@@ -27,15 +28,30 @@ pub enum FileRefused {
     KeyExposed { path: PathBuf, mode: u32 },
     #[error("{path}: {source}")]
     Pem { path: PathBuf, source: PemRefused },
-    #[error("{chain} and {key}: {source}")]
-    Pair { chain: PathBuf, key: PathBuf, source: PemRefused },
 }
 
-/// Reads a chain and its key and checks that they belong together.
-pub fn load(chain: &Path, key: &Path) -> Result<Credential, FileRefused> {
-    let key_pem = read_key_file(key)?;
-    let chain_pem = if chain == key { key_pem.clone() } else { read_chain_file(chain)? };
-    Credential::from_pem(&chain_pem, &key_pem).map_err(|source| blame(chain, key, source))
+/// A chain and its key as they were read, not judged.
+pub type ChainAndKey = (Vec<CertificateDer<'static>>, Option<PrivateKeyDer<'static>>);
+
+/// Reads a chain, and its key from the same file or another. Whether they belong together, the
+/// judge says.
+pub fn load(chain: &Path, key: Option<&Path>) -> Result<ChainAndKey, FileRefused> {
+    let of = |path: &Path| {
+        let path = path.to_owned();
+        move |source| FileRefused::Pem { path, source }
+    };
+    let chain_pem = read_chain_file(chain)?;
+    let certificates = pki::pem::certificates(&chain_pem).map_err(of(chain))?;
+    let key = match key {
+        Some(key) if key != chain => {
+            Some(pki::pem::private_key(&read_key_file(key)?).map_err(of(key))?)
+        }
+        _ if pki::pem::holds_key(&chain_pem) => {
+            Some(pki::pem::private_key(&chain_pem).map_err(of(chain))?)
+        }
+        _ => None,
+    };
+    Ok((certificates, key))
 }
 
 /// Reads a file that only its owner may read.
@@ -74,16 +90,4 @@ fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), FileRefused> {
     let mut content = Zeroizing::new(Vec::with_capacity(room + 1));
     file.take(MAX_FILE).read_to_end(&mut content).map_err(failed)?;
     Ok((content, metadata.mode() & 0o7777))
-}
-
-/// Names the file the fault is in, or both where it is between them.
-fn blame(chain: &Path, key: &Path, source: PemRefused) -> FileRefused {
-    let path = match source {
-        PemRefused::NoCertificate | PemRefused::Unreadable { .. } => chain,
-        PemRefused::NoKey | PemRefused::EncryptedKey | PemRefused::UnsupportedKey { .. } => key,
-        source => {
-            return FileRefused::Pair { chain: chain.to_owned(), key: key.to_owned(), source };
-        }
-    };
-    FileRefused::Pem { path: path.to_owned(), source }
 }

@@ -6,13 +6,15 @@
 
 mod files;
 mod peer;
+mod policy;
 mod serving;
 mod stream;
 
 #[cfg(test)]
 mod tests;
 
-pub use files::{FileRefused, load, read_key_file};
-pub use peer::client_subject;
-pub use serving::{CertificateRefused, ClientCertificates, ServingTls, TlsRefused};
+pub use files::{ChainAndKey, FileRefused, load, read_key_file};
+pub use peer::client_certificate;
+pub use policy::{PolicyRefused, TlsFloor, TlsPolicy};
+pub use serving::{CertificateRefused, ClientCertificates, ListenerTls, ServingTls, TlsRefused};
 pub(crate) use stream::{TlsStream, accept};

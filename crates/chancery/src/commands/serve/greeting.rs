@@ -2,40 +2,46 @@
 
 use std::path::Path;
 
-use server::{ListeningAddress, Mode, Server};
+use server::{Listening, ListeningAddress, Mode, Server};
 
+use crate::certificates::Certificates;
 use crate::config::Config;
+use crate::publish::Publisher;
 
 /// `untried`: the example tree is there, as it was made.
 pub(super) fn print(
     config: &Config,
     untried: bool,
     server: &Server,
-    tls: &server::tls::ServingTls,
+    certificates: &Certificates,
+    publisher: &Publisher,
 ) {
     println!("chancery {} serves {}", env!("CARGO_PKG_VERSION"), config.suffixes.join(" and "));
-    let served = tls.served();
-    println!(
-        "certificate until {} for {}",
-        served.not_after.date(),
-        served.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    );
+    match certificates.served() {
+        Some(served) => println!(
+            "certificate until {} for {}",
+            served.not_after.date(),
+            served.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        ),
+        None => println!(
+            "no certificate yet: LDAPS comes up when one passes (`chancery cert why` says more)"
+        ),
+    }
     let mut ldaps = None;
     for listening in server.addresses() {
-        match (&listening.address, listening.mode) {
-            (ListeningAddress::Internet(address), Mode::Ldaps) => {
-                println!("listening on ldaps://{address}");
-                ldaps.get_or_insert(*address);
-            }
-            (ListeningAddress::Internet(address), _) => {
-                println!("listening on ldap://{address}");
-            }
-            (ListeningAddress::Path(path), _) => println!("listening on {}", local_uri(path)),
+        print_listening(listening);
+        if let (ListeningAddress::Internet(address), Mode::Ldaps) =
+            (&listening.address, listening.mode)
+        {
+            ldaps.get_or_insert(*address);
         }
+    }
+    for (scope, address, _) in publisher.gates() {
+        println!("listening on ldaps://{address} ({scope}, under rules)");
     }
     let data = &config.data;
     println!("data           {}", data.display());
-    if config.certificate.is_none() {
+    if config.tls.sources.is_empty() {
         println!("CA to trust    {}", data.join("ca.pem").display());
     }
     let password = data.join("admin.password");
@@ -44,6 +50,17 @@ pub(super) fn print(
     }
     if let (true, Some(address)) = (untried, ldaps) {
         print_examples(config, address.port());
+    }
+}
+
+/// One line for each place where it listens.
+pub(super) fn print_listening(listening: &Listening) {
+    match (&listening.address, listening.mode) {
+        (ListeningAddress::Internet(address), Mode::Ldaps) => {
+            println!("listening on ldaps://{address}");
+        }
+        (ListeningAddress::Internet(address), _) => println!("listening on ldap://{address}"),
+        (ListeningAddress::Path(path), _) => println!("listening on {}", local_uri(path)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `chancery serve`: the boot in order, then waiting for signals.
 
+mod doors;
 mod greeting;
 mod sockets;
 mod supervision;
@@ -7,16 +8,21 @@ mod supervision;
 use std::sync::Arc;
 
 use anyhow::Result;
-use directory::Directory;
 use ldap::message::DecodeLimits;
-use server::{Limits, Server, ServerSettings};
+use server::{Limits, Listen, Server, ServerSettings};
 use time::OffsetDateTime;
 
+use doors::Doors;
+
 use crate::arguments::{Common, Serve};
+use crate::certificates::{Certificates, ListenersTls, Looking, Watching};
 use crate::config::{Anonymous, Config, Overrides};
-use crate::duties::Duties;
+use crate::duties::{Duties, Duty};
 use crate::failure::{DONE, failed};
-use crate::steward::Steward;
+use crate::publish::Publisher;
+use crate::publish::certified::Serving;
+use crate::publish::publisher::OpensBehindGates;
+use crate::steward::{self, Steward};
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
@@ -31,31 +37,59 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let directory = opening::directory(&config)?;
     first_run::certificates(&config)?;
     first_run::tree(&config, &directory)?;
-    let tls = opening::tls(&config)?;
+    let now = OffsetDateTime::now_utc();
+    let certificates = Arc::new(Certificates::open(Looking::from(&config), now));
+    let listeners = Arc::new(ListenersTls::open(&config, certificates.serving(), now)?);
+    let (secure, mut at_once) = sockets::listeners(&config, &listeners)?;
+    let mut waiting = Vec::new();
+    match certificates.is_ready() {
+        true => at_once.splice(..0, secure).for_each(drop),
+        false => waiting = secure,
+    }
+    let serving = Box::new(Serving(Arc::clone(&certificates)));
+    let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
         directory: directory.clone(),
-        tls: tls.clone(),
-        started: OffsetDateTime::now_utc(),
+        certificates: Arc::clone(&certificates),
+        listeners: Arc::clone(&listeners),
+        started: now,
+        publisher: Arc::clone(&publisher),
     });
-    let settings = ServerSettings { steward: Some(steward), ..server_settings(&config, &tls)? };
+    let settings = ServerSettings {
+        listeners: at_once,
+        steward: Some(Arc::clone(&steward) as _),
+        ..server_settings(&config)
+    };
     let server = Server::start(directory.clone(), settings).map_err(failed)?;
+    let opens = OpensBehindGates { listeners: server.listeners(), tls: listeners.published() };
+    steward::publish::start(&publisher, &config, Box::new(opens), now);
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
-    greeting::print(&config, untried, &server, &tls);
-    let duties = Duties::start(Vec::new())?;
-    let serving = supervision::Serving { common, overrides, directory, tls };
-    supervision::until_stopped(&serving)?;
+    greeting::print(&config, untried, &server, &certificates, &publisher);
+    let duties = Duties::start(duties(&server, &certificates, waiting, now))?;
+    supervision::until_stopped(&supervision::Serving { steward })?;
     drop(duties);
     server.shutdown(config.shutdown_grace);
     Ok(DONE)
 }
 
-fn server_settings(config: &Config, tls: &server::tls::ServingTls) -> Result<ServerSettings> {
-    Ok(ServerSettings {
-        listeners: sockets::listeners(config)?,
-        tls: Some(tls.config()),
+fn duties(
+    server: &Server,
+    certificates: &Arc<Certificates>,
+    waiting: Vec<Listen>,
+    now: OffsetDateTime,
+) -> Vec<Box<dyn Duty>> {
+    let doors = Doors::new(server, waiting);
+    certificates.check_listeners(&doors.addresses());
+    let shown = Arc::clone(certificates);
+    let after = Box::new(move || doors.certificate_came(&shown));
+    vec![Box::new(Watching::new(Arc::clone(certificates), now, after))]
+}
+
+fn server_settings(config: &Config) -> ServerSettings {
+    ServerSettings {
         anonymous: match config.anonymous {
             Anonymous::None => server::Anonymous::Nothing,
             Anonymous::RootDse => server::Anonymous::RootDse,
@@ -63,11 +97,12 @@ fn server_settings(config: &Config, tls: &server::tls::ServingTls) -> Result<Ser
         },
         // Whoever may write their password by a modify may do so by this operation as well.
         own_password_without_old: true,
+        certificate_rules: config.certificate_rules.clone(),
         password_threads: config.passwords.threads as usize,
         limits: limits(config),
         decode: decode_limits(config),
         ..ServerSettings::default()
-    })
+    }
 }
 
 fn limits(config: &Config) -> Limits {
@@ -76,6 +111,7 @@ fn limits(config: &Config) -> Limits {
     Limits {
         connections: limits.connections as usize,
         connections_per_address: limits.connections_per_address as usize,
+        connections_per_network: limits.connections_per_network as usize,
         message_bytes_before_bind: bytes(limits.message_bytes_before_bind),
         message_bytes: bytes(limits.message_bytes),
         operations_in_flight: limits.operations_in_flight as usize,
@@ -106,21 +142,4 @@ fn decode_limits(config: &Config) -> DecodeLimits {
         attributes_per_add_max: limits.attributes_per_add as usize,
         values_max: limits.values as usize,
     }
-}
-
-/// Reads schema, access rules and certificate again; whatever is wrong leaves the old in force.
-pub(crate) fn reload(
-    common: &Common,
-    overrides: &Overrides,
-    directory: &Directory,
-    tls: &server::tls::ServingTls,
-) -> Result<()> {
-    let config = opening::load(common, overrides)?;
-    directory.reload_schema().map_err(failed)?;
-    directory
-        .replace_access(&config.access)
-        .map_err(|errors| failed(config.access_error(&errors)))?;
-    let (chain, key) = opening::certificate_files(&config);
-    let credential = server::tls::load(&chain, &key).map_err(failed)?;
-    tls.replace(credential, rustls::pki_types::UnixTime::now()).map_err(failed)
 }

@@ -6,41 +6,45 @@ use anyhow::Result;
 use listenfd::ListenFd;
 use server::{Endpoint, Listen, LocalEndpoint};
 
-use crate::config::{Address, Config, ListenMode, Listener};
+use crate::certificates::ListenersTls;
+use crate::config::{Address, Config, ListenMode};
 use crate::failure::failed;
 
 /// The local socket's file is for its owner only: whoever may open it and is the server's own user
 /// may do everything.
 const LOCAL_MODE: u32 = 0o600;
 
-/// With socket activation, the sockets handed over serve LDAPS in place of the configured
-/// addresses.
-pub(super) fn listeners(config: &Config) -> Result<Vec<Listen>> {
+/// The listeners that need a certificate, and those that do not. With socket activation, the
+/// sockets handed over serve LDAPS in place of the configured addresses.
+pub(super) fn listeners(config: &Config, tls: &ListenersTls) -> Result<(Vec<Listen>, Vec<Listen>)> {
     let mut handed = ListenFd::from_env();
-    let mut listeners = Vec::new();
+    let mut secure = Vec::new();
     for index in 0..handed.len() {
         let socket = handed.take_tcp_listener(index).map_err(|error| {
             failed(format!("socket {index} handed over by systemd is not a TCP listener: {error}"))
         })?;
-        listeners.extend(socket.map(|socket| Listen::Ldaps(Endpoint::Opened(socket))));
+        let endpoint = socket.map(Endpoint::Opened);
+        let first = config.listeners.iter().find(|one| one.mode == ListenMode::Ldaps);
+        let tls = || first.map_or_else(|| tls.published(), |first| tls.of(first));
+        secure.extend(endpoint.map(|endpoint| Listen::Ldaps(endpoint, tls())));
     }
-    let is_activated = !listeners.is_empty();
+    let is_activated = !secure.is_empty();
+    let mut local = Vec::new();
     for listener in &config.listeners {
-        if !(is_activated && listener.mode == ListenMode::Ldaps) {
-            listeners.push(listen(listener));
+        match (&listener.address, listener.mode) {
+            (Address::Internet(_), ListenMode::Ldaps) if is_activated => {}
+            (Address::Internet(address), mode) => {
+                let (endpoint, tls) = (Endpoint::Address(*address), tls.of(listener));
+                secure.push(match mode {
+                    ListenMode::StartTls => Listen::StartTls(endpoint, tls),
+                    _ => Listen::Ldaps(endpoint, tls),
+                });
+            }
+            (Address::Path(path), _) => {
+                let endpoint = LocalEndpoint::Path { path: PathBuf::from(path), mode: LOCAL_MODE };
+                local.push(Listen::Local(endpoint));
+            }
         }
     }
-    Ok(listeners)
-}
-
-fn listen(listener: &Listener) -> Listen {
-    match (&listener.address, listener.mode) {
-        (Address::Internet(address), ListenMode::StartTls) => {
-            Listen::StartTls(Endpoint::Address(*address))
-        }
-        (Address::Internet(address), _) => Listen::Ldaps(Endpoint::Address(*address)),
-        (Address::Path(path), _) => {
-            Listen::Local(LocalEndpoint::Path { path: PathBuf::from(path), mode: LOCAL_MODE })
-        }
-    }
+    Ok((secure, local))
 }

@@ -1,22 +1,19 @@
 //! Waiting for signals, and telling systemd what is going on.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
-use directory::Directory;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::arguments::Common;
-use crate::config::Overrides;
+use crate::steward::Steward;
 
-pub(super) struct Serving<'s> {
-    pub(super) common: &'s Common,
-    pub(super) overrides: Overrides,
-    pub(super) directory: Directory,
-    pub(super) tls: server::tls::ServingTls,
+pub(super) struct Serving {
+    pub(super) steward: Arc<Steward>,
 }
 
 /// Returns after SIGTERM or SIGINT; SIGHUP reloads.
-pub(super) fn until_stopped(serving: &Serving<'_>) -> Result<()> {
+pub(super) fn until_stopped(serving: &Serving) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -43,16 +40,14 @@ fn listen_for(kind: SignalKind) -> Result<Signal> {
     signal(kind).context("cannot listen for signals")
 }
 
-fn reload(serving: &Serving<'_>) {
+fn reload(serving: &Serving) {
     // In one message: systemd takes the time for that of the reload only beside the word.
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
         Err(_) => tell(&[NotifyState::Reloading]),
     }
-    match super::reload(serving.common, &serving.overrides, &serving.directory, &serving.tls) {
-        Ok(()) => tracing::info!("reloaded schema, access rules and certificate"),
-        Err(error) => tracing::error!("not reloaded, the old stays in force: {error:#}"),
-    }
+    // It says itself what came of it.
+    let _ = serving.steward.reload();
     tell(&[NotifyState::Ready]);
 }
 

@@ -1,9 +1,8 @@
 //! SASL EXTERNAL (RFC 4422 appendix A): whoever TLS or the local socket has already proved.
 
-use std::sync::Arc;
-
 use directory::{Error, Who};
 
+use crate::certificate_map;
 use crate::in_flight::Progress;
 use crate::operations::bind::identity;
 use crate::respond::Answer;
@@ -12,7 +11,10 @@ use crate::session::{LocalUser, Proof, Session};
 pub(crate) fn run(session: &mut Session, credentials: Option<&[u8]>) -> Result<Progress, Error> {
     let who = match &session.proof {
         Proof::Nothing => Who::Anonymous,
-        Proof::Certificate(subject) => certified(session, subject)?,
+        Proof::Certificate(certificate) => {
+            let view = session.shared.directory.view(&session.subject)?;
+            certificate_map::who(&session.shared.certificate_rules, certificate, &view)?
+        }
         Proof::User(user) => local(*user, session.shared.own_user),
     };
     let authorization = identity::text(credentials.unwrap_or_default())?;
@@ -21,12 +23,6 @@ pub(crate) fn run(session: &mut Session, credentials: Option<&[u8]>) -> Result<P
     }
     session.subject.who = who;
     Ok(Progress::Done(Answer::success()))
-}
-
-/// The entry of the certificate's subject, or the bare name where there is none.
-fn certified(session: &Session, subject: &Arc<str>) -> Result<Who, Error> {
-    let view = session.shared.directory.view(&session.subject)?;
-    Ok(view.who_named(subject)?.unwrap_or_else(|| Who::Name(Arc::clone(subject))))
 }
 
 /// The owner of the server's data may do everything, with or without the server; so may root.

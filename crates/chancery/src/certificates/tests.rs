@@ -1,0 +1,1 @@
+//! Sources on disk through their changes.

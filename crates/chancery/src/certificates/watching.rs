@@ -1,0 +1,92 @@
+//! Notices within a moment that a certificate was replaced on disk, or that time alone makes
+//! another one the best.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use time::OffsetDateTime;
+
+use super::{Certificates, Outcome};
+use crate::duties::Duty;
+
+/// How often files are looked at. Links are followed, and folders of other machines have no other
+/// way to say that something changed.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// How often everything is judged again although no file changed: certificates begin and end.
+const JUDGED_EVERY: time::Duration = time::Duration::minutes(10);
+
+/// Called after another certificate came into service.
+pub(crate) type AfterReplacement = Box<dyn FnMut() + Send>;
+
+/// The duty that watches the files of all sources.
+pub(crate) struct Watching {
+    certificates: Arc<Certificates>,
+    seen: Vec<(PathBuf, Option<Mark>)>,
+    judged: OffsetDateTime,
+    after: AfterReplacement,
+}
+
+/// What changes when a file does, wherever a link leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+fn mark(path: &Path) -> Option<Mark> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some(Mark {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        bytes: metadata.size(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    })
+}
+
+impl Watching {
+    /// `now`: when the certificates were last looked at.
+    pub(crate) fn new(
+        certificates: Arc<Certificates>,
+        now: OffsetDateTime,
+        after: AfterReplacement,
+    ) -> Watching {
+        let seen = look(&certificates);
+        Watching { certificates, seen, judged: now, after }
+    }
+}
+
+fn look(certificates: &Certificates) -> Vec<(PathBuf, Option<Mark>)> {
+    certificates.watched().into_iter().map(|path| (path.clone(), mark(&path))).collect()
+}
+
+impl Duty for Watching {
+    fn name(&self) -> &'static str {
+        "certificates"
+    }
+
+    fn every(&self) -> Duration {
+        EVERY
+    }
+
+    fn run(&mut self, now: OffsetDateTime) -> Result<()> {
+        // Looked at before it is read: what is written in between is seen the next time.
+        let seen = look(&self.certificates);
+        let is_time = now - self.judged >= JUDGED_EVERY || now < self.judged;
+        if seen == self.seen && !is_time {
+            return Ok(());
+        }
+        (self.seen, self.judged) = (seen, now);
+        if self.certificates.refresh(now) == Outcome::Replaced {
+            (self.after)();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! The listeners that wait for a certificate: LDAPS comes up when, and only when, one passes.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use server::{Listen, Listeners, Listening, ListeningAddress, Mode, OpenListener, Server};
+use time::OffsetDateTime;
+
+use super::greeting;
+use crate::alerts::{Condition, Level, Watches};
+use crate::certificates::Certificates;
+
+pub(super) struct Doors {
+    listeners: Listeners,
+    state: Mutex<State>,
+}
+
+struct State {
+    waiting: Vec<Listen>,
+    /// Where LDAPS is listened for.
+    open: Vec<SocketAddr>,
+    /// Kept, because a listener that is dropped could not be closed any more.
+    #[allow(dead_code, reason = "held for as long as the server runs")]
+    opened: Vec<OpenListener>,
+    failed: Vec<String>,
+}
+
+impl Doors {
+    pub(super) fn new(server: &Server, waiting: Vec<Listen>) -> Doors {
+        let open = server.addresses().iter().filter_map(ldaps).collect();
+        let state = State { waiting, open, opened: Vec::new(), failed: Vec::new() };
+        Doors { listeners: server.listeners(), state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// After a certificate came into service: opens what has waited for one, then looks whether
+    /// clients see it.
+    pub(super) fn certificate_came(&self, certificates: &Certificates) {
+        let open = {
+            let mut state = self.state();
+            for listen in std::mem::take(&mut state.waiting) {
+                match self.listeners.open(listen) {
+                    Ok(opened) => {
+                        greeting::print_listening(opened.listening());
+                        state.open.extend(ldaps(opened.listening()));
+                        state.opened.push(opened);
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "a listener could not be opened");
+                        state.failed.push(error.to_string());
+                    }
+                }
+            }
+            state.open.clone()
+        };
+        certificates.check_listeners(&open);
+    }
+
+    /// Whether clients see what they should, asked again.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.state().open.clone()
+    }
+}
+
+impl Watches for Doors {
+    fn conditions(&self, _now: OffsetDateTime) -> Vec<Condition> {
+        let state = self.state();
+        let failed = state.failed.iter().map(|what| Condition {
+            id: "listener-not-open",
+            cause: what.clone(),
+            level: Level::Critical,
+            what: format!("a listener that waited for a certificate did not open: {what}"),
+            fix: "free the address or change it, then start the server again".to_owned(),
+        });
+        failed.collect()
+    }
+}
+
+fn ldaps(listening: &Listening) -> Option<SocketAddr> {
+    match (&listening.address, listening.mode) {
+        (ListeningAddress::Internet(address), Mode::Ldaps) => Some(*address),
+        _ => None,
+    }
+}

@@ -1,0 +1,141 @@
+//! Publishing, as the running server does it for commands, at a reload and at the start.
+
+use directory::Refusal;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use server::network::Scope;
+use time::OffsetDateTime;
+
+use super::{Steward, unwilling};
+use crate::config::Config;
+use crate::opening;
+use crate::publish::plan::changes;
+use crate::publish::publication::{Switch, Switches};
+use crate::publish::publisher::{NotDone, Opens, Order};
+use crate::publish::record::AskedFor;
+use crate::publish::verdict::decision;
+use crate::publish::{Publication, Publisher};
+
+/// What a command may ask.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(tag = "publish", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Publishing {
+    Status,
+    /// What would change, and what stands against it.
+    Plan,
+    /// Brings in force what is written.
+    Apply,
+    /// The same after switching a listener.
+    Switch {
+        external: bool,
+        on: bool,
+    },
+    /// The rule in force that decides about an address.
+    Test {
+        address: std::net::IpAddr,
+    },
+}
+
+pub(super) fn answer(steward: &Steward, asked: &Publishing) -> Result<Value, Refusal> {
+    let publisher = &steward.publisher;
+    match asked {
+        Publishing::Status => Ok(publisher.status()),
+        Publishing::Test { address } => Ok(test(publisher, *address)),
+        Publishing::Plan => {
+            let config = load(steward)?;
+            let record = publisher.record();
+            let wanted = Publication::wanted(&config, &record.switches).map_err(unwilling)?;
+            let against = publisher.refusals(&wanted, OffsetDateTime::now_utc());
+            Ok(json!({ "changes": changes(&record.in_force, &wanted), "refusals": against }))
+        }
+        Publishing::Apply => change(steward, None, "apply".to_owned()),
+        Publishing::Switch { external, on } => {
+            let scope = if *external { Scope::External } else { Scope::Internal };
+            let verb = if *on { "enable" } else { "disable" };
+            change(steward, Some((scope, *on)), format!("{verb} {scope}"))
+        }
+    }
+}
+
+fn load(steward: &Steward) -> Result<Config, Refusal> {
+    let config = opening::load(&steward.common, &steward.overrides);
+    config.map_err(|error| unwilling(format!("{error:#}")))
+}
+
+fn change(
+    steward: &Steward,
+    switch: Option<(Scope, bool)>,
+    what: String,
+) -> Result<Value, Refusal> {
+    let config = load(steward)?;
+    let publisher = &steward.publisher;
+    let switches = switched(&config, &publisher.record().switches, switch);
+    let asked = AskedFor { what, by: "a command".to_owned() };
+    match publisher.change(order(&config, switches, asked), OffsetDateTime::now_utc()) {
+        Ok(changes) => Ok(json!({ "changes": changes, "state": publisher.record().state })),
+        Err(NotDone::Refused(refusals)) => {
+            Ok(json!({ "refusals": refusals, "state": publisher.record().state }))
+        }
+        Err(not_done) => Err(unwilling(not_done.to_string())),
+    }
+}
+
+/// What the file and these switches want.
+fn order(config: &Config, switches: Switches, asked: AskedFor) -> Order {
+    Order { wanted: Publication::wanted(config, &switches), switches, asked }
+}
+
+/// The switches that still count, and one more. A switch that says what the file says is none.
+pub(crate) fn switched(
+    config: &Config,
+    switches: &Switches,
+    switch: Option<(Scope, bool)>,
+) -> Switches {
+    let mut switches = switches.clone();
+    switches.retain(|name, own| {
+        let scope = if name == "external" { Scope::External } else { Scope::Internal };
+        own.file == config.published.of(scope).enabled
+    });
+    if let Some((scope, on)) = switch {
+        let file = config.published.of(scope).enabled;
+        switches.remove(&scope.to_string());
+        if on != file {
+            switches.insert(scope.to_string(), Switch { on, file });
+        }
+    }
+    switches
+}
+
+/// Once the server runs.
+pub(crate) fn start(
+    publisher: &Publisher,
+    config: &Config,
+    opens: Box<dyn Opens>,
+    now: OffsetDateTime,
+) {
+    let switches = switched(config, &publisher.record().switches, None);
+    let asked = AskedFor { what: "apply".to_owned(), by: "the start".to_owned() };
+    publisher.begin(opens, order(config, switches, asked), now);
+}
+
+/// At a reload: the file as it is now.
+pub(crate) fn reload(
+    publisher: &Publisher,
+    config: &Config,
+    now: OffsetDateTime,
+) -> Result<(), NotDone> {
+    let switches = switched(config, &publisher.record().switches, None);
+    let asked = AskedFor { what: "apply".to_owned(), by: "a reload".to_owned() };
+    for change in publisher.change(order(config, switches, asked), now)? {
+        tracing::info!("published: {change}");
+    }
+    Ok(())
+}
+
+fn test(publisher: &Publisher, address: std::net::IpAddr) -> Value {
+    let gates = publisher.gates();
+    let decisions = gates
+        .iter()
+        .map(|(scope, listening, gate)| decision(*scope, *listening, &gate.admission(), address));
+    json!({ "decisions": decisions.collect::<Vec<_>>() })
+}

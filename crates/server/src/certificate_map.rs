@@ -1,0 +1,162 @@
+//! From a client's certificate to an entry: rules in order, the first that finds one decides.
+
+use std::sync::Arc;
+
+use directory::{Error, View, Who};
+use pki::Summary;
+use pki::certificate::AlternativeName;
+
+/// One way from a certificate to an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateRule {
+    /// Only certificates that this CA issued; its subject as RFC 4514 text.
+    pub issuer: Option<String>,
+    pub from: CertificatePart,
+    /// The attribute in which the entry has it; none: it is the entry's name.
+    pub to: Option<String>,
+}
+
+/// What of a certificate is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificatePart {
+    Subject,
+    CommonName,
+    /// The alternative names of these kinds.
+    Email,
+    Dns,
+    UserPrincipal,
+    /// SHA-256 over the certificate, lower-case hexadecimal.
+    Thumbprint,
+}
+
+/// The subject is the entry's name.
+pub(crate) fn defaults() -> Vec<CertificateRule> {
+    vec![CertificateRule { issuer: None, from: CertificatePart::Subject, to: None }]
+}
+
+impl CertificateRule {
+    fn speaks_of(&self, certificate: &Summary) -> bool {
+        let own = |issuer: &String| issuer.eq_ignore_ascii_case(&certificate.issuer);
+        self.issuer.as_ref().is_none_or(own)
+    }
+}
+
+impl CertificatePart {
+    fn values(self, certificate: &Summary) -> Vec<String> {
+        let names = |wanted: fn(&AlternativeName) -> Option<&String>| {
+            certificate.names.iter().filter_map(wanted).cloned().collect()
+        };
+        match self {
+            CertificatePart::Subject => vec![certificate.subject.clone()],
+            CertificatePart::CommonName => common_name(&certificate.subject).into_iter().collect(),
+            CertificatePart::Thumbprint => vec![certificate.thumbprint.clone()],
+            CertificatePart::Email => names(|name| match name {
+                AlternativeName::Email(name) => Some(name),
+                _ => None,
+            }),
+            CertificatePart::Dns => names(|name| match name {
+                AlternativeName::Dns(name) => Some(name),
+                _ => None,
+            }),
+            CertificatePart::UserPrincipal => names(|name| match name {
+                AlternativeName::UserPrincipal(name) => Some(name),
+                _ => None,
+            }),
+        }
+    }
+}
+
+fn common_name(subject: &str) -> Option<String> {
+    let name = ldap::dn::Dn::parse(subject).ok()?;
+    let mut parts = name.rdns.iter().flat_map(|rdn| &rdn.values);
+    let common = parts.find(|part| part.attribute.eq_ignore_ascii_case("cn"))?;
+    String::from_utf8(common.value.clone()).ok()
+}
+
+/// Who signs in with this certificate. Where no rule finds an entry, and one says that the subject
+/// is a name, it is the bare name; otherwise nobody.
+pub(crate) fn who(
+    rules: &[CertificateRule],
+    certificate: &Summary,
+    view: &View<'_>,
+) -> Result<Who, Error> {
+    let mut bare = None;
+    for rule in rules.iter().filter(|rule| rule.speaks_of(certificate)) {
+        // Two different entries are as good as none: a guess would sign in somebody else.
+        let mut found: Option<Who> = None;
+        for value in rule.from.values(certificate).iter().filter(|value| !value.is_empty()) {
+            let who = match &rule.to {
+                Some(attribute) => view.who_with(attribute, value)?,
+                None => {
+                    bare.get_or_insert_with(|| value.clone());
+                    view.who_named(value)?
+                }
+            };
+            let is_other = |before: &Who| who.as_ref().is_some_and(|who| who != before);
+            if found.as_ref().is_some_and(is_other) {
+                tracing::warn!(
+                    subject = certificate.subject,
+                    "a client certificate names two entries and signs in nobody"
+                );
+                return Ok(Who::Anonymous);
+            }
+            found = found.or(who);
+        }
+        if let Some(who) = found {
+            return Ok(who);
+        }
+    }
+    Ok(bare.map_or(Who::Anonymous, |name| Who::Name(Arc::from(name))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{EVA, certificate, directory, server};
+
+    fn rule(from: CertificatePart, to: Option<&str>) -> CertificateRule {
+        CertificateRule { issuer: None, from, to: to.map(str::to_owned) }
+    }
+
+    #[test]
+    fn the_first_rule_that_finds_one_decides() {
+        use CertificatePart::{CommonName, Dns, Email, Subject, Thumbprint, UserPrincipal};
+        let directory = directory(3);
+        let operator = server();
+        let view = directory.view(&operator).unwrap();
+        let email = |name: &str| AlternativeName::Email(name.to_owned());
+        let upn = |name: &str| AlternativeName::UserPrincipal(name.to_owned());
+        let named =
+            |subject: &str, names: Vec<AlternativeName>| Summary { names, ..certificate(subject) };
+        let by_uid = |from| vec![rule(from, Some("uid"))];
+        let elsewhere = vec![CertificateRule {
+            issuer: Some("CN=Another CA".to_owned()),
+            ..rule(CommonName, Some("uid"))
+        }];
+        for (rules, certificate, expected) in [
+            (defaults(), named(EVA, vec![]), EVA),
+            (defaults(), named("CN=nobody", vec![]), "bare CN=nobody"),
+            (by_uid(CommonName), named("CN=eva,O=Example", vec![]), EVA),
+            (by_uid(CommonName), named("O=Example", vec![]), ""),
+            (by_uid(Email), named("CN=x", vec![email("eva")]), EVA),
+            (by_uid(Email), named("CN=x", vec![email("eva"), email("p00001")]), ""),
+            (by_uid(Email), named("CN=x", vec![email("eva"), email("nobody")]), EVA),
+            (by_uid(UserPrincipal), named("CN=x", vec![upn("eva")]), EVA),
+            (by_uid(Dns), named("CN=x", vec![email("eva")]), ""),
+            (by_uid(Thumbprint), named("CN=eva", vec![]), ""),
+            (elsewhere, named("CN=eva", vec![]), ""),
+            (
+                vec![rule(Email, Some("uid")), rule(Subject, None)],
+                named("CN=x", vec![email("nobody")]),
+                "bare CN=x",
+            ),
+        ] {
+            let found = match who(&rules, &certificate, &view).unwrap() {
+                Who::Entry { dn, .. } => dn.to_string(),
+                Who::Name(name) => format!("bare {name}"),
+                _ => String::new(),
+            };
+            assert_eq!(found, expected, "{rules:?} {certificate:?}");
+        }
+    }
+}
