@@ -73,6 +73,9 @@ pub(crate) enum Command {
     /// Ask which access rule decides.
     #[command(subcommand)]
     Access(Access),
+    /// Say whether an account is locked, or unlock it, on the running server.
+    #[command(subcommand)]
+    Account(Account),
     /// Judge a certificate before clients do.
     #[command(subcommand)]
     Cert(Cert),
@@ -168,6 +171,21 @@ pub(crate) enum Access {
     },
     /// Print the rules in force.
     Rules,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Account {
+    /// Say whether the account is locked, since when and until when, and which failures count.
+    /// Ends with 1 where it is locked.
+    Status {
+        /// The entry, such as `uid=eva,ou=people,dc=example,dc=com`.
+        dn: String,
+    },
+    /// Take the lock away, and the failures before it.
+    Unlock {
+        /// The entry.
+        dn: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

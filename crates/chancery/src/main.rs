@@ -12,6 +12,7 @@
 //! - `acme`: certificates from a CA that speaks ACME.
 //! - `dns`: the records by which clients find the server. `durable`: small files that must survive.
 //! - `publish`: which listeners are open to whom, and how that changes.
+//! - `durable`: small files that must survive. `sources`: where failed sign-ins came from.
 //! - `logging`: what is written where. `failure`: errors with a next step, and exit codes.
 
 mod acme;
@@ -30,6 +31,7 @@ mod logging;
 mod opening;
 mod password;
 mod publish;
+mod sources;
 mod steward;
 
 use std::process::ExitCode;
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Restore(restore) => commands::restore::run(common, &restore),
         Command::Check(check) => commands::check::run(common, &check),
         Command::Access(access) => commands::access::run(common, &access),
+        Command::Account(account) => commands::account::run(common, &account),
         Command::Cert(cert) => commands::cert::run(common, &cert),
         Command::Acme(acme) => commands::acme::run(common, &acme),
         Command::Dns(dns) => commands::dns::run(common, &dns),

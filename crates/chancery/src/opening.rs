@@ -1,11 +1,13 @@
 //! From configuration to an open directory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use directory::password::Hasher;
 use directory::store::StoreOptions;
-use directory::{Directory, IndexSettings, Settings};
+use directory::{Directory, IndexSettings, LockoutPolicy, Settings};
+use server::{Door, DoorPolicy};
 
 use crate::arguments::Common;
 use crate::config::{Config, Overrides};
@@ -31,14 +33,32 @@ pub(crate) fn settings(config: &Config) -> Result<Settings> {
         },
         hasher,
         rehash: passwords.rehash,
-        verified_kept_ms: u64::try_from(passwords.remember.as_millis()).unwrap_or(u64::MAX),
+        verified_kept_ms: ms(passwords.remember),
+        lockout: LockoutPolicy {
+            failures_max: config.lockout.failures,
+            window_ms: ms(config.lockout.window),
+            duration_ms: ms(config.lockout.duration),
+        },
         schema_files: config.schema_files.clone(),
         queue_changes_max: config.limits.write_queue as usize,
-        changes_kept_ms: u64::try_from(config.change_log.keep_age.as_millis()).unwrap_or(u64::MAX),
+        changes_kept_ms: ms(config.change_log.keep_age),
         changes_kept_bytes: config.change_log.keep_size.0,
         store: store_options(config),
         ..Settings::default()
     })
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Who may try passwords, by where they come from.
+pub(crate) fn door(config: &Config) -> Arc<Door> {
+    Arc::new(Door::new(DoorPolicy {
+        failures_max: config.lockout.source_failures,
+        forgiven_each: config.lockout.source_forgiven_each,
+        gateways: config.gateways.clone(),
+    }))
 }
 
 fn store_options(config: &Config) -> StoreOptions {

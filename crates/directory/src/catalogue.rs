@@ -37,6 +37,17 @@ pub(crate) const SECRETS: [&str; 8] = [
     "pwdhistory",
 ];
 
+/// What the lock of an account is kept in.
+pub(crate) const LOCKED_TIME: &str = "pwdaccountlockedtime";
+pub(crate) const FAILURE_TIME: &str = "pwdfailuretime";
+
+/// Their numbers, which no directory has in which nobody ever failed to sign in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LockNumbers {
+    pub locked: Option<AttributeId>,
+    pub failures: Option<AttributeId>,
+}
+
 /// One attribute description under the schema in force.
 #[derive(Debug)]
 pub(crate) struct Described {
@@ -125,6 +136,7 @@ pub(crate) struct Catalogue {
     /// By the index of the attribute type.
     of_type: Vec<OfType>,
     links: Vec<AttributeId>,
+    lock: LockNumbers,
 }
 
 impl Catalogue {
@@ -138,6 +150,7 @@ impl Catalogue {
             ids: HashMap::new(),
             of_type: Vec::new(),
             links: Vec::new(),
+            lock: LockNumbers::default(),
         };
         for (id, text) in dictionary {
             catalogue.insert(id, text);
@@ -171,6 +184,11 @@ impl Catalogue {
         if described.link {
             self.links.push(id);
         }
+        match described.key.as_str() {
+            LOCKED_TIME => self.lock.locked = Some(id),
+            FAILURE_TIME => self.lock.failures = Some(id),
+            _ => {}
+        }
         if let Some(slot) = self.by_id.get_mut(position) {
             *slot = Some(Arc::new(described));
         }
@@ -193,6 +211,7 @@ impl Catalogue {
             ids: self.ids.clone(),
             of_type: self.of_type.clone(),
             links: self.links.clone(),
+            lock: self.lock,
         };
         for (id, text) in new {
             catalogue.insert(*id, text);
@@ -219,6 +238,10 @@ impl Catalogue {
     /// The number of a type's own description, given the type's index.
     pub(crate) fn bare(&self, type_index: u32) -> Option<AttributeId> {
         self.of_type.get(type_index as usize)?.bare
+    }
+
+    pub(crate) fn lock_numbers(&self) -> LockNumbers {
+        self.lock
     }
 
     /// The descriptions of which some entry may have links.

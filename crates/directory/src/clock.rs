@@ -43,6 +43,13 @@ pub(crate) fn generalized_time(ms: u64) -> String {
     text
 }
 
+/// The same with thousandths, for what happens more than once in a second.
+pub(crate) fn generalized_time_ms(ms: u64) -> String {
+    let mut text = generalized_time(ms);
+    text.truncate(14);
+    format!("{text}.{:03}Z", ms % 1000)
+}
+
 /// Year, month and day of a day number since 1970-01-01 (Gregorian, proleptic).
 fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468; // days since 0000-03-01
@@ -69,6 +76,9 @@ mod tests {
             (4_107_542_399_000, "21000228235959Z"),
         ] {
             assert_eq!(generalized_time(ms), text);
+            let read = crate::schema::time::milliseconds;
+            assert_eq!(read(text.as_bytes()), Some(ms / 1000 * 1000));
+            assert_eq!(read(generalized_time_ms(ms).as_bytes()), Some(ms));
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::access::Rights;
 use crate::change::{Change, ChangeControls, ChangeRequest};
 use crate::clock::Clock;
 use crate::judge::Judge;
+use crate::lockout::{Attempt, Lockout, Standing};
 use crate::password::{self, Hasher, Stored, Verified};
 use crate::refusal::{Error, Fault};
 use crate::store::EntryId;
@@ -23,6 +24,7 @@ pub(crate) struct Verifying {
     /// Whether hashes of older schemes are replaced when their owner signs in.
     pub rehashes: bool,
     pub verified: Verified,
+    pub lockout: Lockout,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -30,15 +32,31 @@ pub(crate) struct Verifying {
 pub struct BindTarget {
     who: Option<Who>,
     stored: Vec<Zeroizing<Vec<u8>>>,
+    /// Of an entry that may sign in.
+    attempt: Option<Attempt>,
+    /// Locked when it was looked up, so that no password is the right one.
+    locked: bool,
     verifying: Arc<Verifying>,
 }
 
-/// What verifying found.
+/// What verifying found. It counts once [`crate::Directory::conclude`] has had the last word.
 pub struct Verdict {
     /// Who is signed in now; none where the password is not the one.
     pub accepted: Option<Who>,
     /// Replaces a stored hash of an old scheme or cost.
     pub rehash: Option<Rehash>,
+    /// For the log and the audit only: to a client a locked account is a wrong password.
+    pub refusal: Option<Unfit>,
+    pub(crate) attempt: Option<Attempt>,
+}
+
+/// Why a password was not even a wrong one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// The account was locked before.
+    Locked,
+    /// This attempt locked it.
+    NowLocked,
 }
 
 /// A stored hash that was just verified, and the password to hash anew.
@@ -54,18 +72,24 @@ impl BindTarget {
         tree: &Tree<'_>,
         subject: &Subject,
         dn: &str,
+        era: u64,
         verifying: Arc<Verifying>,
     ) -> Result<BindTarget, Error> {
-        let nobody = BindTarget { who: None, stored: Vec::new(), verifying };
+        let nobody =
+            BindTarget { who: None, stored: Vec::new(), attempt: None, locked: false, verifying };
         let Some(id) = tree.find(dn)? else { return Ok(nobody) };
         let candidate = tree.expect_entry(id)?;
         if !may_sign_in(tree, subject, &candidate)? {
             return Ok(nobody);
         }
         let stored = candidate.values("userpassword").into_iter();
+        let dn: Arc<str> = Arc::from(candidate.dn()?);
+        let attempt = Attempt { id, dn: dn.clone(), stored: Standing::of(tree, &candidate), era };
         Ok(BindTarget {
-            who: Some(Who::Entry { id, dn: Arc::from(candidate.dn()?) }),
+            who: Some(Who::Entry { id, dn }),
             stored: stored.map(|value| Zeroizing::new(value.to_vec())).collect(),
+            locked: nobody.verifying.is_locked(&attempt),
+            attempt: Some(attempt),
             ..nobody
         })
     }
@@ -79,6 +103,9 @@ impl BindTarget {
     /// did so a moment ago. `None` says nothing: go on with `verify`, on a thread that may take its
     /// time.
     pub fn verify_quickly(&self, password: &[u8]) -> Option<Verdict> {
+        if self.locked {
+            return None; // the time it takes must not tell that the password is right
+        }
         let values = self.stored.iter().take(password::MAX_VALUES);
         let index = values.into_iter().position(|value| self.accepts_quickly(value, password))?;
         Some(self.accepted(index, password))
@@ -99,8 +126,12 @@ impl BindTarget {
     /// The whole verification; a refusal always costs one hash of the configured cost.
     pub fn verify(&self, password: &[u8]) -> Verdict {
         let stored: Vec<&[u8]> = self.stored.iter().map(|value| value.as_slice()).collect();
+        if self.locked {
+            self.verifying.hasher.refuse(&stored, password);
+            return self.no();
+        }
         let Some(accepted) = self.verifying.hasher.check(&stored, password) else {
-            return Verdict { accepted: None, rehash: None };
+            return self.no();
         };
         if let (Some(value), Some(Who::Entry { id, .. })) = (stored.get(accepted.index), &self.who)
             && password::is_slow(value)
@@ -109,6 +140,11 @@ impl BindTarget {
             verified.remember(id.0, value, password, clock.now_ms());
         }
         self.accepted(accepted.index, password)
+    }
+
+    fn no(&self) -> Verdict {
+        let attempt = self.attempt.clone();
+        Verdict { accepted: None, rehash: None, refusal: None, attempt }
     }
 
     fn accepted(&self, index: usize, password: &[u8]) -> Verdict {
@@ -126,7 +162,34 @@ impl BindTarget {
             }
             _ => None,
         };
-        Verdict { accepted: self.who.clone(), rehash }
+        let attempt = self.attempt.clone();
+        Verdict { accepted: self.who.clone(), rehash, refusal: None, attempt }
+    }
+}
+
+impl Verifying {
+    fn is_locked(&self, attempt: &Attempt) -> bool {
+        !self.lockout.is_quiet(&attempt.stored)
+            && self.lockout.lock_of(attempt, self.clock.now_ms()).is_some()
+    }
+}
+
+impl Verdict {
+    /// The last word: whether the account is locked by now, and what this attempt adds.
+    pub(crate) fn judge(mut self, verifying: &Verifying) -> (Verdict, Option<Attempt>) {
+        let Some(attempt) = self.attempt.take() else { return (self, None) };
+        let matched = self.accepted.is_some();
+        if matched && verifying.lockout.is_quiet(&attempt.stored) {
+            return (self, None);
+        }
+        let judged = verifying.lockout.judge(&attempt, matched, verifying.clock.now_ms());
+        if judged.refused {
+            (self.accepted, self.rehash, self.refusal) = (None, None, Some(Unfit::Locked));
+        }
+        if judged.locks {
+            self.refusal = Some(Unfit::NowLocked);
+        }
+        (self, judged.write.then_some(attempt))
     }
 }
 

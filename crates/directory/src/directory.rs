@@ -18,6 +18,7 @@ use crate::credentials::Verifying;
 use crate::epoch::EpochCounter;
 use crate::index::{IndexSettings, Indexes};
 use crate::lens::Lens;
+use crate::lockout::{Lockout, LockoutPolicy};
 use crate::names::{NameCache, Suffixes};
 use crate::password::{Hasher, SALT_LENGTH, Verified};
 use crate::refusal::{Error, Fault, Refusal};
@@ -44,6 +45,8 @@ pub struct Settings {
     /// How long a password verified in a slow scheme spares the next bind the same work; 0 for not
     /// at all.
     pub verified_kept_ms: u64,
+    /// What too many wrong passwords do.
+    pub lockout: LockoutPolicy,
     /// Schema files beyond those in the folder's `schema` folder.
     pub schema_files: Vec<PathBuf>,
     /// How long a change stays in the change log ...
@@ -64,6 +67,7 @@ impl Default for Settings {
             hasher: Hasher::default(),
             rehash: true,
             verified_kept_ms: 5 * 60 * 1000,
+            lockout: LockoutPolicy::default(),
             schema_files: Vec::new(),
             changes_kept_ms: 30 * 24 * 3600 * 1000,
             changes_kept_bytes: 1 << 30,
@@ -185,6 +189,10 @@ impl Directory {
         &self.0.inner
     }
 
+    pub(crate) fn shared_inner(&self) -> &Arc<Inner> {
+        &self.0.inner
+    }
+
     pub fn hasher(&self) -> Hasher {
         self.0.inner.settings.hasher
     }
@@ -280,6 +288,11 @@ impl Directory {
         })
     }
 
+    /// The time by the directory's own clock, in milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.0.inner.clock.now_ms()
+    }
+
     /// Whether the writer has stopped after a fault.
     pub fn is_poisoned(&self) -> bool {
         self.0.inner.poisoned.load(Ordering::SeqCst)
@@ -336,6 +349,7 @@ pub(crate) fn inner_over(store: Store, settings: Settings) -> Result<Inner, Open
         hasher: settings.hasher,
         rehashes: settings.rehash,
         verified: Verified::new(settings.verified_kept_ms, |key| clock.random(key)),
+        lockout: Lockout::new(settings.lockout),
         clock: clock.clone(),
     });
     Ok(Inner {

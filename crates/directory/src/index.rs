@@ -1,6 +1,6 @@
 //! Which attributes have which index, and the index keys of an entry.
 
-use crate::catalogue::Described;
+use crate::catalogue::{Described, LOCKED_TIME};
 use crate::schema::Schema;
 use crate::store::IndexKind;
 use crate::store::names::grams;
@@ -76,6 +76,8 @@ impl Indexes {
         turn_on(&settings.equality, |index| index.equality = true);
         turn_on(&settings.presence, |index| index.presence = true);
         turn_on(&settings.substring, |index| index.substring = true);
+        // The server asks itself which accounts are locked, whatever is configured.
+        turn_on(&[LOCKED_TIME.to_owned()], |index| index.presence = true);
         indexes.entered_under = (0..count)
             .map(|kind| indexes.lineage(schema, u32::try_from(kind).unwrap_or(0)))
             .collect();

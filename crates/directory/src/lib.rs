@@ -6,6 +6,7 @@
 //! - [`directory`]: opened once, cheap to clone; [`view`]: a snapshot as seen by somebody.
 //! - [`search`]: from a typed query to projected entries. [`change`]: the one door for all writing.
 //! - [`subject`]: who asks, from where, how protected; [`credentials`]: signing in.
+//! - [`lockout`]: what too many wrong passwords do.
 //! - [`access`]: who may do what to which entries and attributes; `judge` applies it to the tree.
 //! - [`schema`]: attribute types, object classes, syntaxes, matching rules, string preparation.
 //! - [`password`]: verifying and making password hashes.
@@ -29,6 +30,7 @@ mod index;
 mod judge;
 pub mod keeper;
 pub mod lens;
+pub mod lockout;
 mod names;
 pub mod password;
 mod permits;
@@ -50,11 +52,12 @@ pub use change::{
     Change, ChangeControls, ChangeRequest, Modification, NewAttribute, Outcome, ReadEntry, Reply,
     WakingReply,
 };
-pub use credentials::{BindTarget, Rehash, Verdict};
+pub use credentials::{BindTarget, Rehash, Unfit, Verdict};
 pub use directory::{Directory, OpenError, Settings};
 pub use index::IndexSettings;
 pub use keeper::Keeper;
 pub use lens::Lens;
+pub use lockout::{AccountStanding, Lock, LockedAccount, LockoutPolicy};
 pub use refusal::{Error, Fault, Refusal};
 pub use search::{EntrySink, GivenEntry, Page, Search, SearchDone, SearchQuery, Step};
 pub use subject::{Protection, Subject, Who};

@@ -32,6 +32,8 @@ pub struct View<'d> {
     ruling: Guard<Arc<Ruling>>,
     lens: Option<&'d Lens>,
     judge: OnceCell<Judge>,
+    /// Of what is known of accounts, from before the snapshot.
+    lock_era: u64,
 }
 
 impl<'d> View<'d> {
@@ -41,6 +43,7 @@ impl<'d> View<'d> {
         lens: Option<&'d Lens>,
     ) -> Result<View<'d>, Fault> {
         let before = (inner.names.renames.now(), inner.shape.now());
+        let lock_era = inner.verifying.lockout.era();
         // A keeper is of no use where another process writes: nothing tells it of commits.
         let keeper = lens.and_then(Lens::keeper).filter(|_| !inner.settings.store.read_only);
         let snapshot = match keeper {
@@ -53,7 +56,8 @@ impl<'d> View<'d> {
         let shape = inner.shape.since(before.1).filter(|_| !inner.settings.store.read_only);
         let lens = lens.filter(|lens| lens.focus(shape, &ruling));
         let renames = inner.names.renames.since(before.0);
-        Ok(View { inner, snapshot, subject, renames, ruling, lens, judge: OnceCell::new() })
+        let judge = OnceCell::new();
+        Ok(View { inner, snapshot, subject, renames, ruling, lens, judge, lock_era })
     }
 
     /// The tree without anybody's eyes: callers inside this crate judge access themselves.
@@ -79,6 +83,10 @@ impl<'d> View<'d> {
         }
         let judge = Judge::new(tree, self.subject)?;
         Ok(self.judge.get_or_init(|| judge))
+    }
+
+    pub(crate) fn lock_era(&self) -> u64 {
+        self.lock_era
     }
 
     pub fn subject(&self) -> &Subject {
@@ -183,7 +191,8 @@ impl<'d> View<'d> {
     /// What a bind as `dn` is verified against. An unknown name gives a target that costs the same
     /// and accepts nothing.
     pub fn bind_target(&self, dn: &str) -> Result<BindTarget, Error> {
-        BindTarget::of(&self.tree(), self.subject, dn, Arc::clone(&self.inner.verifying))
+        let verifying = Arc::clone(&self.inner.verifying);
+        BindTarget::of(&self.tree(), self.subject, dn, self.lock_era, verifying)
     }
 
     /// The identity of the entry with that name.

@@ -32,6 +32,8 @@ pub(crate) enum Work {
     /// In the writer's queue or being made durable.
     Change,
     Bind(Binding),
+    /// Answered already, and the answer is held back for a while.
+    Held(Box<crate::respond::Answer>),
     PasswordModify(Box<PasswordChange>),
     /// With the program around the server.
     Steward,
@@ -131,6 +133,8 @@ pub(crate) enum Finished {
     Changed(Result<Outcome, Error>),
     Verified(Verdict),
     Hashed(Result<Vec<u8>, HashFailed>),
+    /// What was held back may go out.
+    Released,
     Advised(Result<Option<Vec<u8>>, Refusal>),
     /// Whoever should have answered is gone without a word: it panicked or was stopped.
     Lost,

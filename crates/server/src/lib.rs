@@ -30,6 +30,7 @@ mod audit;
 mod certificate_map;
 mod connection;
 mod controls;
+mod door;
 mod in_flight;
 mod limits;
 mod listener;
@@ -52,6 +53,7 @@ pub mod tls;
 mod worker;
 
 pub use certificate_map::{CertificatePart, CertificateRule};
+pub use door::{Door, DoorPolicy, KnownSource};
 pub use limits::Limits;
 pub use listener::StartError;
 pub use service::Service;

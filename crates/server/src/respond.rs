@@ -16,6 +16,8 @@ pub(crate) struct Answer {
     pub(crate) code: ResultCode,
     matched: String,
     pub(crate) message: String,
+    /// What the audit is told in the place of the message.
+    pub(crate) note: Option<&'static str>,
     referrals: Vec<String>,
     controls: Vec<(&'static str, Vec<u8>)>,
     /// Of an extended response; may hold a generated password.
@@ -30,6 +32,10 @@ impl Answer {
 
     pub(crate) fn success() -> Answer {
         Answer::new(ResultCode::SUCCESS, "")
+    }
+
+    pub(crate) fn noted(self, note: Option<&'static str>) -> Answer {
+        Answer { note, ..self }
     }
 
     pub(crate) fn with_control(mut self, oid: &'static str, value: Vec<u8>) -> Answer {
@@ -74,6 +80,7 @@ impl From<Refusal> for Answer {
             code: refusal.code,
             matched: refusal.matched,
             message: refusal.message,
+            note: None,
             referrals: refusal.referrals,
             controls: Vec::new(),
             value: None,

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::audit::{Origin, Record};
 use crate::certificate_map::CertificateRule;
 use crate::controls;
+use crate::door::Door;
 use crate::in_flight::{
     Call, Event, Events, Finished, InFlight, Pending, Progress, ReplySlot, Work,
 };
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) decode: DecodeLimits,
     pub(crate) passwords: PasswordPool,
+    pub(crate) door: Arc<Door>,
     pub(crate) anonymous: Anonymous,
     pub(crate) own_password_without_old: bool,
     pub(crate) certificate_rules: Vec<CertificateRule>,
@@ -279,7 +281,8 @@ impl Session {
 
     pub(crate) fn answer(&mut self, call: &Call, answer: &Answer) {
         answer.write(self.output.buffer(), call.id, call.operation);
-        call.record.end(self.origin(call.id), answer.code, &answer.message);
+        let told = answer.note.unwrap_or(&answer.message);
+        call.record.end(self.origin(call.id), answer.code, told);
     }
 
     /// The audit event of an operation that has no response.
@@ -320,7 +323,7 @@ impl Session {
         self.now = Instant::now();
         let Some(pending) = self.in_flight.take_serial(event.serial) else { return };
         let Pending { call, work, abandoned } = pending;
-        if self.state == State::Binding && matches!(work, Work::Bind(_)) {
+        if self.state == State::Binding && matches!(work, Work::Bind(_) | Work::Held(_)) {
             self.state = State::Open;
         }
         let result = self.proceed(&call, work, *event.finished);
@@ -333,8 +336,9 @@ impl Session {
                 Ok(Progress::Done(change::answer(&outcome?)))
             }
             (Work::Bind(binding), Finished::Verified(verdict)) => {
-                bind::finish(self, verdict, &binding)
+                Ok(bind::finish(self, call, verdict, binding))
             }
+            (Work::Held(answer), Finished::Released) => Ok(Progress::Done(*answer)),
             (Work::PasswordModify(pending), news) => {
                 password_modify::proceed(self, call, pending, news)
             }
@@ -342,7 +346,7 @@ impl Session {
                 Some(value) => Answer::success().with_value(value),
                 None => Answer::success(),
             })),
-            (Work::Search(_) | Work::Change | Work::Bind(_) | Work::Steward, _) => {
+            (Work::Search(_) | Work::Change | Work::Bind(_) | Work::Held(_) | Work::Steward, _) => {
                 Err(lost().into())
             }
         }

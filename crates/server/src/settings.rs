@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ldap::message::DecodeLimits;
 
 use crate::certificate_map::CertificateRule;
+use crate::door::Door;
 use crate::limits::Limits;
 use crate::network::Gate;
 use crate::steward::Steward;
@@ -28,6 +29,8 @@ pub struct ServerSettings {
     pub certificate_rules: Vec<CertificateRule>,
     /// The program around the server; without it, what it would do is refused.
     pub steward: Option<Arc<dyn Steward>>,
+    /// Counts wrong passwords by where they come from.
+    pub door: Arc<Door>,
     pub limits: Limits,
     pub decode: DecodeLimits,
 }

@@ -186,6 +186,7 @@ impl Server {
                 tracing::error!("a thread of the server panicked");
             }
         }
+        self.floor.shared.directory.store_standings();
         for path in &self.created {
             // Gone already: that was the aim.
             let _ = std::fs::remove_file(path);
@@ -207,6 +208,7 @@ pub(crate) fn shared(directory: Directory, settings: ServerSettings) -> Result<S
     Ok(Shared {
         directory,
         passwords: passwords.map_err(StartError::Thread)?,
+        door: settings.door,
         limits: settings.limits,
         decode: settings.decode,
         anonymous: settings.anonymous,

@@ -99,6 +99,7 @@ pub(crate) fn shared(directory: Directory, limits: Limits) -> Arc<Shared> {
     Arc::new(Shared {
         directory,
         passwords: PasswordPool::start(1, limits.passwords_waiting).unwrap(),
+        door: Arc::default(),
         limits,
         decode: DecodeLimits::default(),
         anonymous: crate::settings::Anonymous::RootDse,

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-use testing::peers::chancery::{binary, peer};
+use testing::peers::chancery::{binary, peer, serve, start_command};
 use testing::peers::missing::{Peer, present};
 use testing::peers::nameserver::{NameServer, Product, dig};
 use testing::peers::pebble::{self, Pebble, Wishes};
-use testing::process::{Finished, run};
+use testing::peers::port;
+use testing::process::{Finished, Process, run};
 
 /// Pebble, the name server that it asks, and a folder with a configuration.
 struct Scene {
@@ -303,4 +304,47 @@ fn what_stands_in_the_way_is_named() {
     scene.expect(&scene.acme(&["order"]), 2, &["http-01", "dns-01"]);
     scene.configure("challenge = 'tls-alpn-01'\nlisten = '192.0.2.1:1'");
     scene.expect(&scene.acme(&["order"]), 3, &["write an address of this machine"]);
+}
+
+/// A server with the scene's configuration on the scene's data folder.
+fn serve_scene(scene: &Scene) -> Command {
+    let mut command = serve(&scene.folder.path().join("data"));
+    command.arg("--config").arg(scene.folder.path().join("chancery.toml"));
+    command
+}
+
+#[test]
+fn a_server_without_a_certificate_orders_one_and_then_speaks_ldaps() {
+    let Some(scene) = scene("acme serve", |wishes| wishes) else { return };
+    scene.configure(&scene.http());
+    let folder = tempfile::Builder::new().prefix("chancery-").tempdir().unwrap();
+    let data = scene.folder.path().join("data");
+    // It waits for the line that says that LDAPS is listened for.
+    let server = start_command(folder, &data, serve_scene(&scene)).unwrap();
+    let why = run(&mut scene.command(&["cert", "why"])).unwrap();
+    scene.expect(&why, 0, &[CERTIFICATE]);
+    let shown = run(Command::new("openssl")
+        .args(["s_client", "-servername", "ldap.example.com", "-connect"])
+        .arg(format!("127.0.0.1:{}", port(&server.ldaps))))
+    .unwrap();
+    assert!(shown.stdout.contains("issuer=CN = Pebble Intermediate"), "{shown:#?}");
+}
+
+#[test]
+fn a_server_whose_orders_fail_says_so() {
+    let Some(scene) = scene("acme alert", |wishes| wishes) else { return };
+    let [elsewhere] = testing::ports::free::<1>().unwrap();
+    scene.configure(&format!("challenge = 'http-01'\nlisten = '127.0.0.1:{elsewhere}'"));
+    let until = |words: &str| {
+        let command = serve_scene(&scene);
+        let mut process = Process::start("chancery", scene.folder.path(), command).unwrap();
+        let said = |process: &Process| process.output().contains(words).then_some(());
+        process.wait_until(words, said).unwrap();
+        assert!(process.terminate().unwrap().success());
+    };
+    until("open the port from outside");
+    scene.expect(&scene.acme(&["status"]), 1, &["failing     1 times"]);
+    // What is the case is looked at when it starts, and once an hour.
+    until("renewal-failing");
+    scene.expect(&scene.acme(&["status"]), 1, &["failing     1 times"]);
 }

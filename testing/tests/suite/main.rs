@@ -10,6 +10,7 @@
 //! - `first_run`: the first start, the second, and those that cannot be.
 //! - `hostile`: clients that mean no good.
 //! - `kill`: kill -9 under writers.
+//! - `lockout`: accounts that lock, sources that are not listened to.
 //! - `maximums`: every limit of the configuration, reached.
 //! - `operating`: reload, the end, systemd.
 //! - `publishing`: rules, balancers and switches, from machines with addresses of their own.
@@ -38,6 +39,7 @@ mod first_run;
 mod forgotten;
 mod hostile;
 mod kill;
+mod lockout;
 mod maximums;
 mod operating;
 mod pfx;

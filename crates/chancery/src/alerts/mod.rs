@@ -1,15 +1,32 @@
 //! What an administrator should be told in time.
 //!
-//! Each area of the program says which [`Condition`]s hold now; nothing else decides whether an
-//! alert is raised, told again, or cleared.
+//! Each area of the program says which [`Condition`]s hold now and which [`Deadline`]s draw near;
+//! nothing else decides whether an alert is raised, told again, or cleared.
+//!
+//! - `watches`: what accounts and the sources of failed sign-ins have to say.
+//! - `deadline`: from a date to a condition, step by step. `clock`: whether to believe the time.
+//! - `board`: what is told once, again, and when it is over. `outbox`: what is still to be delivered.
+//! - `evaluation`: all of these, once an hour; `state`: what of them outlives a restart.
+//! - `delivery`: the thread that delivers; `webhook`, `mail`: how.
 
-#![allow(dead_code, reason = "the areas that know conditions come one by one")]
+pub(crate) mod board;
+mod clock;
+mod deadline;
+pub(crate) mod delivery;
+pub(crate) mod evaluation;
+mod mail;
+mod outbox;
+mod state;
+pub(crate) mod watches;
+mod webhook;
 
-use serde::Serialize;
+pub(crate) use deadline::Deadline;
+
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Level {
     /// Nothing is broken, but it should be known.
@@ -18,6 +35,16 @@ pub(crate) enum Level {
     Warning,
     /// Clients are turned away, or everybody is let in.
     Critical,
+}
+
+impl Level {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Level::Notice => "notice",
+            Level::Warning => "warning",
+            Level::Critical => "critical",
+        }
+    }
 }
 
 /// Something that is the case now and should not be.
@@ -38,4 +65,14 @@ pub(crate) struct Condition {
 pub(crate) trait Watches: Send + Sync {
     /// All that hold at this time. Reads state, does not wait for anything.
     fn conditions(&self, now: OffsetDateTime) -> Vec<Condition>;
+
+    /// Dates of which somebody should be told before they come.
+    fn deadlines(&self) -> Vec<Deadline> {
+        Vec::new()
+    }
+}
+
+/// RFC 3339, for people and JSON alike.
+pub(crate) fn text(at: OffsetDateTime) -> String {
+    crate::steward::certificate::text(at.replace_nanosecond(0).unwrap_or(at))
 }

@@ -22,7 +22,7 @@ use serde::Serialize;
 use server::tls::ServingTls;
 use time::OffsetDateTime;
 
-use crate::alerts::{Condition, Level, Watches};
+use crate::alerts::{Condition, Deadline, Level, Watches};
 use crate::config::{Config, Source};
 
 pub(crate) use listeners::ListenersTls;
@@ -372,11 +372,10 @@ impl State {
 }
 
 impl Watches for Certificates {
-    fn conditions(&self, now: OffsetDateTime) -> Vec<Condition> {
+    fn conditions(&self, _now: OffsetDateTime) -> Vec<Condition> {
         let state = self.state();
         let mut conditions = Vec::new();
         if let Some(served) = &state.in_service {
-            conditions.extend(state.expiring(served, now));
             if state.failing_since.is_some() {
                 conditions.push(Condition {
                     id: "renewal-failing",
@@ -413,31 +412,23 @@ impl Watches for Certificates {
         }));
         conditions
     }
+
+    fn deadlines(&self) -> Vec<Deadline> {
+        self.state().in_service.iter().map(InService::deadline).collect()
+    }
 }
 
-/// Days left at which an expiring certificate is told of, again at each.
-pub(crate) const EXPIRY_STEPS: [i64; 5] = [60, 30, 14, 7, 1];
-
-impl State {
-    fn expiring(&self, served: &InService, now: OffsetDateTime) -> Option<Condition> {
-        let left = (served.summary.not_after - now).whole_days();
-        let step = EXPIRY_STEPS.iter().rev().find(|step| left < **step)?;
-        // What renews itself is told of only when it should have been renewed by now.
-        let whole = (served.summary.not_after - served.summary.not_before).whole_days();
-        if served.kept.renews_itself && left * 4 > whole {
-            return None;
-        }
-        let level = if *step <= 14 { Level::Critical } else { Level::Warning };
-        let what = match left < 0 || now > served.summary.not_after {
-            true => format!("the certificate from {} has expired", served.source),
-            false => format!("the certificate from {} expires in {left} days", served.source),
-        };
-        Some(Condition {
+impl InService {
+    fn deadline(&self) -> Deadline {
+        let (begins, ends) = (self.summary.not_before, self.summary.not_after);
+        Deadline {
             id: "certificate-expiring",
-            cause: format!("{}/{step}", served.summary.thumbprint),
-            level,
-            what,
+            cause: self.summary.thumbprint.clone(),
+            subject: format!("the certificate from {}", self.source),
+            at: ends,
+            // What renews itself is told of only when it should have been renewed by now.
+            quiet_until: self.kept.renews_itself.then(|| ends - (ends - begins) / 4),
             fix: "issue a new one and put it in the place of the old".to_owned(),
-        })
+        }
     }
 }

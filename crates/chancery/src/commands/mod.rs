@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod access;
+pub(crate) mod account;
 pub(crate) mod acme;
 pub(crate) mod backup;
 pub(crate) mod cert;

@@ -10,8 +10,10 @@
 //! - [`published`]: the published listeners and their network rules.
 //! - [`resolved`]: [`Config`], which the rest of the program uses.
 //! - [`outside`]: `[dns]` and `[acme]`, whose values mean something to others.
+//! - [`alerts`]: where alerts go.
 //! - [`mod@example`]: `chancery.example.toml` and `docs/reference/configuration.md`.
 
+mod alerts;
 mod example;
 mod fault;
 mod outside;
@@ -25,9 +27,12 @@ mod setting;
 mod tests;
 mod value;
 
+pub(crate) use alerts::{AlertChannels, MailTo, WebhookTo};
 pub(crate) use example::{example, reference};
 pub(crate) use fault::Fault;
 pub(crate) use outside::{Acme, Dns, ExternalAccount};
 pub(crate) use overrides::Overrides;
 pub(crate) use resolved::{Address, Audit, Config, Listener, Log, Source};
-pub(crate) use value::{AcmeChallenge, Anonymous, Bytes, Level, ListenMode, LogFormat};
+pub(crate) use value::{
+    AcmeChallenge, Anonymous, Bytes, Level, ListenMode, LogFormat, MailSecurity,
+};

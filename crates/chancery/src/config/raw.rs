@@ -8,7 +8,7 @@ use super::read::SectionReader;
 use super::setting::{Section, Setting, section};
 use super::value::{
     AcmeChallenge, Anonymous, Bytes, CertificatePart, ClientCertificates, Level, ListenMode,
-    LogFormat, RuleListener, RuleVerdict, TlsFloor, Value, Words,
+    LogFormat, MailSecurity, RuleListener, RuleVerdict, TlsFloor, Value, Words,
 };
 
 /// Sections that may stand more than once.
@@ -16,7 +16,7 @@ const MANY: bool = true;
 const ONCE: bool = false;
 
 /// All sections, in the order in which they are printed.
-pub(super) const SECTIONS: [Section; 19] = [
+pub(super) const SECTIONS: [Section; 21] = [
     Top::SECTION,
     Listen::SECTION,
     Tls::SECTION,
@@ -29,11 +29,13 @@ pub(super) const SECTIONS: [Section; 19] = [
     Acme::SECTION,
     Limits::SECTION,
     Passwords::SECTION,
+    Lockout::SECTION,
     Indexes::SECTION,
     SchemaFiles::SECTION,
     ChangeLog::SECTION,
     Store::SECTION,
     Log::SECTION,
+    Alerts::SECTION,
     Shutdown::SECTION,
     Access::SECTION,
 ];
@@ -53,11 +55,13 @@ pub(crate) struct Raw {
     pub(crate) acme: Acme,
     pub(crate) limits: Limits,
     pub(crate) passwords: Passwords,
+    pub(crate) lockout: Lockout,
     pub(crate) indexes: Indexes,
     pub(crate) schema: SchemaFiles,
     pub(crate) change_log: ChangeLog,
     pub(crate) store: Store,
     pub(crate) log: Log,
+    pub(crate) alerts: Alerts,
     pub(crate) shutdown: Shutdown,
     pub(crate) access: Vec<Access>,
 }
@@ -355,6 +359,29 @@ section! {
 }
 
 section! {
+    /// What wrong passwords do to an account, and to where they come from. Described in
+    /// `docs/reference/lockout.md`.
+    ONCE "lockout" => Lockout {
+        /// So many wrong passwords within `window` lock an account; 0 locks none.
+        failures: u32 = "5" in (0, 1_000);
+        /// How long a wrong password counts.
+        window: Duration = "'2 min'" in (1_000, 86_400_000);
+        /// How long an account stays locked; "0s" is until an administrator unlocks it, which lets
+        /// an attacker lock everybody out for good.
+        duration: Duration = "'30 min'" in (0, 31_536_000_000);
+        /// So many wrong passwords of one address, or three times as many of its network (/24, or
+        /// /64 in IPv6), and none from there is looked at any more; answers come later from a
+        /// quarter of it on. 0 counts none.
+        source_failures: u32 = "20" in (0, 1_000_000);
+        /// Each time this has passed, an address is forgiven one of them, a network two.
+        source_forgiven_each: Duration = "'1 min'" in (100, 86_400_000);
+        /// Addresses and networks of programs through which many people sign in: there, failures
+        /// count for the accounts only.
+        gateways: Vec<String> = "[]";
+    }
+}
+
+section! {
     /// Which attributes have which index. A difference to the last start is built or dropped at
     /// the next.
     ONCE "indexes" => Indexes {
@@ -405,6 +432,36 @@ section! {
         /// Where the audit events go, one for each operation: `stderr`, the path of a file, or
         /// `off`. Writing an event costs about as much as answering a small search.
         audit: String = "'stderr'";
+    }
+}
+
+section! {
+    /// Where alerts go besides the log, `chancery status` and `chancery alerts`. What they are:
+    /// `docs/reference/alerts.md`.
+    ONCE "alerts" => Alerts {
+        /// Where they are posted to as JSON. `http://` only to this machine.
+        webhook: Option<String> = "" or "'https://alerts.example.com/chancery'";
+        /// The CAs, in PEM, that its certificate is verified against. Without: those of the machine.
+        webhook_ca: Option<PathBuf> = "" or "'/etc/chancery/webhook-ca.pem'";
+        /// A file with a bearer token in one line, readable by the server's user only.
+        webhook_secret: Option<PathBuf> = "" or "'/etc/chancery/webhook.token'";
+        /// How long a post may take.
+        webhook_time: Duration = "'10s'" in (100, 120_000);
+        /// The mail server, with a port or without.
+        mail_server: Option<String> = "" or "'mail.example.com:587'";
+        /// `starttls`, which the server must offer; `tls` from the first byte; or `none`, only to
+        /// this machine and without a password.
+        mail_security: MailSecurity = "'starttls'";
+        /// The CAs, in PEM, that its certificate is verified against. Without: those of the machine.
+        mail_ca: Option<PathBuf> = "" or "'/etc/chancery/mail-ca.pem'";
+        /// The user to sign in as.
+        mail_user: Option<String> = "" or "'chancery'";
+        /// A file with the user's password in its first line, readable by the server's user only.
+        mail_password: Option<PathBuf> = "" or "'/etc/chancery/mail.password'";
+        /// The address that mail comes from.
+        mail_from: Option<String> = "" or "'chancery@example.com'";
+        /// Who gets it.
+        mail_to: Vec<String> = "[]";
     }
 }
 

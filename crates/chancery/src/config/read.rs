@@ -7,9 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Faults;
 use super::raw::{
-    Access, Acme, CertificateMap, ChangeLog, Dns, Indexes, Limits, Listen, Log, Passwords, Publish,
-    PublishExternal, PublishInternal, PublishRule, Raw, SECTIONS, SchemaFiles, Shutdown, Store,
-    Tls, Top,
+    Access, Acme, Alerts, CertificateMap, ChangeLog, Dns, Indexes, Limits, Listen, Lockout, Log,
+    Passwords, Publish, PublishExternal, PublishInternal, PublishRule, Raw, SECTIONS, SchemaFiles,
+    Shutdown, Store, Tls, Top,
 };
 use super::setting::{Section, Setting};
 use super::value::Value;
@@ -56,11 +56,13 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> ReadFile {
         publish_rules,
         limits: once(top, faults, &Limits::SECTION, Limits::read),
         passwords: once(top, faults, &Passwords::SECTION, Passwords::read),
+        lockout: once(top, faults, &Lockout::SECTION, Lockout::read),
         indexes: once(top, faults, &Indexes::SECTION, Indexes::read),
         schema: once(top, faults, &SchemaFiles::SECTION, SchemaFiles::read),
         change_log: once(top, faults, &ChangeLog::SECTION, ChangeLog::read),
         store: once(top, faults, &Store::SECTION, Store::read),
         log: once(top, faults, &Log::SECTION, Log::read),
+        alerts: once(top, faults, &Alerts::SECTION, Alerts::read),
         shutdown: once(top, faults, &Shutdown::SECTION, Shutdown::read),
         access,
     };

@@ -5,19 +5,21 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use directory::access::{AccessRules, RuleError, RuleText};
+use directory::access::{AccessRules, Network, RuleError, RuleText};
 use ldap::dn::Dn;
 use pki::judge::names::ServedName;
 use server::CertificateRule;
 use server::tls::{TlsFloor, TlsPolicy};
 use toml::de::DeValue;
 
+use super::alerts::AlertChannels;
 use super::fault::{ConfigError, Faults};
 use super::outside::{self, Acme, Dns};
 use super::overrides::Overrides;
 use super::published::{Published, published};
 use super::raw::{
-    self, Access, CertificateMap, ChangeLog, Indexes, Limits, Listen, Passwords, Raw, Store, Top,
+    self, Access, CertificateMap, ChangeLog, Indexes, Limits, Listen, Lockout, Passwords, Raw,
+    Store, Top,
 };
 use super::read::{ReadFile, read};
 use super::value::{self, Anonymous, ClientCertificates, Level, ListenMode, LogFormat, Value};
@@ -43,12 +45,16 @@ pub(crate) struct Config {
     pub(crate) published: Published,
     pub(crate) limits: Limits,
     pub(crate) passwords: Passwords,
+    pub(crate) lockout: Lockout,
+    /// Of `lockout`, as networks.
+    pub(crate) gateways: Vec<Network>,
     pub(crate) indexes: Indexes,
     /// Beyond the `schema` folder of the data folder.
     pub(crate) schema_files: Vec<PathBuf>,
     pub(crate) change_log: ChangeLog,
     pub(crate) store: Store,
     pub(crate) log: Log,
+    pub(crate) alerts: AlertChannels,
     pub(crate) shutdown_grace: Duration,
     /// The file's rules, or the default ones.
     pub(crate) access: Vec<RuleText>,
@@ -197,6 +203,7 @@ impl Resolver<'_, '_> {
             published: published(&raw, &rule_spans, &listeners, self.faults),
             schema_files: raw.schema.files.iter().map(|path| self.folder.join(path)).collect(),
             log: self.log(&raw),
+            alerts: AlertChannels::resolve(&raw.alerts, self.folder, self.faults),
             data,
             suffixes,
             administrator,
@@ -205,6 +212,8 @@ impl Resolver<'_, '_> {
             tls,
             limits: raw.limits,
             passwords: raw.passwords,
+            gateways: self.gateways(&raw.lockout),
+            lockout: raw.lockout,
             indexes: raw.indexes,
             change_log: raw.change_log,
             store: raw.store,
@@ -370,6 +379,20 @@ impl Resolver<'_, '_> {
                 }
             }
         }
+    }
+
+    fn gateways(&mut self, lockout: &Lockout) -> Vec<Network> {
+        let mut networks = Vec::new();
+        for text in &lockout.gateways {
+            match Network::parse(text) {
+                Ok(network) => networks.push(network),
+                Err(what) => {
+                    let right = "write an address or a network, such as 10.0.0.0/8";
+                    self.faults.without_place("lockout.gateways", format!("{what}; {right}"));
+                }
+            }
+        }
+        networks
     }
 
     fn tls(&mut self, tls: &raw::Tls) -> Tls {

@@ -269,3 +269,11 @@ words! {
         External = "external",
     }
 }
+
+words! {
+    MailSecurity, "\"starttls\", \"tls\" or \"none\"" {
+        Starttls = "starttls",
+        Tls = "tls",
+        None = "none",
+    }
+}

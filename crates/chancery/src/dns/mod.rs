@@ -7,9 +7,10 @@
 //! - [`plan`]: what has to change and what must not. [`written`]: what we wrote last.
 //! - [`key`]: the key that signs. [`wire`]: messages to and from a name server.
 //! - [`update`]: reading and changing a zone (RFC 2136). [`desk`]: the steps of a command.
-//! - [`verify`]: asking as clients ask, and connecting as they connect.
+//! - [`verify`]: asking as clients ask, and connecting as they connect. [`drift`]: once an hour.
 
 pub(crate) mod desk;
+mod drift;
 pub(crate) mod key;
 pub(crate) mod plan;
 pub(crate) mod records;
@@ -19,4 +20,5 @@ pub(crate) mod verify;
 mod wire;
 mod written;
 
+pub(crate) use drift::Drift;
 pub(crate) use text::Format;

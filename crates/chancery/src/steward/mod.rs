@@ -1,6 +1,8 @@
 //! What this program does when the server is asked for it: `chancery` commands over the local
 //! socket, a new certificate, `cn=monitor`. One file for each area; the requests are below.
 
+mod accounts;
+mod alerting;
 pub(crate) mod certificate;
 pub(crate) mod publish;
 
@@ -10,8 +12,10 @@ use directory::{Directory, GivenEntry, Refusal, Subject};
 use ldap::result::ResultCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use server::Door;
 use time::OffsetDateTime;
 
+use crate::alerts::evaluation::Alerts;
 use crate::arguments::Common;
 use crate::certificates::{Certificates, ListenersTls, Looking, Outcome};
 use crate::config::Overrides;
@@ -25,6 +29,16 @@ use crate::publish::Publisher;
 pub(crate) enum Asked {
     /// The state of everything.
     Status,
+    /// What is wrong now, and what still waits to be delivered.
+    Alerts,
+    /// The same, looked at anew.
+    Evaluate,
+    /// Sends something everywhere alerts go.
+    TestAlerts,
+    /// Whether an account is locked.
+    Account { dn: String },
+    /// Takes its lock away.
+    Unlock { dn: String },
     /// Reads schema, access rules and certificates again, as SIGHUP does.
     Reload,
     /// The candidates for the certificate that is served, with the reasons.
@@ -40,6 +54,8 @@ pub(crate) struct Steward {
     pub(crate) directory: Directory,
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) listeners: Arc<ListenersTls>,
+    pub(crate) door: Arc<Door>,
+    pub(crate) alerts: Arc<Alerts>,
     pub(crate) started: OffsetDateTime,
     pub(crate) publisher: Arc<Publisher>,
 }
@@ -53,7 +69,12 @@ impl std::fmt::Debug for Steward {
 impl Steward {
     fn answer(&self, asked: &Asked) -> Result<Value, Refusal> {
         match asked {
-            Asked::Status => Ok(self.status()),
+            Asked::Status => self.status(),
+            Asked::Alerts => Ok(alerting::state(&self.alerts)),
+            Asked::Evaluate => alerting::evaluate(&self.alerts),
+            Asked::TestAlerts => alerting::test(&self.alerts),
+            Asked::Account { dn } => accounts::account(&self.directory, dn),
+            Asked::Unlock { dn } => accounts::unlock(&self.directory, dn),
             Asked::Reload => self.reload().map(|()| json!({ "reloaded": true })),
             Asked::CertificateWhy => {
                 let why = self.certificates.why();
@@ -63,13 +84,23 @@ impl Steward {
         }
     }
 
-    fn status(&self) -> Value {
-        json!({
+    fn status(&self) -> Result<Value, Refusal> {
+        Ok(json!({
             "version": VERSION,
             "started": certificate::text(self.started),
             "certificate": certificate::state(&self.certificates),
             "tls": certificate::settings(&self.listeners),
-        })
+            "locked": accounts::locked(&self.directory)?,
+            "sources": self.sources(),
+            "alerting": alerting::state(&self.alerts),
+        }))
+    }
+
+    /// Those whose passwords are not looked at now.
+    fn sources(&self) -> Value {
+        let known = self.door.known(crate::sources::milliseconds(OffsetDateTime::now_utc()));
+        let blocked = known.iter().filter(|source| source.blocked).map(|source| &source.source);
+        json!({ "failing": known.len(), "blocked": blocked.collect::<Vec<_>>() })
     }
 
     /// Reads schema, access rules and certificates again; whatever is wrong leaves the old in

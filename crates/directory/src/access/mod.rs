@@ -32,6 +32,7 @@ pub use attributes::{AttributeClass, ClassSet, SECRETS};
 pub use evaluate::{AskerRules, Decision, EntryAccess, Target, Tree, UserAttributes};
 pub use explain::{Considered, Explanation, Reason};
 pub use mask::RULES_MAX;
+pub use network::Network;
 pub use parse::Vocabulary;
 pub use rights::Rights;
 pub use rule::{AccessRules, RuleFilter};

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Network {
+pub enum Network {
     /// The local socket, which has no address.
     Local,
     Prefix {
@@ -14,7 +14,7 @@ pub(crate) enum Network {
 
 impl Network {
     /// `Err` says what is wrong.
-    pub(crate) fn parse(text: &str) -> Result<Network, String> {
+    pub fn parse(text: &str) -> Result<Network, String> {
         if text == "local" {
             return Ok(Network::Local);
         }
@@ -35,7 +35,7 @@ impl Network {
         Ok(network)
     }
 
-    pub(crate) fn holds(&self, client: Option<IpAddr>) -> bool {
+    pub fn holds(&self, client: Option<IpAddr>) -> bool {
         match (self, client.map(|address| address.to_canonical())) {
             (Network::Local, client) => client.is_none(),
             (Network::Prefix { address, bits }, Some(client)) => {

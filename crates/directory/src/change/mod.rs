@@ -61,6 +61,10 @@ pub enum Change {
         hash: Vec<u8>,
         only_if: Option<Vec<u8>>,
     },
+    /// Writes into the entry what is known of attempts to sign in to it, when its turn comes.
+    StoreStanding {
+        dn: String,
+    },
 }
 
 impl Change {
@@ -70,7 +74,8 @@ impl Change {
             | Change::Delete { dn }
             | Change::Modify { dn, .. }
             | Change::ModifyDn { dn, .. }
-            | Change::SetPassword { dn, .. } => dn,
+            | Change::SetPassword { dn, .. }
+            | Change::StoreStanding { dn } => dn,
         }
     }
 }
@@ -84,6 +89,7 @@ impl std::fmt::Debug for Change {
             Change::Modify { .. } => "Modify",
             Change::ModifyDn { .. } => "ModifyDn",
             Change::SetPassword { .. } => "SetPassword",
+            Change::StoreStanding { .. } => "StoreStanding",
         };
         write!(out, "{verb}({:?})", self.dn())
     }

@@ -230,6 +230,7 @@ fn try_batch(
         changed: false,
         renamed: false,
         reshaped: false,
+        unlocked: Vec::new(),
     };
     let mut results = Vec::with_capacity(requests.len());
     for (index, request) in requests.iter().enumerate() {
@@ -300,6 +301,8 @@ struct Writing<'w> {
     renamed: bool,
     /// What a lens remembers is no longer true.
     reshaped: bool,
+    /// Of which nothing is known any more.
+    unlocked: Vec<EntryId>,
 }
 
 impl Writing<'_> {
@@ -316,6 +319,7 @@ impl Writing<'_> {
                 controls: &request.controls,
                 stamp: &stamp,
                 obeying: &self.ground.memory.obeying,
+                lockout: &self.ground.inner.verifying.lockout,
             };
             let prepared = prepare(&preparing, request)?;
             if let (Some(attributes), Some(id)) = (&request.controls.pre_read, id_before(&prepared))
@@ -360,6 +364,13 @@ impl Writing<'_> {
         self.renamed |= performed.renamed;
         self.reshaped |= performed.reshaping != Reshaping::None;
         ground.memory.lens.forget(performed.reshaping);
+        if let Prepared::Modify(modify) = prepared
+            && modify.unlocks
+        {
+            // At once, for changes after this one in the batch; and again when readers see it.
+            ground.inner.verifying.lockout.forget(modify.id);
+            self.unlocked.push(modify.id);
+        }
         Ok(performed)
     }
 
@@ -393,6 +404,7 @@ impl Writing<'_> {
                 Err(fault)
             }
             Ok(()) => {
+                self.unlocked.iter().for_each(|id| inner.verifying.lockout.forget(*id));
                 if self.reshaped {
                     self.ground.memory.lens.settle(inner.shape.now());
                 }

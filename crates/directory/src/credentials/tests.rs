@@ -1,6 +1,7 @@
 //! Verifying against targets made by hand: which binds are slow, and what is remembered of them.
 
 use super::*;
+use crate::lockout::LockoutPolicy;
 
 const PASSWORD: &[u8] = b"correct horse";
 const KEPT_MS: u64 = 60_000;
@@ -26,6 +27,7 @@ fn verifying(kept_ms: u64) -> Arc<Verifying> {
         hasher: hasher(1),
         rehashes: true,
         verified: Verified::new(kept_ms, |key| key.fill(7)),
+        lockout: Lockout::new(LockoutPolicy::default()),
         clock: Arc::new(FixedClock(1_000_000)),
     })
 }
@@ -34,6 +36,8 @@ fn target(verifying: &Arc<Verifying>, id: u64, stored: &[&[u8]]) -> BindTarget {
     BindTarget {
         who: Some(Who::Entry { id: EntryId(id), dn: Arc::from("cn=a") }),
         stored: stored.iter().map(|value| Zeroizing::new(value.to_vec())).collect(),
+        attempt: None,
+        locked: false,
         verifying: Arc::clone(verifying),
     }
 }

@@ -94,6 +94,18 @@ impl Hasher {
         None
     }
 
+    /// Costs what `check` costs with a password that is wrong, whether or not this one is.
+    pub fn refuse<V: AsRef<[u8]>>(&self, stored: &[V], password: &[u8]) {
+        let mut paid = false;
+        for value in stored.iter().take(MAX_VALUES).map(AsRef::as_ref) {
+            std::hint::black_box(verify(value, password));
+            paid |= !self.needs_rehash(value);
+        }
+        if !paid {
+            self.verify_nothing(password);
+        }
+    }
+
     /// Costs what a wrong password costs against a hash of ours, and has no result.
     pub fn verify_nothing(&self, password: &[u8]) {
         if is_acceptable(password) {

@@ -31,7 +31,7 @@ mod shipped;
 mod syntax;
 #[cfg(test)]
 mod tests;
-mod time;
+pub(crate) mod time;
 
 use std::sync::{Arc, OnceLock};
 

@@ -187,6 +187,20 @@ pub(super) fn normalize_generalized(value: &[u8], out: &mut Vec<u8>) -> Result<(
     read_generalized(value).and_then(|moment| moment.write(out)).ok_or_else(invalid)
 }
 
+/// Milliseconds since 1970; none where it is no generalized time, or one before.
+pub(crate) fn milliseconds(value: &[u8]) -> Option<u64> {
+    let mut digits = Vec::new();
+    normalize_generalized(value, &mut digits).ok()?;
+    let moment = read_generalized(&[digits.as_slice(), b"Z"].concat()).map(|moment| {
+        let days = to_days(moment.year, moment.month, moment.day) - to_days(1970, 1, 1);
+        let minutes = days * 1440 + moment.hour * 60 + moment.minute;
+        let thousandths = moment.fraction.iter().chain(b"000").take(3);
+        let fraction = thousandths.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+        (minutes * 60 + moment.second) * 1000 + fraction
+    })?;
+    u64::try_from(moment).ok()
+}
+
 pub(super) fn normalize_utc(value: &[u8], out: &mut Vec<u8>) -> Result<(), InvalidValue> {
     read_utc(value).and_then(|moment| moment.write(out)).ok_or_else(invalid)
 }

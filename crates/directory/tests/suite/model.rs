@@ -278,6 +278,6 @@ fn describe(change: &Change, controls: &ChangeControls) -> String {
         Change::ModifyDn { dn, new_rdn, delete_old_rdn, new_superior } => {
             format!("rename {dn} to {new_rdn} {delete_old_rdn} {new_superior:?}")
         }
-        Change::SetPassword { dn, .. } => format!("password {dn}"),
+        Change::SetPassword { dn, .. } | Change::StoreStanding { dn } => format!("password {dn}"),
     }
 }

@@ -16,6 +16,6 @@ pub(crate) fn run(session: &mut Session, id: MessageId) {
         // A change may already be on its way to the disk, so it is neither stopped nor answered.
         Work::Change | Work::PasswordModify(_) | Work::Steward => pending.abandoned = true,
         // RFC 4511 §4.11: nor can abandon, unbind and StartTLS be abandoned.
-        Work::Bind(_) => {}
+        Work::Bind(_) | Work::Held(_) => {}
     }
 }

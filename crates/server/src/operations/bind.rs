@@ -1,5 +1,6 @@
 //! Bind (RFC 4511 §4.2, RFC 4513 §5): whoever binds is nobody until it has succeeded.
 
+pub(crate) mod attempt;
 pub(crate) mod external;
 pub(crate) mod identity;
 pub(crate) mod plain;
@@ -9,7 +10,9 @@ use ldap::message::{Authentication, BindRequest};
 use ldap::result::ResultCode;
 use zeroize::Zeroizing;
 
+use crate::door::Held;
 use crate::in_flight::{Call, Finished, Progress, Work};
+use crate::operations::bind::attempt::Let;
 use crate::respond::Answer;
 use crate::session::{Session, State};
 
@@ -21,6 +24,8 @@ const WRONG: &str = "the name or the password is wrong";
 pub(crate) struct Binding {
     /// PLAIN's authorization identity, which must be the one that is signed in.
     authorization: Option<String>,
+    /// The answer waits for so long.
+    held: Option<Held>,
 }
 
 pub(crate) fn run(
@@ -124,6 +129,13 @@ fn verify(
     if password.len() > session.shared.limits.password_bytes {
         return Err(Refusal::new(ResultCode::INVALID_CREDENTIALS, WRONG).into());
     }
+    let held = match attempt::admit(session)? {
+        Let::Judge(held) => held,
+        Let::Answer(held) => {
+            return Ok(attempt::answer(session, call, held, attempt::unheard(WRONG)));
+        }
+    };
+    let binding = Binding { held, ..binding };
     let target = session
         .shared
         .directory
@@ -133,7 +145,7 @@ fn verify(
         look_at_unknown(name)?;
     }
     if let Some(verdict) = target.verify_quickly(password) {
-        return finish(session, verdict, &binding);
+        return Ok(finish(session, call, verdict, binding));
     }
     let password = Zeroizing::new(password.to_vec());
     let slot = session.reply_slot(call);
@@ -165,18 +177,33 @@ fn store_again(session: &Session, rehash: Rehash) {
 /// The verdict is there; from here on the session is somebody, or nobody.
 pub(crate) fn finish(
     session: &mut Session,
+    call: &Call,
     verdict: Verdict,
-    binding: &Binding,
-) -> Result<Progress, Error> {
-    let Some(who) = verdict.accepted else {
-        return Err(Refusal::new(ResultCode::INVALID_CREDENTIALS, WRONG).into());
+    binding: Binding,
+) -> Progress {
+    let answer = match attempt::conclude(session, verdict) {
+        Ok(verdict) => {
+            accept(session, verdict, binding.authorization.as_deref()).unwrap_or_else(Answer::from)
+        }
+        Err(note) => attempt::wrong(WRONG, note),
     };
-    if let Some(authorization) = &binding.authorization {
+    attempt::answer(session, call, binding.held, answer)
+}
+
+fn accept(
+    session: &mut Session,
+    verdict: Verdict,
+    authorization: Option<&str>,
+) -> Result<Answer, Error> {
+    let Some(who) = verdict.accepted else {
+        return Ok(attempt::wrong(WRONG, None));
+    };
+    if let Some(authorization) = authorization {
         identity::refuse_other(session, &who, authorization)?;
     }
     session.subject.who = who;
     if let Some(rehash) = verdict.rehash {
         store_again(session, rehash);
     }
-    Ok(Progress::Done(Answer::success()))
+    Ok(Answer::success())
 }

@@ -77,7 +77,9 @@ fn request(change: &Change) -> Request<'_> {
             })
         }
         // LDIF has no such record, so `change_of` makes none.
-        Change::SetPassword { dn, .. } => Request::Delete(DeleteRequest { dn }),
+        Change::SetPassword { dn, .. } | Change::StoreStanding { dn } => {
+            Request::Delete(DeleteRequest { dn })
+        }
     }
 }
 

@@ -14,14 +14,20 @@ use time::OffsetDateTime;
 
 use doors::Doors;
 
+use crate::acme::Renewing;
+use crate::alerts::delivery::{self, Delivery};
+use crate::alerts::evaluation::{Alerts, Hourly};
+use crate::alerts::watches::Guessing;
 use crate::arguments::{Common, Serve};
 use crate::certificates::{Certificates, ListenersTls, Looking, Watching};
 use crate::config::{Anonymous, Config, Overrides};
-use crate::duties::{Duties, Duty};
-use crate::failure::{DONE, failed};
+use crate::dns::Drift;
+use crate::duties::{Aside, Duties, Duty};
+use crate::failure::{DONE, failed, usage};
 use crate::publish::Publisher;
 use crate::publish::certified::Serving;
 use crate::publish::publisher::OpensBehindGates;
+use crate::sources::Sources;
 use crate::steward::{self, Steward};
 use crate::{first_run, logging, opening};
 
@@ -48,18 +54,36 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     }
     let serving = Box::new(Serving(Arc::clone(&certificates)));
     let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
+    let door = opening::door(&config);
+    let sources = Sources::open(&config.data, Arc::clone(&door), now);
+    let channels = delivery::open(&config.alerts).map_err(usage)?;
+    let renewing = Renewing::new(common, &overrides);
+    let drift = Drift::new(common, &overrides);
+    let alerts = Arc::new(Alerts::open(
+        config.data.join("alerts.json"),
+        vec![
+            Arc::clone(&certificates) as _,
+            Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(&door) }),
+            Arc::new(renewing.clone()),
+            Arc::new(drift.clone()),
+        ],
+        channels.iter().map(|channel| channel.channel()).collect(),
+    ));
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
         directory: directory.clone(),
         certificates: Arc::clone(&certificates),
         listeners: Arc::clone(&listeners),
+        door: Arc::clone(&door),
+        alerts: Arc::clone(&alerts),
         started: now,
         publisher: Arc::clone(&publisher),
     });
     let settings = ServerSettings {
         listeners: at_once,
         steward: Some(Arc::clone(&steward) as _),
+        door,
         ..server_settings(&config)
     };
     let server = Server::start(directory.clone(), settings).map_err(failed)?;
@@ -68,10 +92,16 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
     greeting::print(&config, untried, &server, &certificates, &publisher);
-    let duties = Duties::start(duties(&server, &certificates, waiting, now))?;
+    let mut all = duties(&server, &certificates, waiting, now);
+    all.push(Box::new(sources));
+    all.push(Box::new(Hourly(Arc::clone(&alerts))));
+    all.push(Box::new(Aside::new(renewing)));
+    all.push(Box::new(Aside::new(drift)));
+    let duties = Duties::start(all)?;
+    let delivery = Delivery::start(alerts, channels)?;
     supervision::until_stopped(&supervision::Serving { steward })?;
-    drop(duties);
     server.shutdown(config.shutdown_grace);
+    drop((duties, delivery));
     Ok(DONE)
 }
 

@@ -9,12 +9,14 @@ pub(crate) mod modify;
 pub(crate) mod obeying;
 pub(crate) mod rename;
 mod rules;
+mod standing;
 
 use ldap::result::ResultCode;
 
 use crate::change::{Change, ChangeControls, ChangeRequest};
 use crate::entry::Entry;
 use crate::judge::Judge;
+use crate::lockout::Lockout;
 use crate::refusal::{Error, Refusal};
 use crate::search::evaluate::evaluate;
 use crate::search::filter::compile;
@@ -64,6 +66,8 @@ pub(crate) struct PreparedModify {
     pub before: Entry,
     pub after: Entry,
     pub links: Vec<LinkChange>,
+    /// What was known of attempts to sign in to it does not count any more.
+    pub unlocks: bool,
 }
 
 pub(crate) struct PreparedRename {
@@ -86,6 +90,7 @@ pub(crate) struct Preparing<'p, 't> {
     pub controls: &'p ChangeControls,
     pub stamp: &'p Stamp,
     pub obeying: &'p Obeying,
+    pub lockout: &'p Lockout,
 }
 
 /// Prepares any change.
@@ -104,6 +109,7 @@ pub(crate) fn prepare(
         Change::SetPassword { dn, hash, only_if } => {
             modify::prepare_password(preparing, dn, hash, only_if.as_deref())
         }
+        Change::StoreStanding { dn } => standing::prepare(preparing, dn),
     }
 }
 
@@ -113,7 +119,8 @@ fn check_not_root(change: &Change) -> Result<(), Refusal> {
     | Change::Delete { dn }
     | Change::Modify { dn, .. }
     | Change::ModifyDn { dn, .. }
-    | Change::SetPassword { dn, .. }) = change;
+    | Change::SetPassword { dn, .. }
+    | Change::StoreStanding { dn }) = change;
     if !dn.trim().is_empty() {
         return Ok(());
     }

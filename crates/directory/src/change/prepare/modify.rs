@@ -8,7 +8,7 @@ use crate::change::Modification;
 use crate::change::apply::{Explained, apply};
 use crate::change::prepare::links::Links;
 use crate::change::prepare::rules::{check_name_kept, parse_rdn};
-use crate::change::prepare::{Prepared, PreparedModify, Preparing, denied};
+use crate::change::prepare::{Prepared, PreparedModify, Preparing, denied, standing};
 use crate::entry::Entry;
 use crate::refusal::{Error, Refusal};
 use crate::tree::Candidate;
@@ -36,6 +36,7 @@ pub(crate) fn prepare(
             apply(&mut after, preparing.schema(), modification, preparing.controls.permissive)?;
         }
     }
+    let unlocks = standing::end(preparing, candidate.id, &explained, &mut after);
     let rdns = parse_rdn(&after.rdn)?;
     check_name_kept(preparing, &after, &rdns)?;
     if explained.iter().any(|one| one.described.key == "entryuuid") {
@@ -54,6 +55,7 @@ pub(crate) fn prepare(
         before,
         after,
         links: links.into_changes(),
+        unlocks,
     })))
 }
 
@@ -113,6 +115,8 @@ pub(crate) fn prepare_password(
         values: &values,
     };
     apply(&mut after, preparing.schema(), &modification, true)?;
+    let unlocks = only_if.is_none()
+        && standing::end(preparing, candidate.id, std::slice::from_ref(&modification), &mut after);
     let links = Links::of(tree, candidate.id, before.flags);
     let rdns = parse_rdn(&after.rdn)?;
     preparing.check_schema(Some(&before), (&after, &rdns), &links, false)?;
@@ -125,5 +129,6 @@ pub(crate) fn prepare_password(
         before,
         after,
         links: Vec::new(),
+        unlocks,
     })))
 }

@@ -144,7 +144,9 @@ impl World {
             Change::ModifyDn { dn, new_rdn, delete_old_rdn, new_superior } => {
                 self.rename(dn, new_rdn, *delete_old_rdn, new_superior.as_deref())
             }
-            Change::SetPassword { .. } => unreachable!("no passwords here"),
+            Change::SetPassword { .. } | Change::StoreStanding { .. } => {
+                unreachable!("no passwords here")
+            }
         }
     }
 

@@ -19,7 +19,8 @@ pub(crate) fn run(
     }
     let name = identity::name_of(session, message.name)?;
     let authorization = Some(message.authorization.to_owned()).filter(|text| !text.is_empty());
-    verify(session, call, &name, message.password, Binding { authorization }, |_| Ok(()))
+    let binding = Binding { authorization, ..Binding::default() };
+    verify(session, call, &name, message.password, binding, |_| Ok(()))
 }
 
 /// `message = [authzid] UTF8NUL authcid UTF8NUL passwd` (RFC 4616 §2).

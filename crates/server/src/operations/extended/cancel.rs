@@ -32,7 +32,7 @@ fn cancel(session: &mut Session, id: MessageId) -> Result<(), Refusal> {
             return Err(Refusal::new(ResultCode::TOO_LATE, message));
         }
         // RFC 3909 §2.3.
-        Work::Bind(_) | Work::PasswordModify(_) | Work::Steward => {
+        Work::Bind(_) | Work::Held(_) | Work::PasswordModify(_) | Work::Steward => {
             let message = "operations of this kind cannot be canceled";
             return Err(Refusal::new(ResultCode::CANNOT_CANCEL, message));
         }

@@ -7,7 +7,8 @@ use ldap::result::ResultCode;
 use zeroize::Zeroizing;
 
 use crate::in_flight::{Call, Finished, Progress, Work};
-use crate::operations::bind::{identity, refuse_unprotected};
+use crate::operations::bind::attempt::Let;
+use crate::operations::bind::{attempt, identity, refuse_unprotected};
 use crate::operations::change;
 use crate::respond::Answer;
 use crate::session::Session;
@@ -113,10 +114,13 @@ fn verify(
     change: Box<PasswordChange>,
     old: &[u8],
 ) -> Result<Progress, Error> {
+    // To ask for a new password is a way to try an old one, so it counts as a bind does.
+    if let Let::Answer(_) = attempt::admit(session)? {
+        return Ok(Progress::Done(attempt::unheard(WRONG)));
+    }
     let target = session.shared.directory.view(&session.subject)?.bind_target(&change.dn)?;
     if let Some(verdict) = target.verify_quickly(old) {
-        accept(&verdict)?;
-        return hash(session, call, change);
+        return go_on(session, call, change, verdict);
     }
     let (slot, old) = (session.reply_slot(call), Zeroizing::new(old.to_vec()));
     let job = move || slot.send(Finished::Verified(target.verify(&old)));
@@ -124,10 +128,17 @@ fn verify(
     Ok(Progress::InFlight(Work::PasswordModify(change)))
 }
 
-fn accept(verdict: &Verdict) -> Result<(), Refusal> {
-    match verdict.accepted {
-        Some(_) => Ok(()),
-        None => Err(Refusal::new(ResultCode::INVALID_CREDENTIALS, "the old password is wrong")),
+const WRONG: &str = "the old password is wrong";
+
+fn go_on(
+    session: &mut Session,
+    call: &Call,
+    change: Box<PasswordChange>,
+    verdict: Verdict,
+) -> Result<Progress, Error> {
+    match attempt::conclude(session, verdict) {
+        Ok(_) => hash(session, call, change),
+        Err(note) => Ok(Progress::Done(attempt::wrong(WRONG, note))),
     }
 }
 
@@ -154,16 +165,15 @@ pub(crate) fn proceed(
     finished: Finished,
 ) -> Result<Progress, Error> {
     match finished {
-        Finished::Verified(verdict) => {
-            accept(&verdict)?;
-            hash(session, call, pending)
-        }
+        Finished::Verified(verdict) => go_on(session, call, pending, verdict),
         Finished::Hashed(Ok(hash)) => store(session, call, pending, hash),
         Finished::Hashed(Err(failed)) => {
             Err(Refusal::new(ResultCode::CONSTRAINT_VIOLATION, failed.to_string()).into())
         }
         Finished::Changed(outcome) => Ok(Progress::Done(done(&pending, &outcome?))),
-        Finished::Advised(_) | Finished::Lost => Err(crate::session::lost().into()),
+        Finished::Advised(_) | Finished::Released | Finished::Lost => {
+            Err(crate::session::lost().into())
+        }
     }
 }
 

@@ -1,0 +1,106 @@
+//! The thread that delivers: what is due goes out, one channel beside the other, and nobody waits for
+//! it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use time::OffsetDateTime;
+
+use super::evaluation::Alerts;
+use super::mail::Mail;
+use super::outbox::{Channel, Message};
+use super::webhook::Webhook;
+use crate::config::{AlertChannels, MailTo, WebhookTo};
+
+/// How often the outbox is looked at without being called.
+const LOOKS_EACH: Duration = Duration::from_secs(5);
+
+/// How long the end of the program waits for a delivery that is under way; it is in the file, and
+/// done after the next start.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Where a message goes.
+pub(crate) trait Delivers: Send {
+    fn channel(&self) -> Channel;
+    fn deliver(&self, message: &Message) -> Result<()>;
+}
+
+/// Everything that is configured, checked: files that hold secrets are read now, so that a fault
+/// is told at the start and not in the night.
+pub(crate) fn open(channels: &AlertChannels) -> Result<Vec<Box<dyn Delivers>>> {
+    let mut open: Vec<Box<dyn Delivers>> = Vec::new();
+    if let Some(webhook) = &channels.webhook {
+        open.push(Box::new(open_webhook(webhook)?));
+    }
+    if let Some(mail) = &channels.mail {
+        open.push(Box::new(open_mail(mail)?));
+    }
+    Ok(open)
+}
+
+fn open_webhook(to: &WebhookTo) -> Result<Webhook> {
+    Webhook::open(to).with_context(|| format!("[alerts] webhook {}", to.url))
+}
+
+fn open_mail(to: &MailTo) -> Result<Mail> {
+    Mail::open(to).with_context(|| format!("[alerts] mail-server {}", to.server))
+}
+
+/// Dropping it ends the thread.
+pub(crate) struct Delivery {
+    stop: Option<Sender<()>>,
+    ended: Receiver<()>,
+}
+
+impl Delivery {
+    pub(crate) fn start(alerts: Arc<Alerts>, channels: Vec<Box<dyn Delivers>>) -> Result<Delivery> {
+        let (stop, stopped) = channel();
+        let (end, ended) = channel();
+        thread::Builder::new()
+            .name("alerts".to_owned())
+            .spawn(move || {
+                work(&alerts, &channels, &stopped);
+                let _ = end.send(());
+            })
+            .context("cannot start the thread that delivers alerts")?;
+        Ok(Delivery { stop: Some(stop), ended })
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let _ = self.ended.recv_timeout(FAREWELL);
+    }
+}
+
+fn work(alerts: &Alerts, channels: &[Box<dyn Delivers>], stopped: &Receiver<()>) {
+    loop {
+        let mut delivered = false;
+        for channel in channels {
+            delivered |= deliver_one(alerts, channel.as_ref(), OffsetDateTime::now_utc());
+        }
+        let wait = if delivered { Duration::ZERO } else { LOOKS_EACH };
+        match stopped.recv_timeout(wait) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Whether there was one, and it went out.
+pub(super) fn deliver_one(alerts: &Alerts, to: &dyn Delivers, now: OffsetDateTime) -> bool {
+    let Some(message) = alerts.due(to.channel(), now) else { return false };
+    let result = to.deliver(&message);
+    let delivered = result.is_ok();
+    alerts.attempted(&message, result, now);
+    delivered
+}
+
+/// The name of this machine, for whoever gets messages of many.
+pub(super) fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

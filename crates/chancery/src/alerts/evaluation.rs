@@ -1,0 +1,177 @@
+//! Once an hour, and whenever somebody asks: what holds, what of it is to be told, and to whom.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use time::OffsetDateTime;
+
+use super::board::{Alert, Event, Findings, Notice};
+use super::deadline::Held;
+use super::outbox::{Channel, Message};
+use super::state::State;
+use super::{Level, Watches, text};
+use crate::duties::Duty;
+
+const EVALUATED_EACH: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// The board with all that write on it and read it.
+pub(crate) struct Alerts {
+    file: PathBuf,
+    watches: Vec<Arc<dyn Watches>>,
+    channels: Vec<Channel>,
+    state: Mutex<State>,
+}
+
+impl fmt::Debug for Alerts {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Alerts({})", self.file.display())
+    }
+}
+
+impl Alerts {
+    /// A file that cannot be understood is no reason not to serve: it is kept beside the new one,
+    /// and everything that still holds is told again.
+    pub(crate) fn open(
+        file: PathBuf,
+        watches: Vec<Arc<dyn Watches>>,
+        channels: Vec<Channel>,
+    ) -> Alerts {
+        let mut state = State::load(&file).unwrap_or_else(|error| {
+            let aside = file.with_extension("unreadable");
+            tracing::warn!("{error:#}; moved to {}, alerts begin anew", aside.display());
+            if let Err(error) = std::fs::rename(&file, &aside) {
+                tracing::warn!(%error, "it could not be moved");
+            }
+            State::default()
+        });
+        state.outbox.keep_only(&channels);
+        Alerts { file, watches, channels, state: Mutex::new(state) }
+    }
+
+    /// What was told; the log has it already, the outbox has it for the channels.
+    pub(crate) fn evaluate(&self, now: OffsetDateTime) -> Result<Vec<Notice>> {
+        let mut state = self.state();
+        let doubt = state.clock.judge(now);
+        let clock_is_right = doubt.is_none();
+        let mut held: Vec<Held> = doubt.into_iter().map(Held::from).collect();
+        for area in &self.watches {
+            held.extend(area.conditions(now).into_iter().map(Held::from));
+            if clock_is_right {
+                held.extend(area.deadlines().iter().filter_map(|deadline| deadline.held(now)));
+            }
+        }
+        let notices = state.alerts.update(Findings { held, clock_is_right }, now);
+        notices.iter().for_each(log);
+        self.post(&mut state, &notices, now)?;
+        Ok(notices)
+    }
+
+    fn post(&self, state: &mut State, notices: &[Notice], now: OffsetDateTime) -> Result<()> {
+        if !notices.is_empty() {
+            self.channels.iter().for_each(|channel| state.outbox.put(*channel, notices, now));
+        }
+        // Also when there is nothing to tell: the clock goes on.
+        state.store(&self.file)
+    }
+
+    /// Something to see whether it arrives.
+    pub(crate) fn test(&self, now: OffsetDateTime) -> Result<Vec<Channel>> {
+        let notice = Notice {
+            event: Event::Test,
+            id: "test".to_owned(),
+            cause: String::new(),
+            level: Level::Notice,
+            what: "somebody asked for a test of the alerts".to_owned(),
+            fix: "nothing is to be done".to_owned(),
+            since: now,
+        };
+        log(&notice);
+        self.post(&mut self.state(), &[notice], now)?;
+        Ok(self.channels.clone())
+    }
+
+    pub(crate) fn alerts(&self) -> Vec<Alert> {
+        self.state().alerts.alerts.clone()
+    }
+
+    /// What waits to be delivered, and how many were given up.
+    pub(crate) fn waiting(&self) -> (Vec<Message>, u64) {
+        let state = self.state();
+        (state.outbox.messages.clone(), state.outbox.lost)
+    }
+
+    pub(crate) fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    pub(crate) fn due(&self, channel: Channel, now: OffsetDateTime) -> Option<Message> {
+        self.state().outbox.due(channel, now).cloned()
+    }
+
+    /// What became of an attempt.
+    pub(crate) fn attempted(&self, message: &Message, result: Result<()>, now: OffsetDateTime) {
+        let mut state = self.state();
+        let (channel, number) = (message.channel.name(), message.number);
+        match result {
+            Ok(()) => {
+                state.outbox.delivered(number);
+                tracing::debug!(channel, number, "alerts delivered");
+            }
+            Err(error) => {
+                let error = format!("{error:#}");
+                match state.outbox.failed(number, error.clone(), now) {
+                    true => {
+                        tracing::error!(channel, number, error, "alerts given up: not delivered")
+                    }
+                    false => tracing::warn!(channel, number, error, "alerts not delivered yet"),
+                }
+            }
+        }
+        if let Err(error) = state.store(&self.file) {
+            tracing::warn!("{error:#}; what was delivered may be delivered again");
+        }
+    }
+
+    /// A thread that panicked has left whole alerts, so its poison means nothing.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn log(notice: &Notice) {
+    let Notice { event, id, cause, level, what, fix, since } = notice;
+    let (event, level_name, since) = (event.name(), level.name(), text(*since));
+    match (notice.event, level) {
+        (Event::Cleared | Event::Test, _) | (_, Level::Notice) => {
+            tracing::info!(event, alert = id, level = level_name, cause, since, fix, "{what}");
+        }
+        (_, Level::Warning) => {
+            tracing::warn!(event, alert = id, level = level_name, cause, since, fix, "{what}");
+        }
+        (_, Level::Critical) => {
+            tracing::error!(event, alert = id, level = level_name, cause, since, fix, "{what}");
+        }
+    }
+}
+
+/// The hourly one.
+pub(crate) struct Hourly(pub(crate) Arc<Alerts>);
+
+impl Duty for Hourly {
+    fn name(&self) -> &'static str {
+        "alerts"
+    }
+
+    fn every(&self) -> std::time::Duration {
+        EVALUATED_EACH
+    }
+
+    fn run(&mut self, now: OffsetDateTime) -> Result<()> {
+        self.0.evaluate(now).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! The whole of it under a clock that is an argument, with areas and channels made by hand.
+
+use std::sync::Mutex;
+
+use time::Duration;
+use time::macros::datetime;
+
+use super::*;
+use crate::alerts::delivery::{Delivers, deliver_one};
+use crate::alerts::{Condition, Deadline};
+
+const START: OffsetDateTime = datetime!(2027-01-01 0:00 UTC);
+
+/// An area that says what it was told to say.
+#[derive(Default)]
+struct MockArea {
+    conditions: Mutex<Vec<Condition>>,
+    deadlines: Mutex<Vec<Deadline>>,
+}
+
+impl Watches for MockArea {
+    fn conditions(&self, _now: OffsetDateTime) -> Vec<Condition> {
+        self.conditions.lock().unwrap().clone()
+    }
+
+    fn deadlines(&self) -> Vec<Deadline> {
+        self.deadlines.lock().unwrap().clone()
+    }
+}
+
+/// A channel that is up or down, and remembers what it got.
+#[derive(Default)]
+struct MockChannel {
+    down: Mutex<bool>,
+    got: Mutex<Vec<u64>>,
+}
+
+impl Delivers for MockChannel {
+    fn channel(&self) -> Channel {
+        Channel::Webhook
+    }
+
+    fn deliver(&self, message: &Message) -> Result<()> {
+        anyhow::ensure!(!*self.down.lock().unwrap(), "it is down");
+        self.got.lock().unwrap().push(message.number);
+        Ok(())
+    }
+}
+
+fn condition(cause: &str) -> Condition {
+    let (what, fix) = ("something is wrong".to_owned(), "mend it".to_owned());
+    Condition { id: "dns-drifted", cause: cause.to_owned(), level: Level::Warning, what, fix }
+}
+
+fn deadline(days: i64) -> Deadline {
+    Deadline {
+        id: "certificate-expiring",
+        cause: "c".to_owned(),
+        subject: "the certificate".to_owned(),
+        at: START + Duration::days(days),
+        quiet_until: None,
+        fix: "renew it".to_owned(),
+    }
+}
+
+fn told(alerts: &Alerts, now: OffsetDateTime) -> String {
+    let notices = alerts.evaluate(now).unwrap();
+    let told = notices.iter().map(|notice| format!("{} {}", notice.event.name(), notice.id));
+    told.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn a_restart_tells_nothing_again_and_delivers_what_was_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let area = Arc::new(MockArea::default());
+    *area.conditions.lock().unwrap() = vec![condition("a")];
+    let open = || {
+        let watches: Vec<Arc<dyn Watches>> = vec![area.clone()];
+        Alerts::open(folder.path().join("alerts.json"), watches, vec![Channel::Webhook])
+    };
+    let channel = MockChannel::default();
+    *channel.down.lock().unwrap() = true;
+    let before = open();
+    assert_eq!(told(&before, START), "raised dns-drifted");
+    assert!(!deliver_one(&before, &channel, START));
+    let (waiting, lost) = before.waiting();
+    assert_eq!((waiting[0].attempts, waiting[0].error.as_deref()), (1, Some("it is down")));
+    assert_eq!(lost, 0);
+    drop(before);
+    *channel.down.lock().unwrap() = false;
+    let after = open();
+    assert_eq!(told(&after, START + Duration::hours(1)), "");
+    let later = START + Duration::minutes(1);
+    assert!(deliver_one(&after, &channel, later));
+    assert!(!deliver_one(&after, &channel, later), "once");
+    assert_eq!(*channel.got.lock().unwrap(), [1]);
+    area.conditions.lock().unwrap().clear();
+    assert_eq!(told(&open(), START + Duration::hours(2)), "cleared dns-drifted");
+}
+
+#[test]
+fn a_clock_that_leaps_neither_loses_nor_repeats() {
+    for leap in [Duration::days(-400), Duration::days(400)] {
+        let folder = tempfile::tempdir().unwrap();
+        let area = Arc::new(MockArea::default());
+        *area.conditions.lock().unwrap() = vec![condition("a")];
+        *area.deadlines.lock().unwrap() = vec![deadline(40)];
+        let watches: Vec<Arc<dyn Watches>> = vec![area.clone()];
+        let alerts = Alerts::open(folder.path().join("alerts.json"), watches, Vec::new());
+        let at = |time| told(&alerts, time);
+        let raised = "raised dns-drifted, raised certificate-expiring";
+        assert_eq!(at(START), raised, "{leap}");
+        for hour in 1..10 {
+            let now = START + Duration::hours(hour);
+            assert_eq!(at(now), "", "{leap}");
+        }
+        let leapt = START + leap;
+        assert_eq!(at(leapt), "raised clock-implausible", "{leap}");
+        for hour in 1..10 {
+            assert_eq!(at(leapt + Duration::hours(hour)), "", "{leap}");
+        }
+        assert_eq!(alerts.alerts().len(), 3, "nothing is taken to be over");
+        let at = |time| told(&alerts, time);
+        assert_eq!(at(START + Duration::hours(20)), "cleared clock-implausible", "{leap}");
+        let reminded = "reminder dns-drifted, reminder certificate-expiring";
+        for hour in 21..=240 {
+            let expected = match hour {
+                96 | 192 => reminded,
+                240 => "worse certificate-expiring",
+                _ => "",
+            };
+            assert_eq!(at(START + Duration::hours(hour)), expected, "{leap} {hour}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_kept_and_alerts_begin_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("alerts.json");
+    for content in ["{", "{\"version\":9,\"clock\":{},\"alerts\":[],\"outbox\":{}}"] {
+        std::fs::write(&file, content).unwrap();
+        let area = Arc::new(MockArea::default());
+        *area.conditions.lock().unwrap() = vec![condition("a")];
+        let alerts = Alerts::open(file.clone(), vec![area], Vec::new());
+        assert_eq!(std::fs::read_to_string(file.with_extension("unreadable")).unwrap(), content);
+        assert_eq!(told(&alerts, START), "raised dns-drifted");
+    }
+}
