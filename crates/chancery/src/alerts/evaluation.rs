@@ -72,9 +72,10 @@ impl Alerts {
         let mut state = self.state();
         let doubt = state.clock.judge(now);
         let clock_is_right = doubt.is_none();
+        let believed = state.clock.believed(now);
         let mut held: Vec<Held> = doubt.into_iter().map(Held::from).collect();
         for area in &watches {
-            held.extend(area.conditions(now).into_iter().map(Held::from));
+            held.extend(area.conditions(believed).into_iter().map(Held::from));
             if clock_is_right {
                 held.extend(area.deadlines().iter().filter_map(|deadline| deadline.held(now)));
             }

@@ -101,7 +101,7 @@ impl Steward {
     fn status(&self) -> Result<Value, Refusal> {
         Ok(json!({
             "version": VERSION,
-            "started": certificate::text(self.started),
+            "started": crate::alerts::text(self.started),
             "certificate": certificate::state(&self.certificates),
             "tls": certificate::settings(&self.listeners),
             "locked": accounts::locked(&self.directory)?,
