@@ -29,6 +29,7 @@ libldap-dev:/usr/include/ldap.h
 libsasl2-dev:/usr/include/sasl/sasl.h
 gcc:/usr/bin/gcc
 valgrind:/usr/bin/valgrind
+default-jre-headless:/usr/bin/keytool
 iproute2:/usr/sbin/ip
 haproxy:/usr/sbin/haproxy
 nftables:/usr/sbin/nft

@@ -1,9 +1,12 @@
 //! The command line, with help that teaches.
 
+mod ca;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::ca::{Ca, CaExport, CaIssue, CaLog, CaRevoke, CaTemplate, Client};
 use crate::config::Overrides;
 use crate::password::PasswordFrom;
 
@@ -83,6 +86,9 @@ pub(crate) enum Command {
     /// Judge a certificate before clients do.
     #[command(subcommand)]
     Cert(Cert),
+    /// Issue and revoke certificates of the in-house CA.
+    #[command(subcommand)]
+    Ca(Ca),
     /// Open LDAPS to those inside or outside, under network rules, and close it again.
     #[command(subcommand)]
     Publish(Publish),

@@ -30,6 +30,7 @@
 
 mod alerts;
 mod apache;
+mod ca;
 mod certificates;
 mod clients;
 mod differential;
@@ -45,3 +46,4 @@ mod publishing;
 mod seeds;
 mod serving;
 mod sssd;
+mod trust;

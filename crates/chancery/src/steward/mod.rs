@@ -4,8 +4,10 @@
 mod accounts;
 mod alerting;
 pub(crate) mod certificate;
+mod enrolment;
 pub(crate) mod publish;
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use directory::{Directory, GivenEntry, Refusal, Subject};
@@ -51,6 +53,7 @@ pub(crate) enum Asked {
 pub(crate) struct Steward {
     pub(crate) common: Common,
     pub(crate) overrides: Overrides,
+    pub(crate) data: PathBuf,
     pub(crate) directory: Directory,
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) listeners: Arc<ListenersTls>,
@@ -104,6 +107,7 @@ impl Steward {
             "started": crate::alerts::text(self.started),
             "certificate": certificate::state(&self.certificates),
             "tls": certificate::settings(&self.listeners),
+            "publishing": self.publisher.status(),
             "locked": accounts::locked(&self.directory)?,
             "sources": self.sources(),
             "listening": self.running.get().map(|running| (running.listening)()),
@@ -143,9 +147,10 @@ impl Steward {
             .map_err(|errors| failed(config.access_error(&errors)))?;
         let now = OffsetDateTime::now_utc();
         self.listeners.update(&config, now)?;
-        served(self.certificates.look(Looking::from(&config), now))?;
-        publish::reload(&self.publisher, &config, now)
-            .map_err(|not_done| failed(format!("publishing: {not_done}")))
+        let certificate = served(self.certificates.look(Looking::from(&config), now));
+        let published = publish::reload(&self.publisher, &config, now);
+        certificate?;
+        published.map_err(|not_done| failed(format!("publishing: {not_done}")))
     }
 }
 
@@ -177,8 +182,8 @@ impl server::Steward for Steward {
         Ok(self.answer(&asked)?.to_string().into_bytes())
     }
 
-    fn enrol(&self, _requester: &Subject, _request: &[u8]) -> Result<Vec<u8>, Refusal> {
-        Err(unwilling("this server issues no certificates".to_owned()))
+    fn enrol(&self, requester: &Subject, request: &[u8]) -> Result<Vec<u8>, Refusal> {
+        self.enrolled(requester, request, OffsetDateTime::now_utc())
     }
 
     fn renew_certificate(&self, _requester: &Subject) -> Result<(), Refusal> {
@@ -189,6 +194,7 @@ impl server::Steward for Steward {
     fn monitor(&self) -> Vec<GivenEntry> {
         vec![
             server::monitor::entry(None, &[("description", vec![format!("Chancery {VERSION}")])]),
+            publish::monitor(&self.publisher),
             certificate::monitor(&self.certificates),
         ]
     }

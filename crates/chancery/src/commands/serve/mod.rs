@@ -8,8 +8,9 @@ mod supervision;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
+use directory::Directory;
 use ldap::message::DecodeLimits;
-use server::{Limits, Server, ServerSettings};
+use server::{Door, Limits, Server, ServerSettings};
 use time::OffsetDateTime;
 
 use doors::Doors;
@@ -18,6 +19,9 @@ use crate::alerts::delivery::{self, Delivers, Delivery};
 use crate::alerts::evaluation::{Alerts, Hourly};
 use crate::alerts::watches::Guessing;
 use crate::arguments::{Common, Serve};
+use crate::ca::duty::CaDuty;
+use crate::ca::watch::CaWatch;
+use crate::ca::{Ca, own};
 use crate::certificates::{Certificates, ListenersTls, Looking, Watching};
 use crate::config::{Anonymous, Config, Overrides};
 use crate::duties::{Duties, Duty};
@@ -50,16 +54,20 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         true => at_once.splice(..0, secure).for_each(drop),
         false => waiting = secure,
     }
+    let doors = Arc::new(Doors::new(waiting));
     let serving = Box::new(Serving(Arc::clone(&certificates)));
     let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
     let door = opening::door(&config);
     let sources = Sources::open(&config.data, Arc::clone(&door), now);
     let (alerts, channels) = open_alerts(&config)?;
+    watch(&alerts, &config, &directory, &door);
     alerts.watch(Arc::clone(&certificates) as _);
-    alerts.watch(Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(&door) }));
+    alerts.watch(Arc::clone(&doors) as _);
+    alerts.watch(Arc::clone(&publisher) as _);
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
+        data: config.data.clone(),
         directory: directory.clone(),
         certificates: Arc::clone(&certificates),
         listeners: Arc::clone(&listeners),
@@ -81,14 +89,14 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
     greeting::print(&config, untried, &server, &certificates, &publisher);
-    let doors = Arc::new(Doors::new(&server, waiting));
-    alerts.watch(Arc::clone(&doors) as _);
-    alerts.watch(Arc::clone(&publisher) as _);
+    doors.begin(&server, &certificates);
     steward.runs(running(&server, &doors));
-    let mut all = duties(&doors, &certificates, now);
-    all.push(Box::new(sources));
-    all.push(Box::new(Hourly(Arc::clone(&alerts))));
-    let duties = Duties::start(all)?;
+    let duties = Duties::start(vec![
+        watching(&certificates, doors, &steward, now),
+        Box::new(sources),
+        Box::new(Hourly(Arc::clone(&alerts))),
+        Box::new(ca_duty(common, &overrides, &config)),
+    ])?;
     let delivery = Delivery::start(alerts, channels)?;
     supervision::until_stopped(&supervision::Serving { steward })?;
     server.shutdown(config.shutdown_grace);
@@ -105,6 +113,13 @@ fn open_alerts(config: &Config) -> Result<(Arc<Alerts>, Channels)> {
     Ok((Arc::new(alerts), channels))
 }
 
+/// The areas that know alert conditions from the beginning.
+fn watch(alerts: &Alerts, config: &Config, directory: &Directory, door: &Arc<Door>) {
+    let own_names = config.tls.sources.is_empty().then(|| own::names(config));
+    alerts.watch(Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(door) }));
+    alerts.watch(Arc::new(CaWatch { ca: Ca::at(&config.data), own_names }));
+}
+
 fn running(server: &Server, doors: &Arc<Doors>) -> Running {
     let at_once: Vec<String> = server.addresses().iter().map(greeting::uri).collect();
     let doors = Arc::clone(doors);
@@ -114,15 +129,24 @@ fn running(server: &Server, doors: &Arc<Doors>) -> Running {
     }
 }
 
-fn duties(
-    doors: &Arc<Doors>,
+fn watching(
     certificates: &Arc<Certificates>,
+    doors: Arc<Doors>,
+    steward: &Arc<Steward>,
     now: OffsetDateTime,
-) -> Vec<Box<dyn Duty>> {
-    certificates.check_listeners(&doors.addresses());
-    let (doors, shown) = (Arc::clone(doors), Arc::clone(certificates));
-    let after = Box::new(move || doors.certificate_came(&shown));
-    vec![Box::new(Watching::new(Arc::clone(certificates), now, after))]
+) -> Box<dyn Duty> {
+    let steward = Arc::clone(steward);
+    let after = Box::new(move || {
+        doors.certificate_came(&steward.certificates);
+        steward::publish::certificate_came(&steward);
+    });
+    Box::new(Watching::new(Arc::clone(certificates), now, after))
+}
+
+fn ca_duty(common: &Common, overrides: &Overrides, config: &Config) -> CaDuty {
+    let (common, overrides) = (common.clone(), overrides.clone());
+    let configured = Box::new(move || opening::load(&common, &overrides));
+    CaDuty::new(Ca::at(&config.data), configured)
 }
 
 fn server_settings(config: &Config) -> ServerSettings {
