@@ -218,6 +218,16 @@ fn one_source_can_neither_go_on_guessing_nor_lock_anybody_out() {
     let attempts = [(elsewhere, RIGHT), (there, RIGHT), (elsewhere, RIGHT), (there, "x")];
     assert_eq!(from(&server, &attempts), "0 49 0 49");
     assert!(account(&server, "status", &[]).stdout.contains("is not locked; no failures"));
+    let reload = |more: &str| {
+        let file = server.folder.path().join("chancery.toml");
+        std::fs::write(file, format!("{config}{more}")).unwrap();
+        let mut command = Command::new(binary());
+        command.args(["reload", "--config"]).arg(server.folder.path().join("chancery.toml"));
+        run_checked(command.arg("--data").arg(server.folder.path().join("data"))).unwrap();
+    };
+    reload("gateways = ['127.0.0.1']\n");
+    assert_eq!(from(&server, &attempts), "0 0 0 49", "a gateway is listened to at once");
+    reload("");
     let server = again(server, |server| assert!(server.process.terminate().unwrap().success()));
     assert_eq!(from(&server, &attempts), "0 49 0 49", "known after a restart");
     let output = server.process.output();
