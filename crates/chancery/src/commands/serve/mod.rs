@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use doors::Doors;
 
 use crate::acme::Renewing;
-use crate::alerts::delivery::{self, Delivers, Delivery};
+use crate::alerts::delivery::{self, Delivery};
 use crate::alerts::evaluation::{Alerts, Hourly};
 use crate::alerts::watches::Guessing;
 use crate::arguments::{Common, Serve};
@@ -54,9 +54,9 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let doors = Arc::new(Doors::new(waiting));
     let serving = Box::new(Serving(Arc::clone(&certificates)));
     let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
-    let door = opening::door(&config);
+    let door = Arc::new(Door::new(opening::door(&config)));
     let sources = Sources::open(&config.data, Arc::clone(&door), now);
-    let (alerts, channels) = open_alerts(&config)?;
+    let alerts = open_alerts(&config)?;
     let (renewing, drift) = (Renewing::new(common, &overrides), Drift::new(common, &overrides));
     watch(&alerts, &config, &directory, &door);
     alerts.watch(Arc::clone(&certificates) as _);
@@ -99,20 +99,16 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         Box::new(Aside::new(renewing)),
         Box::new(Aside::new(drift)),
     ])?;
-    let delivery = Delivery::start(alerts, channels)?;
+    let delivery = Delivery::start(alerts)?;
     supervision::until_stopped(&supervision::Serving { steward })?;
     server.shutdown(config.shutdown_grace);
     drop((duties, delivery));
     Ok(DONE)
 }
 
-type Channels = Vec<Box<dyn Delivers>>;
-
-fn open_alerts(config: &Config) -> Result<(Arc<Alerts>, Channels)> {
+fn open_alerts(config: &Config) -> Result<Arc<Alerts>> {
     let channels = delivery::open(&config.alerts).map_err(|error| usage(format!("{error:#}")))?;
-    let names = channels.iter().map(|channel| channel.channel()).collect();
-    let alerts = Alerts::open(config.data.join("alerts.json"), Vec::new(), names);
-    Ok((Arc::new(alerts), channels))
+    Ok(Arc::new(Alerts::open(config.data.join("alerts.json"), Vec::new(), channels)))
 }
 
 /// The areas that know alert conditions from the beginning.
