@@ -1,9 +1,12 @@
 //! The command line, with help that teaches.
 
+mod ca;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::ca::{Ca, CaExport, CaIssue, CaLog, CaRevoke, CaTemplate, Client};
 use crate::config::Overrides;
 use crate::password::PasswordFrom;
 
@@ -73,12 +76,19 @@ pub(crate) enum Command {
     /// Ask which access rule decides.
     #[command(subcommand)]
     Access(Access),
+    /// Show the state of the running server, for people, as JSON, or for Prometheus.
+    Status(Status),
+    /// Show what is wrong now; look anew; see whether alerts arrive.
+    Alerts(Alerts),
     /// Say whether an account is locked, or unlock it, on the running server.
     #[command(subcommand)]
     Account(Account),
     /// Judge a certificate before clients do.
     #[command(subcommand)]
     Cert(Cert),
+    /// Issue and revoke certificates of the in-house CA.
+    #[command(subcommand)]
+    Ca(Ca),
     /// Open LDAPS to those inside or outside, under network rules, and close it again.
     #[command(subcommand)]
     Publish(Publish),
@@ -165,6 +175,28 @@ pub(crate) enum Access {
     },
     /// Print the rules in force.
     Rules,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// In the text format that Prometheus reads, as from a file of node_exporter's textfile
+    /// collector.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) prometheus: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Alerts {
+    #[command(subcommand)]
+    pub(crate) command: Option<AlertsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlertsCommand {
+    /// Look at everything now instead of at the next full hour, and tell what is new.
+    Evaluate,
+    /// Send a test to the webhook and by mail, and wait until it has gone out or failed.
+    Test,
 }
 
 #[derive(Debug, Subcommand)]

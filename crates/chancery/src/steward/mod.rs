@@ -4,9 +4,11 @@
 mod accounts;
 mod alerting;
 pub(crate) mod certificate;
+mod enrolment;
 pub(crate) mod publish;
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use directory::{Directory, GivenEntry, Refusal, Subject};
 use ldap::result::ResultCode;
@@ -51,13 +53,23 @@ pub(crate) enum Asked {
 pub(crate) struct Steward {
     pub(crate) common: Common,
     pub(crate) overrides: Overrides,
+    pub(crate) data: PathBuf,
     pub(crate) directory: Directory,
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) listeners: Arc<ListenersTls>,
     pub(crate) door: Arc<Door>,
     pub(crate) alerts: Arc<Alerts>,
+    /// From when on the server runs.
+    pub(crate) running: OnceLock<Running>,
     pub(crate) started: OffsetDateTime,
     pub(crate) publisher: Arc<Publisher>,
+}
+
+/// What is known once the server runs.
+pub(crate) struct Running {
+    pub(crate) gauge: server::Gauge,
+    /// Where it listens now, as URIs.
+    pub(crate) listening: Box<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
 impl std::fmt::Debug for Steward {
@@ -67,6 +79,11 @@ impl std::fmt::Debug for Steward {
 }
 
 impl Steward {
+    pub(crate) fn runs(&self, running: Running) {
+        // It is started once.
+        let _ = self.running.set(running);
+    }
+
     fn answer(&self, asked: &Asked) -> Result<Value, Refusal> {
         match asked {
             Asked::Status => self.status(),
@@ -93,6 +110,9 @@ impl Steward {
             "publishing": self.publisher.status(),
             "locked": accounts::locked(&self.directory)?,
             "sources": self.sources(),
+            "listening": self.running.get().map(|running| (running.listening)()),
+            "connections": self.running.get().map(connections),
+            "publishing": self.publisher.status(),
             "alerting": alerting::state(&self.alerts),
         }))
     }
@@ -134,6 +154,15 @@ impl Steward {
     }
 }
 
+fn connections(running: &Running) -> Value {
+    let statistics = running.gauge.statistics();
+    json!({
+        "open": statistics.connections_open,
+        "ever": statistics.connections_ever,
+        "panics": statistics.panics,
+    })
+}
+
 /// What was found is served, or there is a sentence why not.
 fn served(outcome: Outcome) -> anyhow::Result<()> {
     match outcome {
@@ -153,8 +182,8 @@ impl server::Steward for Steward {
         Ok(self.answer(&asked)?.to_string().into_bytes())
     }
 
-    fn enrol(&self, _requester: &Subject, _request: &[u8]) -> Result<Vec<u8>, Refusal> {
-        Err(unwilling("this server issues no certificates".to_owned()))
+    fn enrol(&self, requester: &Subject, request: &[u8]) -> Result<Vec<u8>, Refusal> {
+        self.enrolled(requester, request, OffsetDateTime::now_utc())
     }
 
     fn renew_certificate(&self, _requester: &Subject) -> Result<(), Refusal> {
