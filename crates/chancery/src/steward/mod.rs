@@ -108,7 +108,6 @@ impl Steward {
             "started": crate::alerts::text(self.started),
             "certificate": certificate::state(&self.certificates),
             "tls": certificate::settings(&self.listeners),
-            "publishing": self.publisher.status(),
             "locked": accounts::locked(&self.directory)?,
             "sources": self.sources(),
             "listening": self.running.get().map(|running| (running.listening)()),
