@@ -20,7 +20,8 @@ use crate::alerts::watches::Guessing;
 use crate::arguments::{Common, Serve};
 use crate::ca::Ca;
 use crate::ca::duty::CaDuty;
-use crate::certificates::{Certificates, ListenersTls, Looking, Watching};
+use crate::ca::watch::CaWatch;
+use crate::certificates::{Certificates, ListenersTls, Looking, Revocations, Watching};
 use crate::config::{Anonymous, Config, Overrides};
 use crate::duties::{Duties, Duty};
 use crate::failure::{DONE, failed, usage};
@@ -61,6 +62,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         config.data.join("alerts.json"),
         vec![
             Arc::clone(&certificates) as _,
+            Arc::new(CaWatch::of(&config)),
             Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(&door) }),
         ],
         channels.iter().map(|channel| channel.channel()).collect(),
@@ -91,6 +93,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     greeting::print(&config, untried, &server, &certificates, &publisher);
     let mut all = duties(&server, &certificates, waiting, now);
     all.push(Box::new(ca_duty(common, &overrides, &config)));
+    all.push(Box::new(Revocations::new(Ca::at(&config.data), Arc::clone(&listeners))));
     all.push(Box::new(sources));
     all.push(Box::new(Hourly(Arc::clone(&alerts))));
     let duties = Duties::start(all)?;
