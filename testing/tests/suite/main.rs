@@ -2,6 +2,7 @@
 //!
 //! - `clients`: ldap-utils, python-ldap3, python-ldap and ldapts, each with a full scenario.
 //! - `differential`: a few hundred requests to slapd and to Chancery, answers compared.
+//! - `alerts`: a webhook, a mail server, and what is told of it.
 //! - `apache`: a web server that signs its users in through `mod_authnz_ldap`.
 //! - `sssd`: a Linux login through SSSD.
 //! - `certificates`: what is said of certificates, beside what OpenSSL says.
@@ -27,6 +28,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod alerts;
 mod apache;
 mod ca;
 mod certificates;

@@ -1,5 +1,5 @@
-//! The certificate that is served, for its whole life: it comes, is replaced under load, goes bad, and
-//! whatever happens, clients see the right one.
+//! The certificate that is served, for its whole life: it comes, is replaced under load, goes bad,
+//! and whatever happens, clients see the right one.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};

@@ -119,7 +119,12 @@ impl ListenersTls {
 
     /// Reads the CAs of client certificates again, and who is revoked.
     pub(crate) fn refresh(&self, now: OffsetDateTime) -> Result<()> {
-        let config = self.state().config.clone();
+        let state = self.state();
+        let config = state.config.clone();
+        if state.prepare(&config, &self.serving)?.is_empty() {
+            return Ok(());
+        }
+        drop(state);
         self.update(&config, now)
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod account;
+pub(crate) mod alerts;
 pub(crate) mod backup;
 pub(crate) mod ca;
 pub(crate) mod cert;
@@ -14,3 +15,4 @@ pub(crate) mod publish;
 pub(crate) mod reload;
 pub(crate) mod restore;
 pub(crate) mod serve;
+pub(crate) mod status;

@@ -5,16 +5,17 @@ mod greeting;
 mod sockets;
 mod supervision;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
+use directory::Directory;
 use ldap::message::DecodeLimits;
-use server::{Limits, Listen, Server, ServerSettings};
+use server::{Door, Limits, Server, ServerSettings};
 use time::OffsetDateTime;
 
 use doors::Doors;
 
-use crate::alerts::delivery::{self, Delivery};
+use crate::alerts::delivery::{self, Delivers, Delivery};
 use crate::alerts::evaluation::{Alerts, Hourly};
 use crate::alerts::watches::Guessing;
 use crate::arguments::{Common, Serve};
@@ -29,7 +30,7 @@ use crate::publish::Publisher;
 use crate::publish::certified::Serving;
 use crate::publish::publisher::OpensBehindGates;
 use crate::sources::Sources;
-use crate::steward::{self, Steward};
+use crate::steward::{self, Running, Steward};
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
@@ -53,20 +54,16 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         true => at_once.splice(..0, secure).for_each(drop),
         false => waiting = secure,
     }
+    let doors = Arc::new(Doors::new(waiting));
     let serving = Box::new(Serving(Arc::clone(&certificates)));
     let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
     let door = opening::door(&config);
     let sources = Sources::open(&config.data, Arc::clone(&door), now);
-    let channels = delivery::open(&config.alerts).map_err(usage)?;
-    let alerts = Arc::new(Alerts::open(
-        config.data.join("alerts.json"),
-        vec![
-            Arc::clone(&certificates) as _,
-            Arc::new(CaWatch::of(&config)),
-            Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(&door) }),
-        ],
-        channels.iter().map(|channel| channel.channel()).collect(),
-    ));
+    let (alerts, channels) = open_alerts(&config)?;
+    watch(&alerts, &config, &directory, &door);
+    alerts.watch(Arc::clone(&certificates) as _);
+    alerts.watch(Arc::clone(&doors) as _);
+    alerts.watch(Arc::clone(&publisher) as _);
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
@@ -76,6 +73,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         listeners: Arc::clone(&listeners),
         door: Arc::clone(&door),
         alerts: Arc::clone(&alerts),
+        running: OnceLock::new(),
         started: now,
         publisher: Arc::clone(&publisher),
     });
@@ -91,12 +89,15 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
     greeting::print(&config, untried, &server, &certificates, &publisher);
-    let mut all = duties(&server, &certificates, waiting, now);
-    all.push(Box::new(ca_duty(common, &overrides, &config)));
-    all.push(Box::new(Revocations::new(Ca::at(&config.data), Arc::clone(&listeners))));
-    all.push(Box::new(sources));
-    all.push(Box::new(Hourly(Arc::clone(&alerts))));
-    let duties = Duties::start(all)?;
+    doors.begin(&server, &certificates);
+    steward.runs(running(&server, &doors));
+    let duties = Duties::start(vec![
+        watching(&certificates, doors, &steward, now),
+        Box::new(sources),
+        Box::new(Hourly(Arc::clone(&alerts))),
+        Box::new(ca_duty(common, &overrides, &config)),
+        Box::new(Revocations::new(Ca::at(&config.data), Arc::clone(&listeners))),
+    ])?;
     let delivery = Delivery::start(alerts, channels)?;
     supervision::until_stopped(&supervision::Serving { steward })?;
     server.shutdown(config.shutdown_grace);
@@ -104,17 +105,42 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     Ok(DONE)
 }
 
-fn duties(
-    server: &Server,
+type Channels = Vec<Box<dyn Delivers>>;
+
+fn open_alerts(config: &Config) -> Result<(Arc<Alerts>, Channels)> {
+    let channels = delivery::open(&config.alerts).map_err(|error| usage(format!("{error:#}")))?;
+    let names = channels.iter().map(|channel| channel.channel()).collect();
+    let alerts = Alerts::open(config.data.join("alerts.json"), Vec::new(), names);
+    Ok((Arc::new(alerts), channels))
+}
+
+/// The areas that know alert conditions from the beginning.
+fn watch(alerts: &Alerts, config: &Config, directory: &Directory, door: &Arc<Door>) {
+    alerts.watch(Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(door) }));
+    alerts.watch(Arc::new(CaWatch::of(config)));
+}
+
+fn running(server: &Server, doors: &Arc<Doors>) -> Running {
+    let at_once: Vec<String> = server.addresses().iter().map(greeting::uri).collect();
+    let doors = Arc::clone(doors);
+    Running {
+        gauge: server.gauge(),
+        listening: Box::new(move || [at_once.clone(), doors.late()].concat()),
+    }
+}
+
+fn watching(
     certificates: &Arc<Certificates>,
-    waiting: Vec<Listen>,
+    doors: Arc<Doors>,
+    steward: &Arc<Steward>,
     now: OffsetDateTime,
-) -> Vec<Box<dyn Duty>> {
-    let doors = Doors::new(server, waiting);
-    certificates.check_listeners(&doors.addresses());
-    let shown = Arc::clone(certificates);
-    let after = Box::new(move || doors.certificate_came(&shown));
-    vec![Box::new(Watching::new(Arc::clone(certificates), now, after))]
+) -> Box<dyn Duty> {
+    let steward = Arc::clone(steward);
+    let after = Box::new(move || {
+        doors.certificate_came(&steward.certificates);
+        steward::publish::certificate_came(&steward);
+    });
+    Box::new(Watching::new(Arc::clone(certificates), now, after))
 }
 
 fn ca_duty(common: &Common, overrides: &Overrides, config: &Config) -> CaDuty {
