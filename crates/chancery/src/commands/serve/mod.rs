@@ -20,10 +20,10 @@ use crate::alerts::delivery::{self, Delivery};
 use crate::alerts::evaluation::{Alerts, Hourly};
 use crate::alerts::watches::Guessing;
 use crate::arguments::{Common, Serve};
+use crate::ca::Ca;
 use crate::ca::duty::CaDuty;
 use crate::ca::watch::CaWatch;
-use crate::ca::{Ca, own};
-use crate::certificates::{Certificates, ListenersTls, Looking, Watching};
+use crate::certificates::{Certificates, ListenersTls, Looking, Revocations, Watching};
 use crate::config::{Anonymous, Config, Overrides};
 use crate::dns::Drift;
 use crate::duties::{Aside, Duties, Duty};
@@ -98,6 +98,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         Box::new(ca_duty(common, &overrides, &config)),
         Box::new(Aside::new(renewing)),
         Box::new(Aside::new(drift)),
+        Box::new(Revocations::new(Ca::at(&config.data), Arc::clone(&listeners))),
     ])?;
     let delivery = Delivery::start(alerts)?;
     supervision::until_stopped(&supervision::Serving { steward })?;
@@ -113,9 +114,8 @@ fn open_alerts(config: &Config) -> Result<Arc<Alerts>> {
 
 /// The areas that know alert conditions from the beginning.
 fn watch(alerts: &Alerts, config: &Config, directory: &Directory, door: &Arc<Door>) {
-    let own_names = config.tls.sources.is_empty().then(|| own::names(config));
     alerts.watch(Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(door) }));
-    alerts.watch(Arc::new(CaWatch { ca: Ca::at(&config.data), own_names }));
+    alerts.watch(Arc::new(CaWatch::of(config)));
 }
 
 fn running(server: &Server, doors: &Arc<Doors>) -> Running {
