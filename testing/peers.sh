@@ -34,6 +34,7 @@ bind9-dnsutils:/usr/bin/dig
 knot:/usr/sbin/knotd
 pebble:/usr/bin/pebble
 faketime:/usr/lib/*/faketime/libfaketime.so.1
+default-jre-headless:/usr/bin/keytool
 iproute2:/usr/sbin/ip
 haproxy:/usr/sbin/haproxy
 nftables:/usr/sbin/nft

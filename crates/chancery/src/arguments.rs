@@ -1,9 +1,12 @@
 //! The command line, with help that teaches.
 
+mod ca;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::ca::{Ca, CaExport, CaIssue, CaLog, CaRevoke, CaTemplate, Client};
 use crate::config::Overrides;
 use crate::password::PasswordFrom;
 
@@ -79,6 +82,9 @@ pub(crate) enum Command {
     /// Judge a certificate before clients do.
     #[command(subcommand)]
     Cert(Cert),
+    /// Issue and revoke certificates of the in-house CA.
+    #[command(subcommand)]
+    Ca(Ca),
     /// Certificates from a CA that speaks ACME, such as Let's Encrypt.
     #[command(subcommand)]
     Acme(Acme),

@@ -4,6 +4,7 @@
 //! - `commands`: one file per command; `serve` is the main one.
 //! - `certificates`: which certificate is served, from where, and when it is replaced.
 //! - `first_run`: what the first start makes: certificates, the administrator, an example tree.
+//! - `ca`: the in-house CA: made, issuing, revoking, and its log.
 //! - `opening`: from configuration to an open directory and a server's settings.
 //! - `local`: a client on the running server's local socket, for commands that must ask it.
 //! - `password`: from a file, a descriptor or the terminal, never from the command line.
@@ -18,6 +19,7 @@
 mod acme;
 mod alerts;
 mod arguments;
+mod ca;
 mod certificates;
 mod commands;
 mod config;
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Check(check) => commands::check::run(common, &check),
         Command::Access(access) => commands::access::run(common, &access),
         Command::Account(account) => commands::account::run(common, &account),
+        Command::Ca(ca) => commands::ca::run(common, &ca),
         Command::Cert(cert) => commands::cert::run(common, &cert),
         Command::Acme(acme) => commands::acme::run(common, &acme),
         Command::Dns(dns) => commands::dns::run(common, &dns),

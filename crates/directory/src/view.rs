@@ -7,7 +7,7 @@ use arc_swap::Guard;
 use ldap::filter::Filter;
 use ldap::result::ResultCode;
 
-use crate::access::Rights;
+use crate::access::{AccessRules, Rights, RuleText};
 use crate::credentials::BindTarget;
 use crate::directory::Inner;
 use crate::epoch::Epoch;
@@ -236,6 +236,23 @@ impl<'d> View<'d> {
             Some(id) => Ok(Some(Who::Entry { id, dn: Arc::from(tree.dn(id)?) })),
             None => Ok(None),
         }
+    }
+
+    /// Whether the asker is among those that these words of access rules mean: `group "DN"`, `self`
+    /// for whoever is an entry, and so on.
+    pub fn is_meant(&self, who: &[String]) -> Result<bool, Error> {
+        let tree = self.tree();
+        let text = RuleText { who: who.to_vec(), ..RuleText::new("", &["read"]) };
+        let rules = AccessRules::parse(&[text], &**tree.schema()).map_err(|errors| {
+            let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            Refusal::new(ResultCode::OTHER, reasons.join("; "))
+        })?;
+        // Somebody who is no entry is judged beside one that is not their own.
+        let top = self.inner.settings.suffixes.first().map(|dn| tree.find(dn)).transpose()?;
+        let Some(beside) = self.subject.entry().or(top.flatten()) else { return Ok(false) };
+        let candidate = tree.expect_entry(beside)?;
+        let decision = Arc::new(rules).decide(self.subject, &tree, &candidate, None)?;
+        Ok(decision.rule.is_some())
     }
 
     /// Whether the asker may manage the first suffix as a whole: what concerns the server, and no

@@ -1,21 +1,31 @@
-//! The in-house CA of the first start: one root that signs the server's certificate, and client
-//! certificates where SASL EXTERNAL is wanted. ECDSA on P-256 throughout, as every client reads it.
+//! The in-house CA: a root, an issuing CA below it, the certificates they sign, and the list of
+//! those that were revoked. ECDSA on P-256 throughout, as every client reads it.
+
+mod revocation;
+mod splice;
 
 use std::net::IpAddr;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue,
+    BasicConstraints, CertificateParams, CrlDistributionPoint, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-    SanType, SerialNumber, string::Ia5String,
+    PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo, string::Ia5String,
 };
+use rustls::pki_types::CertificateDer;
 use time::{Duration, OffsetDateTime};
+use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
-use crate::certificate::Summary;
+use crate::certificate::{AlternativeName, Summary};
+use crate::name::{self, NamePart};
 use crate::pem::{Credential, PemRefused};
+
+pub use revocation::{Reason, Revocations, Revoked, list_of_pem};
 
 /// Ten years.
 pub const CA_LIFETIME: Duration = Duration::days(3650);
+/// Five years: the root's key may lie in a safe that long.
+pub const ISSUING_LIFETIME: Duration = Duration::days(1826);
 /// What clients accept of a server at most is 398 days; this leaves room for the slack below.
 pub const SERVER_LIFETIME: Duration = Duration::days(397);
 /// Certificates start this much earlier, for clients whose clock is behind ours.
@@ -30,7 +40,7 @@ pub struct CaMaterial {
     pub key_pem: Zeroizing<String>,
 }
 
-/// A certificate signed by the CA, with its key. The root is not part of the chain.
+/// A certificate signed by the CA, with its key. The issuing CA is part of the chain, the root not.
 pub struct Issued {
     pub chain_pem: String,
     pub key_pem: Zeroizing<String>,
@@ -41,14 +51,26 @@ pub struct Issued {
 pub enum IssueFailed {
     #[error("{name:?} is neither a DNS name nor an IP address")]
     BadName { name: String },
+    #[error(
+        "{purpose:?} is no purpose of a certificate; use serverAuth, clientAuth, or an OID such as \
+         1.3.6.1.5.5.7.3.17"
+    )]
+    BadPurpose { purpose: String },
     #[error("a server certificate needs at least one name")]
     NoNames,
     #[error(
         "{kind:?} is not a subject attribute that can be issued; use CN, OU, O, L, ST, C, UID or DC"
     )]
     BadAttribute { kind: String },
-    #[error("the subject names {kind} twice, which cannot be issued here")]
-    Repeated { kind: String },
+    #[error(
+        "the CA certificate {subject} may not sign other CAs: its path length is 0; certificates \
+         are issued from it directly"
+    )]
+    PathEnds { subject: String },
+    #[error("{serial:?} is no serial number; right is an even number of hexadecimal digits")]
+    BadSerial { serial: String },
+    #[error("the CA's certificate cannot be read: {0}")]
+    OwnCertificate(String),
     #[error("the CA certificate {subject} is not a CA: its basic constraints do not say so")]
     NotACa { subject: String },
     #[error("the CA certificate {subject} is not valid at this time: only from {from} to {until}")]
@@ -63,6 +85,71 @@ pub enum IssueFailed {
 pub struct InHouseCa {
     issuer: Issuer<'static, KeyPair>,
     summary: Summary,
+    cert_pem: String,
+    /// The subject as it stands in the certificate, byte for byte.
+    subject_der: Vec<u8>,
+    /// How many further CAs may stand between it and a certificate; none: any number.
+    path_length: Option<u32>,
+    key_identifier: Option<String>,
+}
+
+/// What a certificate is to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// The DER of the subject.
+    pub subject: Vec<u8>,
+    pub names: Vec<AlternativeName>,
+    /// By their usual names, or as an OID.
+    pub purposes: Vec<String>,
+    pub key_usages: Vec<KeyUsage>,
+    pub lifetime: Duration,
+    /// Where the list of revoked certificates can be had.
+    pub crl_urls: Vec<String>,
+}
+
+/// RFC 5280 §4.2.1.3, as far as certificates that are no CA's have a use for it.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum KeyUsage {
+    DigitalSignature,
+    ContentCommitment,
+    KeyEncipherment,
+    DataEncipherment,
+    KeyAgreement,
+    /// For CAs only; here so that it can be found in a template and refused.
+    KeyCertSign,
+    #[serde(rename = "cRLSign")]
+    CrlSign,
+}
+
+impl std::fmt::Display for KeyUsage {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            KeyUsage::DigitalSignature => "digitalSignature",
+            KeyUsage::ContentCommitment => "contentCommitment",
+            KeyUsage::KeyEncipherment => "keyEncipherment",
+            KeyUsage::DataEncipherment => "dataEncipherment",
+            KeyUsage::KeyAgreement => "keyAgreement",
+            KeyUsage::KeyCertSign => "keyCertSign",
+            KeyUsage::CrlSign => "cRLSign",
+        })
+    }
+}
+
+impl KeyUsage {
+    fn purpose(self) -> KeyUsagePurpose {
+        match self {
+            KeyUsage::DigitalSignature => KeyUsagePurpose::DigitalSignature,
+            KeyUsage::ContentCommitment => KeyUsagePurpose::ContentCommitment,
+            KeyUsage::KeyEncipherment => KeyUsagePurpose::KeyEncipherment,
+            KeyUsage::DataEncipherment => KeyUsagePurpose::DataEncipherment,
+            KeyUsage::KeyAgreement => KeyUsagePurpose::KeyAgreement,
+            KeyUsage::KeyCertSign => KeyUsagePurpose::KeyCertSign,
+            KeyUsage::CrlSign => KeyUsagePurpose::CrlSign,
+        }
+    }
 }
 
 impl InHouseCa {
@@ -73,29 +160,96 @@ impl InHouseCa {
         lifetime: Duration,
         serial: Serial,
     ) -> Result<CaMaterial, IssueFailed> {
+        InHouseCa::root(name, 0, now, lifetime, serial)
+    }
+
+    /// A new root that may sign an issuing CA.
+    pub fn create_root(
+        name: &str,
+        now: OffsetDateTime,
+        lifetime: Duration,
+        serial: Serial,
+    ) -> Result<CaMaterial, IssueFailed> {
+        InHouseCa::root(name, 1, now, lifetime, serial)
+    }
+
+    fn root(
+        name: &str,
+        path_length: u8,
+        now: OffsetDateTime,
+        lifetime: Duration,
+        serial: Serial,
+    ) -> Result<CaMaterial, IssueFailed> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let subject = distinguished_name(&[("CN", &cut(name))])?;
-        let mut params = params(subject, now, now.saturating_add(lifetime), serial);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let params = authority_params(name, path_length, now, now.saturating_add(lifetime), serial);
         let certificate = params.self_signed(&key)?;
         Ok(CaMaterial { cert_pem: certificate.pem(), key_pem: key.serialize_pem().into() })
+    }
+
+    /// An issuing CA below this one. Renewed with the key it has, everything it signed stays good,
+    /// and so does its list of revoked certificates.
+    pub fn issue_authority(
+        &self,
+        name: &str,
+        key_pem: Option<&str>,
+        now: OffsetDateTime,
+        lifetime: Duration,
+        serial: Serial,
+    ) -> Result<CaMaterial, IssueFailed> {
+        if self.path_length == Some(0) {
+            return Err(IssueFailed::PathEnds { subject: self.summary.subject.clone() });
+        }
+        self.check_valid(now)?;
+        let key = match key_pem {
+            Some(pem) => KeyPair::from_pem(pem)?,
+            None => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?,
+        };
+        let until = now.saturating_add(lifetime).min(self.summary.not_after);
+        let mut params = authority_params(name, 0, now, until, serial);
+        params.use_authority_key_identifier_extension = true;
+        let subject = name::encode(&[vec![("CN", &cut(name))]]).map_err(bad_attribute)?;
+        let der = self.signed(&params, &key, &subject)?;
+        Ok(CaMaterial {
+            cert_pem: crate::pem::certificate_text(&der),
+            key_pem: key.serialize_pem().into(),
+        })
     }
 
     /// Reads a CA back; refuses files that do not belong together or are not a CA's.
     pub fn open(material: &CaMaterial) -> Result<InHouseCa, IssueFailed> {
         let (cert, key) = (&material.cert_pem, &material.key_pem);
-        let summary = Credential::from_pem(cert.as_bytes(), key.as_bytes())?.leaf;
+        let credential = Credential::from_pem(cert.as_bytes(), key.as_bytes())?;
+        let summary = credential.leaf;
         if !summary.is_ca {
             return Err(IssueFailed::NotACa { subject: summary.subject });
         }
-        let issuer = Issuer::from_ca_cert_pem(cert, KeyPair::from_pem(key)?)?;
-        Ok(InHouseCa { issuer, summary })
+        let der = credential.chain.first().ok_or(PemRefused::NoCertificate)?;
+        let unreadable =
+            |error: &dyn std::fmt::Display| IssueFailed::OwnCertificate(error.to_string());
+        let (_, parsed) = X509Certificate::from_der(der).map_err(|error| unreadable(&error))?;
+        let constraints = parsed.basic_constraints().map_err(|error| unreadable(&error))?;
+        let path_length = constraints.and_then(|one| one.value.path_len_constraint);
+        let key_identifier = crate::certificate::subject_key_identifier(&parsed);
+        let subject_der = parsed.subject().as_raw().to_vec();
+        let issuer = Issuer::from_ca_cert_der(der, KeyPair::from_pem(key)?)?;
+        let cert_pem = crate::pem::certificate_text(der);
+        Ok(InHouseCa { issuer, summary, cert_pem, subject_der, path_length, key_identifier })
     }
 
     #[must_use]
     pub fn summary(&self) -> &Summary {
         &self.summary
+    }
+
+    /// Whether it may sign an issuing CA.
+    #[must_use]
+    pub fn may_sign_authorities(&self) -> bool {
+        self.path_length != Some(0)
+    }
+
+    /// Its own certificate, where that has to be sent along: a root is known already.
+    fn sent_along(&self) -> &str {
+        if self.summary.subject == self.summary.issuer { "" } else { &self.cert_pem }
     }
 
     /// A server certificate for DNS names and IP addresses; the first is also its common name.
@@ -107,66 +261,137 @@ impl InHouseCa {
         serial: Serial,
     ) -> Result<Issued, IssueFailed> {
         let first = names.first().ok_or(IssueFailed::NoNames)?.as_ref();
-        let subject = distinguished_name(&[("CN", common_name(first))])?;
-        let mut params = self.leaf(subject, now, lifetime, serial)?;
-        params.subject_alt_names =
-            names.iter().map(|name| alternative_name(name.as_ref())).collect::<Result<_, _>>()?;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.sign(&params)
+        let subject = name::encode(&[vec![("CN", common_name(first))]]).map_err(bad_attribute)?;
+        let names = names.iter().map(|name| served_name(name.as_ref())).collect();
+        let purposes = vec!["serverAuth".to_owned()];
+        self.issue_with_key(&wish(subject, names, purposes, lifetime), now, serial)
     }
 
     /// A client certificate. The subject is written leaf first, as a DN is:
     /// `[("CN", "alice"), ("O", "Example")]`.
     pub fn issue_client(
         &self,
-        subject: &[(&str, &str)],
+        subject: &[NamePart<'_>],
         now: OffsetDateTime,
         lifetime: Duration,
         serial: Serial,
     ) -> Result<Issued, IssueFailed> {
-        let mut params = self.leaf(distinguished_name(subject)?, now, lifetime, serial)?;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.sign(&params)
+        let rdns: Vec<Vec<NamePart<'_>>> = subject.iter().map(|part| vec![*part]).collect();
+        let subject = name::encode(&rdns).map_err(bad_attribute)?;
+        let purposes = vec!["clientAuth".to_owned()];
+        self.issue_with_key(&wish(subject, Vec::new(), purposes, lifetime), now, serial)
+    }
+
+    /// A certificate and a new key for it.
+    pub fn issue_with_key(
+        &self,
+        wish: &Wish,
+        now: OffsetDateTime,
+        serial: Serial,
+    ) -> Result<Issued, IssueFailed> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let der = self.certificate(wish, &key, now, serial)?;
+        let chain_pem = format!("{}{}", crate::pem::certificate_text(&der), self.sent_along());
+        Ok(Issued { chain_pem, key_pem: key.serialize_pem().into() })
+    }
+
+    /// A certificate for somebody else's key, given as DER of its public key info: the chain.
+    pub fn issue_for(
+        &self,
+        wish: &Wish,
+        public_key: &[u8],
+        now: OffsetDateTime,
+        serial: Serial,
+    ) -> Result<String, IssueFailed> {
+        let key = SubjectPublicKeyInfo::from_der(public_key)?;
+        let der = self.certificate(wish, &key, now, serial)?;
+        Ok(format!("{}{}", crate::pem::certificate_text(&der), self.sent_along()))
     }
 
     /// No certificate outlives the CA that vouches for it.
-    fn leaf(
+    fn certificate(
         &self,
-        subject: DistinguishedName,
+        wish: &Wish,
+        key: &impl PublicKeyData,
         now: OffsetDateTime,
-        lifetime: Duration,
         serial: Serial,
-    ) -> Result<CertificateParams, IssueFailed> {
-        if !self.summary.is_valid_at(now) {
-            return Err(IssueFailed::CaNotValid {
-                subject: self.summary.subject.clone(),
-                from: self.summary.not_before,
-                until: self.summary.not_after,
-            });
-        }
-        let until = now.saturating_add(lifetime).min(self.summary.not_after);
-        let mut params = params(subject, now, until, serial);
+    ) -> Result<CertificateDer<'static>, IssueFailed> {
+        self.check_valid(now)?;
+        let until = now.saturating_add(wish.lifetime).min(self.summary.not_after);
+        let mut params = params(now, until, serial);
         params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.key_usages = wish.key_usages.iter().map(|usage| usage.purpose()).collect();
+        params.extended_key_usages =
+            wish.purposes.iter().map(|purpose| extended(purpose)).collect::<Result<_, _>>()?;
+        params.subject_alt_names =
+            wish.names.iter().map(alternative_name).collect::<Result<_, _>>()?;
         params.use_authority_key_identifier_extension = true;
-        Ok(params)
+        if !wish.crl_urls.is_empty() {
+            params.crl_distribution_points =
+                vec![CrlDistributionPoint { uris: wish.crl_urls.clone() }];
+        }
+        self.signed(&params, key, &wish.subject)
     }
 
-    fn sign(&self, params: &CertificateParams) -> Result<Issued, IssueFailed> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok(Issued { chain_pem: certificate.pem(), key_pem: key.serialize_pem().into() })
+    fn check_valid(&self, now: OffsetDateTime) -> Result<(), IssueFailed> {
+        if self.summary.is_valid_at(now) {
+            return Ok(());
+        }
+        Err(IssueFailed::CaNotValid {
+            subject: self.summary.subject.clone(),
+            from: self.summary.not_before,
+            until: self.summary.not_after,
+        })
+    }
+
+    /// The library knows each type of a name once only, so names are put in afterwards.
+    fn signed(
+        &self,
+        params: &CertificateParams,
+        key: &impl PublicKeyData,
+        subject: &[u8],
+    ) -> Result<CertificateDer<'static>, IssueFailed> {
+        let made = params.signed_by(key, &self.issuer)?;
+        splice::with_names(made.der(), &self.subject_der, subject, self.issuer.key())
     }
 }
 
-fn params(
-    subject: DistinguishedName,
+/// The subject of a name's RDNs, leaf first, as a certificate holds it.
+pub fn subject_of(leaf_first: &[Vec<NamePart<'_>>]) -> Result<Vec<u8>, IssueFailed> {
+    name::encode(leaf_first).map_err(bad_attribute)
+}
+
+fn bad_attribute(kind: String) -> IssueFailed {
+    IssueFailed::BadAttribute { kind }
+}
+
+fn wish(
+    subject: Vec<u8>,
+    names: Vec<AlternativeName>,
+    purposes: Vec<String>,
+    lifetime: Duration,
+) -> Wish {
+    let key_usages = vec![KeyUsage::DigitalSignature];
+    Wish { subject, names, purposes, key_usages, lifetime, crl_urls: Vec::new() }
+}
+
+fn authority_params(
+    name: &str,
+    path_length: u8,
     now: OffsetDateTime,
     until: OffsetDateTime,
     serial: Serial,
 ) -> CertificateParams {
+    let mut params = params(now, until, serial);
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, cut(name));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_length));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
+fn params(now: OffsetDateTime, until: OffsetDateTime, serial: Serial) -> CertificateParams {
     let mut params = CertificateParams::default();
-    params.distinguished_name = subject;
     params.not_before = now.saturating_sub(CLOCK_SLACK);
     params.not_after = until;
     params.serial_number = Some(positive(serial));
@@ -192,45 +417,53 @@ fn cut(name: &str) -> String {
     name.chars().take(MAX_COMMON_NAME).collect()
 }
 
-/// A certificate holds its subject root first, a DN is written leaf first.
-fn distinguished_name(leaf_first: &[(&str, &str)]) -> Result<DistinguishedName, IssueFailed> {
-    let mut name = DistinguishedName::new();
-    for &(kind, value) in leaf_first.iter().rev() {
-        let attribute = attribute(kind)?;
-        if name.get(&attribute).is_some() {
-            return Err(IssueFailed::Repeated { kind: kind.to_owned() });
+fn extended(purpose: &str) -> Result<ExtendedKeyUsagePurpose, IssueFailed> {
+    Ok(match purpose {
+        "any" => ExtendedKeyUsagePurpose::Any,
+        "serverAuth" => ExtendedKeyUsagePurpose::ServerAuth,
+        "clientAuth" => ExtendedKeyUsagePurpose::ClientAuth,
+        "codeSigning" => ExtendedKeyUsagePurpose::CodeSigning,
+        "emailProtection" => ExtendedKeyUsagePurpose::EmailProtection,
+        "timeStamping" => ExtendedKeyUsagePurpose::TimeStamping,
+        "OCSPSigning" => ExtendedKeyUsagePurpose::OcspSigning,
+        oid => {
+            let arcs: Option<Vec<u64>> = oid.split('.').map(|arc| arc.parse().ok()).collect();
+            match arcs.filter(|arcs| arcs.len() > 2) {
+                Some(arcs) => ExtendedKeyUsagePurpose::Other(arcs),
+                None => return Err(IssueFailed::BadPurpose { purpose: oid.to_owned() }),
+            }
         }
-        // RFC 4519 §2.4: domain components are IA5 strings.
-        let value = match kind.eq_ignore_ascii_case("DC") {
-            true => DnValue::Ia5String(Ia5String::try_from(value)?),
-            false => DnValue::Utf8String(value.to_owned()),
-        };
-        name.push(attribute, value);
-    }
-    Ok(name)
+    })
 }
 
-fn attribute(kind: &str) -> Result<DnType, IssueFailed> {
-    match kind.to_ascii_uppercase().as_str() {
-        "CN" => Ok(DnType::CommonName),
-        "OU" => Ok(DnType::OrganizationalUnitName),
-        "O" => Ok(DnType::OrganizationName),
-        "L" => Ok(DnType::LocalityName),
-        "ST" => Ok(DnType::StateOrProvinceName),
-        "C" => Ok(DnType::CountryName),
-        "UID" => Ok(DnType::CustomDnType(vec![0, 9, 2342, 19200300, 100, 1, 1])),
-        "DC" => Ok(DnType::CustomDnType(vec![0, 9, 2342, 19200300, 100, 1, 25])),
-        _ => Err(IssueFailed::BadAttribute { kind: kind.to_owned() }),
+/// A name or an address, as a certificate holds it.
+#[must_use]
+pub fn served_name(name: &str) -> AlternativeName {
+    match name.parse::<IpAddr>() {
+        Ok(address) => AlternativeName::Ip(address),
+        Err(_) => AlternativeName::Dns(name.to_owned()),
     }
 }
 
-fn alternative_name(name: &str) -> Result<SanType, IssueFailed> {
-    if let Ok(address) = name.parse::<IpAddr>() {
-        return Ok(SanType::IpAddress(address));
-    }
-    let bad = || IssueFailed::BadName { name: name.to_owned() };
-    rustls::pki_types::DnsName::try_from(name).map_err(|_| bad())?;
-    Ok(SanType::DnsName(Ia5String::try_from(name).map_err(|_| bad())?))
+/// The subject of a server's certificate: its first name, as a common name.
+pub fn server_subject(first: &str) -> Result<Vec<u8>, IssueFailed> {
+    subject_of(&[vec![("CN", common_name(first))]])
+}
+
+fn alternative_name(name: &AlternativeName) -> Result<SanType, IssueFailed> {
+    let bad = || IssueFailed::BadName { name: name.to_string() };
+    Ok(match name {
+        AlternativeName::Ip(address) => SanType::IpAddress(*address),
+        AlternativeName::Dns(dns) => {
+            let host = dns.strip_prefix("*.").unwrap_or(dns);
+            rustls::pki_types::DnsName::try_from(host).map_err(|_| bad())?;
+            SanType::DnsName(Ia5String::try_from(dns.as_str()).map_err(|_| bad())?)
+        }
+        AlternativeName::Email(mail) => {
+            SanType::Rfc822Name(Ia5String::try_from(mail.as_str()).map_err(|_| bad())?)
+        }
+        AlternativeName::UserPrincipal(_) | AlternativeName::Other(_) => return Err(bad()),
+    })
 }
 
 #[cfg(test)]

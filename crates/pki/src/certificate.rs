@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
-use x509_parser::extensions::{ExtendedKeyUsage, GeneralName};
+use x509_parser::extensions::{ExtendedKeyUsage, GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::name;
@@ -84,8 +84,22 @@ impl Summary {
     }
 }
 
+/// Lower-case hexadecimal.
+pub(crate) fn subject_key_identifier(certificate: &X509Certificate<'_>) -> Option<String> {
+    certificate.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(identifier) => Some(name::hex(identifier.0)),
+        _ => None,
+    })
+}
+
+impl NotACertificate {
+    pub(crate) fn new(reason: impl fmt::Display) -> NotACertificate {
+        NotACertificate { reason: reason.to_string() }
+    }
+}
+
 fn refused(reason: impl fmt::Display) -> NotACertificate {
-    NotACertificate { reason: reason.to_string() }
+    NotACertificate::new(reason)
 }
 
 fn alternative_names(
@@ -97,7 +111,7 @@ fn alternative_names(
         .unwrap_or_default())
 }
 
-fn alternative_name(name: &GeneralName<'_>) -> AlternativeName {
+pub(crate) fn alternative_name(name: &GeneralName<'_>) -> AlternativeName {
     match name {
         GeneralName::DNSName(dns) => AlternativeName::Dns((*dns).to_owned()),
         GeneralName::RFC822Name(email) => AlternativeName::Email((*email).to_owned()),
@@ -139,7 +153,7 @@ fn purposes(certificate: &X509Certificate<'_>) -> Result<Vec<String>, NotACertif
     Ok(extension.map(|extension| purpose_names(extension.value)).unwrap_or_default())
 }
 
-fn purpose_names(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
+pub(crate) fn purpose_names(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
     let known = [
         (usage.any, "any"),
         (usage.server_auth, "serverAuth"),

@@ -1,4 +1,5 @@
-//! Just enough DER to look into a file before a library works on it.
+//! Just enough DER to look into a file before a library works on it, and to write names and
+//! signed structures that the library that makes certificates cannot express.
 
 /// One value: its tag, what is inside, and all its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,9 +11,14 @@ pub(crate) struct Tlv<'d> {
 
 pub(crate) mod tag {
     pub(crate) const INTEGER: u8 = 0x02;
+    pub(crate) const BIT_STRING: u8 = 0x03;
     pub(crate) const OCTET_STRING: u8 = 0x04;
     pub(crate) const OID: u8 = 0x06;
+    pub(crate) const UTF8_STRING: u8 = 0x0c;
+    pub(crate) const PRINTABLE_STRING: u8 = 0x13;
+    pub(crate) const IA5_STRING: u8 = 0x16;
     pub(crate) const SEQUENCE: u8 = 0x30;
+    pub(crate) const SET: u8 = 0x31;
 }
 
 /// Why bytes are no DER.
@@ -74,6 +80,23 @@ pub(crate) fn unsigned(content: &[u8]) -> Option<u64> {
     fits.then(|| digits.iter().fold(0, |sum, &byte| (sum << 8) | u64::from(byte)))
 }
 
+/// A value with this tag around these bytes.
+pub(crate) fn write(tag: u8, content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(content.len() + 6);
+    out.push(tag);
+    let length = content.len();
+    if length < 0x80 {
+        out.push(u8::try_from(length).unwrap_or_default());
+    } else {
+        let bytes = length.to_be_bytes();
+        let significant: Vec<u8> = bytes.into_iter().skip_while(|byte| *byte == 0).collect();
+        out.push(0x80 | u8::try_from(significant.len()).unwrap_or_default());
+        out.extend(significant);
+    }
+    out.extend_from_slice(content);
+    out
+}
+
 /// The content of an object identifier.
 pub(crate) fn oid(dotted: &[u64]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -101,23 +124,6 @@ pub(crate) fn oid(dotted: &[u64]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A value with this tag around these bytes.
-    fn write(tag: u8, content: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(content.len() + 6);
-        out.push(tag);
-        let length = content.len();
-        if length < 0x80 {
-            out.push(u8::try_from(length).unwrap_or_default());
-        } else {
-            let bytes = length.to_be_bytes();
-            let significant: Vec<u8> = bytes.into_iter().skip_while(|byte| *byte == 0).collect();
-            out.push(0x80 | u8::try_from(significant.len()).unwrap_or_default());
-            out.extend(significant);
-        }
-        out.extend_from_slice(content);
-        out
-    }
 
     #[test]
     fn what_is_written_is_read() {

@@ -7,7 +7,10 @@
 //! - [`pfx`]: the same from PFX files.
 //! - [`judge`]: every rule about a certificate at once, with what to do ([`Judgement`]).
 //! - [`choice`]: which of several is served, and why each other is not ([`Choice`]).
-//! - [`authority`]: the in-house CA of the first start ([`InHouseCa`]).
+//! - [`authority`]: the in-house CA, what it signs and revokes ([`InHouseCa`]).
+//! - [`request`]: certificate signing requests ([`SigningRequest`]).
+//! - [`template`]: what may be issued to whom, as reviewed text ([`Template`]), and its lint.
+//! - [`trust`]: a CA's certificate in the forms that clients want.
 //! - [`proof`]: what tls-alpn-01 shows a public CA.
 
 pub mod authority;
@@ -19,10 +22,17 @@ mod name;
 pub mod pem;
 pub mod pfx;
 pub mod proof;
+pub mod request;
+pub mod template;
+pub mod trust;
 
-pub use authority::{CaMaterial, InHouseCa, IssueFailed, Issued};
+pub use authority::{CaMaterial, InHouseCa, IssueFailed, Issued, KeyUsage, Reason};
+pub use authority::{Revocations, Revoked, Wish};
 pub use certificate::{NotACertificate, Summary};
 pub use choice::{Candidate, Choice, Chosen, Verdict, choose};
 pub use judge::{Finding, Judgement, Level, Policy, Rule, Wanted};
+pub use name::NamePart;
 pub use pem::{Credential, PemRefused};
 pub use pfx::{Pfx, PfxRefused};
+pub use request::{RequestRefused, SigningRequest};
+pub use template::{Template, Templates};

@@ -1,8 +1,11 @@
-//! Distinguished names of certificates as RFC 4514 text, the way a directory names its entries.
+//! Distinguished names of certificates: as RFC 4514 text, the way a directory names its entries,
+//! and back.
 
 use std::fmt::Write;
 use x509_parser::asn1_rs::{Any, Tag, ToDer};
 use x509_parser::x509::{AttributeTypeAndValue, RelativeDistinguishedName, X509Name};
+
+use crate::der::{self, tag};
 
 /// The names directories use for these types (RFC 4519, RFC 4524, RFC 2985 for the mail address).
 const SHORT_NAMES: &[(&str, &str)] = &[
@@ -53,7 +56,7 @@ fn type_and_value(pair: &AttributeTypeAndValue<'_>) -> String {
 }
 
 /// The text of a string value, whichever of the ASN.1 string types holds it.
-fn string_value(value: &Any<'_>) -> Option<String> {
+pub(crate) fn string_value(value: &Any<'_>) -> Option<String> {
     match value.tag() {
         Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString => {
             String::from_utf8(value.data.to_vec()).ok()
@@ -97,7 +100,61 @@ fn push_escaped(text: &mut String, character: char) {
 }
 
 fn der_hex(value: &Any<'_>) -> String {
-    hex(&value.to_der_vec().unwrap_or_default())
+    hex(&der(value))
+}
+
+/// The bytes of a value of any type.
+pub(crate) fn der(value: &Any<'_>) -> Vec<u8> {
+    value.to_der_vec().unwrap_or_default()
+}
+
+/// A type and its value. A list of these is an RDN, and a list of RDNs a name, leaf first.
+pub type NamePart<'n> = (&'n str, &'n str);
+
+/// The DER of a name that is written leaf first. `Err` is the type that cannot be written.
+pub(crate) fn encode(leaf_first: &[Vec<NamePart<'_>>]) -> Result<Vec<u8>, String> {
+    let mut rdns = Vec::new();
+    for rdn in leaf_first.iter().rev() {
+        let mut parts = Vec::new();
+        for &(kind, value) in rdn {
+            let oid = number(kind).ok_or_else(|| kind.to_owned())?;
+            let value = der::write(string_tag(&oid, value), value.as_bytes());
+            let oid = der::write(tag::OID, &der::oid(&oid));
+            parts.push(der::write(tag::SEQUENCE, &[oid, value].concat()));
+        }
+        // X.690 §11.6: the parts of a set in the order of their bytes.
+        parts.sort();
+        rdns.push(der::write(tag::SET, &parts.concat()));
+    }
+    Ok(der::write(tag::SEQUENCE, &rdns.concat()))
+}
+
+fn number(kind: &str) -> Option<Vec<u64>> {
+    let long = [("userid", "UID"), ("commonname", "CN"), ("domaincomponent", "DC")];
+    let lower = kind.to_ascii_lowercase();
+    let kind = long.iter().find(|(name, _)| *name == lower).map_or(kind, |(_, short)| short);
+    let known = SHORT_NAMES.iter().find(|(_, short)| short.eq_ignore_ascii_case(kind));
+    let dotted = known.map_or(kind, |(oid, _)| oid);
+    let arcs: Option<Vec<u64>> = dotted.split('.').map(|arc| arc.parse().ok()).collect();
+    arcs.filter(|arcs| arcs.len() > 1 && arcs.iter().all(|arc| *arc < 1 << 60))
+}
+
+/// RFC 5280 appendix A.1: a few types have a string type of their own.
+fn string_tag(oid: &[u64], value: &str) -> u8 {
+    let ia5 = [
+        &[0, 9, 2342, 19200300, 100, 1, 25][..],
+        &[0, 9, 2342, 19200300, 100, 1, 3],
+        &[1, 2, 840, 113549, 1, 9, 1],
+    ];
+    let printable = [&[2, 5, 4, 6][..], &[2, 5, 4, 5], &[2, 5, 4, 46]];
+    let is_printable = |byte: u8| byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&byte);
+    if ia5.contains(&oid) && value.is_ascii() {
+        tag::IA5_STRING
+    } else if printable.contains(&oid) && value.bytes().all(is_printable) {
+        tag::PRINTABLE_STRING
+    } else {
+        tag::UTF8_STRING
+    }
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -145,6 +202,21 @@ mod tests {
             let value = Any::from_tag_and_data(tag, data);
             assert_eq!(string_value(&value).as_deref(), expected, "{tag} {data:?}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_written_reads_the_same() {
+        let name = [
+            vec![("uid", "anna"), ("CN", "Anna, the first")],
+            vec![("ou", "Zoë")],
+            vec![("dc", "example")],
+            vec![("DC", "com")],
+        ];
+        let der = encode(&name).unwrap();
+        let (_, parsed) = x509_parser::prelude::FromDer::from_der(&der).unwrap();
+        assert_eq!(text(&parsed), r"UID=anna+CN=Anna\, the first,OU=Zoë,DC=example,DC=com");
+        assert_eq!(encode(&[vec![("nonsense", "x")]]), Err("nonsense".to_owned()));
+        assert!(encode(&[vec![("1.2.3.4", "x")]]).is_ok());
     }
 
     #[test]

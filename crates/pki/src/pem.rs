@@ -1,5 +1,6 @@
 //! PEM text to rustls types, with errors that say what is wrong and what would be right.
 
+use base64::Engine;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::pem::{Error as PemError, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -90,6 +91,25 @@ pub fn summaries(chain: &[CertificateDer<'_>]) -> Result<Vec<Summary>, PemRefuse
             Summary::parse(der).map_err(|source| PemRefused::Unreadable { position, source })
         })
         .collect()
+}
+
+/// A certificate as PEM text.
+#[must_use]
+pub fn certificate_text(der: &[u8]) -> String {
+    text("CERTIFICATE", der)
+}
+
+/// PEM text with this label (RFC 7468).
+#[must_use]
+pub fn text(label: &str, der: &[u8]) -> String {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(der);
+    let mut out = format!("-----BEGIN {label}-----\n");
+    for line in encoded.as_bytes().chunks(64) {
+        out.push_str(&String::from_utf8_lossy(line));
+        out.push('\n');
+    }
+    out.push_str(&format!("-----END {label}-----\n"));
+    out
 }
 
 fn is_encrypted(pem: &[u8]) -> bool {

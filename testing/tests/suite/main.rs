@@ -31,6 +31,7 @@
 
 mod acme;
 mod apache;
+mod ca;
 mod certificates;
 mod clients;
 mod differential;
@@ -47,3 +48,4 @@ mod publishing;
 mod seeds;
 mod serving;
 mod sssd;
+mod trust;

@@ -1,7 +1,7 @@
 //! TLS as each listener speaks it: versions, suites, client certificates. Changed for all of them
 //! or for none.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
@@ -10,6 +10,7 @@ use serde::Serialize;
 use server::tls::{ClientCertificates, ListenerTls, ServingTls, TlsPolicy};
 use time::OffsetDateTime;
 
+use crate::ca::Ca;
 use crate::config::{Address, Config, Listener};
 use crate::failure::failed;
 
@@ -177,7 +178,15 @@ fn client_ca(listener: &Listener, config: &Config) -> Result<Option<Vec<u8>>> {
         None if config.file.is_none() && own.exists() => &own,
         None => return Ok(None),
     };
-    let pem = std::fs::read(path);
-    let pem = pem.with_context(|| format!("the client CA {} cannot be read", path.display()))?;
+    let read = |path: &Path| {
+        let pem = std::fs::read(path);
+        pem.with_context(|| format!("the client CA {} cannot be read", path.display()))
+    };
+    let mut pem = read(path)?;
+    // A client need not send the CA that this server itself has.
+    let issuing = Ca::at(&config.data).issuing_pem();
+    if *path == own && issuing.exists() {
+        pem.extend(read(&issuing)?);
+    }
     Ok(Some(pem))
 }

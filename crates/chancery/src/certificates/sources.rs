@@ -10,6 +10,7 @@ use serde::Serialize;
 use server::tls::{load, read_key_file};
 
 use super::Looking;
+use crate::ca::own;
 use crate::config::Source;
 
 /// A source that gave no candidate.
@@ -42,8 +43,7 @@ pub(super) fn read(looking: &Looking) -> (Vec<Candidate>, Vec<Unread>) {
         found.folder(&folder);
     }
     if is_in_house(looking) {
-        let (certificate, key) = in_house(looking);
-        found.files(&certificate, key.as_deref());
+        found.in_house(&looking.data);
     }
     (found.candidates, found.unread)
 }
@@ -51,10 +51,6 @@ pub(super) fn read(looking: &Looking) -> (Vec<Candidate>, Vec<Unread>) {
 /// The in-house CA's certificate counts where nothing else was named.
 fn is_in_house(looking: &Looking) -> bool {
     looking.sources.is_empty() && acme_folders(looking).is_empty()
-}
-
-fn in_house(looking: &Looking) -> (PathBuf, Option<PathBuf>) {
-    (looking.data.join("server.pem"), Some(looking.data.join("server.key")))
 }
 
 /// One folder for each certificate that ACME fetched; before the first came there is nothing.
@@ -95,9 +91,8 @@ pub(super) fn watched(looking: &Looking) -> Vec<PathBuf> {
         paths.push(folder);
     }
     if is_in_house(looking) {
-        let (certificate, key) = in_house(looking);
-        paths.push(certificate);
-        paths.extend(key);
+        let (certificate, key) = own::files(&looking.data);
+        paths.extend([certificate, key]);
     }
     paths
 }
@@ -147,6 +142,14 @@ impl Found {
     fn files(&mut self, certificate: &Path, key: Option<&Path>) {
         let source = certificate.display().to_string();
         match load(certificate, key) {
+            Ok((chain, key)) => self.candidate(source, chain, key),
+            Err(refused) => self.unread(source, refused),
+        }
+    }
+
+    fn in_house(&mut self, data: &Path) {
+        let source = own::files(data).0.display().to_string();
+        match own::load(data) {
             Ok((chain, key)) => self.candidate(source, chain, key),
             Err(refused) => self.unread(source, refused),
         }

@@ -168,7 +168,7 @@ fn converted(convert: &CertConvert) -> Result<u8> {
 }
 
 /// A new file for its owner only, whole or not at all.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let cannot =
         |error: std::io::Error| failed(format!("cannot write {}: {error}", path.display()));
     let mut options = OpenOptions::new();

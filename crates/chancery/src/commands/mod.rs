@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod acme;
 pub(crate) mod backup;
+pub(crate) mod ca;
 pub(crate) mod cert;
 pub(crate) mod check;
 pub(crate) mod config;

@@ -4,6 +4,8 @@
 mod certificates;
 mod tree;
 
+pub(crate) use certificates::{host_name, usual_names};
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -20,7 +22,7 @@ pub(crate) fn certificates(config: &Config) -> Result<()> {
     if !config.tls.sources.is_empty() {
         return Ok(());
     }
-    certificates::make(&config.data)
+    certificates::make(config)
 }
 
 /// Makes the suffix, the administrator and, where nothing is configured, an example tree.

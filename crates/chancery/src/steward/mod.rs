@@ -4,8 +4,10 @@
 mod accounts;
 mod alerting;
 pub(crate) mod certificate;
+mod enrolment;
 pub(crate) mod publish;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use directory::{Directory, GivenEntry, Refusal, Subject};
@@ -22,6 +24,7 @@ use crate::config::Overrides;
 use crate::failure::failed;
 use crate::opening;
 use crate::publish::Publisher;
+use crate::publish::record::State;
 
 /// A request of a command, as JSON: `{"do": "status"}`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -51,6 +54,7 @@ pub(crate) enum Asked {
 pub(crate) struct Steward {
     pub(crate) common: Common,
     pub(crate) overrides: Overrides,
+    pub(crate) data: PathBuf,
     pub(crate) directory: Directory,
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) listeners: Arc<ListenersTls>,
@@ -118,6 +122,19 @@ impl Steward {
         }
     }
 
+    /// Tries again what failed, after something that it may have failed for has changed.
+    pub(crate) fn publish_again(&self) {
+        if self.publisher.record().state != State::Failed {
+            return;
+        }
+        let now = OffsetDateTime::now_utc();
+        let again = opening::load(&self.common, &self.overrides)
+            .and_then(|config| publish::reload(&self.publisher, &config, now).map_err(failed));
+        if let Err(error) = again {
+            tracing::warn!("publishing failed before and does so again: {error:#}");
+        }
+    }
+
     fn read_again(&self) -> anyhow::Result<()> {
         let config = opening::load(&self.common, &self.overrides)?;
         self.directory.reload_schema().map_err(failed)?;
@@ -151,8 +168,8 @@ impl server::Steward for Steward {
         Ok(self.answer(&asked)?.to_string().into_bytes())
     }
 
-    fn enrol(&self, _requester: &Subject, _request: &[u8]) -> Result<Vec<u8>, Refusal> {
-        Err(unwilling("this server issues no certificates".to_owned()))
+    fn enrol(&self, requester: &Subject, request: &[u8]) -> Result<Vec<u8>, Refusal> {
+        self.enrolled(requester, request, OffsetDateTime::now_utc())
     }
 
     fn renew_certificate(&self, _requester: &Subject) -> Result<(), Refusal> {

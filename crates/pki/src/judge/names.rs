@@ -55,7 +55,7 @@ impl fmt::Display for ServedName {
 }
 
 /// Names are compared in this form.
-pub(super) fn canonical(name: &str) -> String {
+pub(crate) fn canonical(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 

@@ -1,7 +1,7 @@
 //! The listeners that wait for a certificate: LDAPS comes up when, and only when, one passes.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use server::{Listen, Listeners, Listening, ListeningAddress, Mode, OpenListener, Server};
 use time::OffsetDateTime;
@@ -11,7 +11,8 @@ use crate::alerts::{Condition, Level, Watches};
 use crate::certificates::Certificates;
 
 pub(super) struct Doors {
-    listeners: Listeners,
+    /// Not before the server runs.
+    listeners: OnceLock<Listeners>,
     state: Mutex<State>,
 }
 
@@ -26,10 +27,17 @@ struct State {
 }
 
 impl Doors {
-    pub(super) fn new(server: &Server, waiting: Vec<Listen>) -> Doors {
-        let open = server.addresses().iter().filter_map(ldaps).collect();
-        let state = State { waiting, open, opened: Vec::new(), failed: Vec::new() };
-        Doors { listeners: server.listeners(), state: Mutex::new(state) }
+    pub(super) fn new(waiting: Vec<Listen>) -> Doors {
+        let state = State { waiting, open: Vec::new(), opened: Vec::new(), failed: Vec::new() };
+        Doors { listeners: OnceLock::new(), state: Mutex::new(state) }
+    }
+
+    /// Once the server runs.
+    pub(super) fn begin(&self, server: &Server, certificates: &Certificates) {
+        let open: Vec<SocketAddr> = server.addresses().iter().filter_map(ldaps).collect();
+        self.state().open.clone_from(&open);
+        self.listeners.get_or_init(|| server.listeners());
+        certificates.check_listeners(&open);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -41,8 +49,9 @@ impl Doors {
     pub(super) fn certificate_came(&self, certificates: &Certificates) {
         let open = {
             let mut state = self.state();
+            let Some(listeners) = self.listeners.get() else { return };
             for listen in std::mem::take(&mut state.waiting) {
-                match self.listeners.open(listen) {
+                match listeners.open(listen) {
                     Ok(opened) => {
                         greeting::print_listening(opened.listening());
                         state.open.extend(ldaps(opened.listening()));
@@ -57,11 +66,6 @@ impl Doors {
             state.open.clone()
         };
         certificates.check_listeners(&open);
-    }
-
-    /// Whether clients see what they should, asked again.
-    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        self.state().open.clone()
     }
 }
 

@@ -8,17 +8,22 @@ mod supervision;
 use std::sync::Arc;
 
 use anyhow::Result;
+use directory::Directory;
 use ldap::message::DecodeLimits;
-use server::{Limits, Listen, Server, ServerSettings};
+use server::{Door, Limits, Server, ServerSettings};
 use time::OffsetDateTime;
 
 use doors::Doors;
 
 use crate::acme::Renewing;
+use crate::alerts::Watches;
 use crate::alerts::delivery::{self, Delivery};
 use crate::alerts::evaluation::{Alerts, Hourly};
 use crate::alerts::watches::Guessing;
 use crate::arguments::{Common, Serve};
+use crate::ca::duty::CaDuty;
+use crate::ca::watch::CaWatch;
+use crate::ca::{Ca, own};
 use crate::certificates::{Certificates, ListenersTls, Looking, Watching};
 use crate::config::{Anonymous, Config, Overrides};
 use crate::dns::Drift;
@@ -32,12 +37,7 @@ use crate::steward::{self, Steward};
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
-    let flags = Overrides {
-        listen: serve.listen.clone(),
-        listen_starttls: serve.listen_starttls.clone(),
-        ..Overrides::default()
-    };
-    let overrides = flags.over(common.overrides());
+    let overrides = overrides(common, serve);
     let config = opening::load(common, &overrides)?;
     logging::start(&config.log)?;
     let directory = opening::directory(&config)?;
@@ -52,6 +52,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         true => at_once.splice(..0, secure).for_each(drop),
         false => waiting = secure,
     }
+    let doors = Arc::new(Doors::new(waiting));
     let serving = Box::new(Serving(Arc::clone(&certificates)));
     let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
     let door = opening::door(&config);
@@ -59,19 +60,16 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let channels = delivery::open(&config.alerts).map_err(usage)?;
     let renewing = Renewing::new(common, &overrides);
     let drift = Drift::new(common, &overrides);
-    let alerts = Arc::new(Alerts::open(
-        config.data.join("alerts.json"),
-        vec![
-            Arc::clone(&certificates) as _,
-            Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(&door) }),
-            Arc::new(renewing.clone()),
-            Arc::new(drift.clone()),
-        ],
-        channels.iter().map(|channel| channel.channel()).collect(),
-    ));
+    let mut watches = watches(&config, &directory, &door);
+    watches.extend([Arc::clone(&certificates) as _, Arc::clone(&doors) as _]);
+    watches.push(Arc::clone(&publisher) as _);
+    watches.extend([Arc::new(renewing.clone()) as _, Arc::new(drift.clone()) as _]);
+    let told = channels.iter().map(|channel| channel.channel()).collect();
+    let alerts = Arc::new(Alerts::open(config.data.join("alerts.json"), watches, told));
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
+        data: config.data.clone(),
         directory: directory.clone(),
         certificates: Arc::clone(&certificates),
         listeners: Arc::clone(&listeners),
@@ -92,12 +90,15 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
     greeting::print(&config, untried, &server, &certificates, &publisher);
-    let mut all = duties(&server, &certificates, waiting, now);
-    all.push(Box::new(sources));
-    all.push(Box::new(Hourly(Arc::clone(&alerts))));
-    all.push(Box::new(Aside::new(renewing)));
-    all.push(Box::new(Aside::new(drift)));
-    let duties = Duties::start(all)?;
+    doors.begin(&server, &certificates);
+    let duties = Duties::start(vec![
+        watching(&certificates, doors, &steward, now),
+        Box::new(sources),
+        Box::new(Hourly(Arc::clone(&alerts))),
+        Box::new(ca_duty(common, &overrides, &config)),
+        Box::new(Aside::new(renewing)),
+        Box::new(Aside::new(drift)),
+    ])?;
     let delivery = Delivery::start(alerts, channels)?;
     supervision::until_stopped(&supervision::Serving { steward })?;
     server.shutdown(config.shutdown_grace);
@@ -105,17 +106,43 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     Ok(DONE)
 }
 
-fn duties(
-    server: &Server,
+/// The areas that know alert conditions from the beginning.
+fn overrides(common: &Common, serve: &Serve) -> Overrides {
+    let flags = Overrides {
+        listen: serve.listen.clone(),
+        listen_starttls: serve.listen_starttls.clone(),
+        ..Overrides::default()
+    };
+    flags.over(common.overrides())
+}
+
+fn watches(config: &Config, directory: &Directory, door: &Arc<Door>) -> Vec<Arc<dyn Watches>> {
+    let own_names = config.tls.sources.is_empty().then(|| own::names(config));
+    vec![
+        Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(door) }),
+        Arc::new(CaWatch { ca: Ca::at(&config.data), own_names }),
+    ]
+}
+
+fn watching(
     certificates: &Arc<Certificates>,
-    waiting: Vec<Listen>,
+    doors: Arc<Doors>,
+    steward: &Arc<Steward>,
     now: OffsetDateTime,
-) -> Vec<Box<dyn Duty>> {
-    let doors = Doors::new(server, waiting);
-    certificates.check_listeners(&doors.addresses());
-    let shown = Arc::clone(certificates);
-    let after = Box::new(move || doors.certificate_came(&shown));
-    vec![Box::new(Watching::new(Arc::clone(certificates), now, after))]
+) -> Box<dyn Duty> {
+    let (shown, steward) = (Arc::clone(certificates), Arc::clone(steward));
+    let after = Box::new(move || {
+        doors.certificate_came(&shown);
+        // What could not be published for want of a certificate may be now.
+        steward.publish_again();
+    });
+    Box::new(Watching::new(Arc::clone(certificates), now, after))
+}
+
+fn ca_duty(common: &Common, overrides: &Overrides, config: &Config) -> CaDuty {
+    let (common, overrides) = (common.clone(), overrides.clone());
+    let configured = Box::new(move || opening::load(&common, &overrides));
+    CaDuty::new(Ca::at(&config.data), configured)
 }
 
 fn server_settings(config: &Config) -> ServerSettings {

@@ -1,0 +1,137 @@
+//! Files of the CA: written whole or not at all, durable before anybody is told.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use anyhow::Result;
+use zeroize::Zeroizing;
+
+use crate::failure::failed;
+
+/// No file of these comes near this.
+const BYTES_MAX: u64 = 16 << 20;
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readers {
+    Owner,
+    Everybody,
+}
+
+/// Replaces a file, or makes it: new file, flush, rename, flush of the folder.
+pub(crate) fn replace(path: &Path, bytes: &[u8], readers: Readers) -> Result<()> {
+    let cannot = |error: io::Error| not_written(path, &error);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    // Whoever holds the lock is alone here: what is left was cut short.
+    let _ = fs::remove_file(&new);
+    let mode = if readers == Readers::Owner { 0o600 } else { 0o644 };
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&new)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&new, path));
+    if let Err(error) = written {
+        let _ = fs::remove_file(&new);
+        return Err(cannot(error));
+    }
+    flush_folder(path).map_err(cannot)
+}
+
+/// Adds a line to the end, durably.
+pub(super) fn append_line(path: &Path, line: &str) -> Result<()> {
+    let cannot = |error: io::Error| not_written(path, &error);
+    let is_new = !path.exists();
+    let mut options = OpenOptions::new();
+    let mut file =
+        options.create(true).append(true).read(true).mode(0o600).open(path).map_err(cannot)?;
+    let text = match ends_line(&mut file).map_err(cannot)? {
+        true => format!("{line}\n"),
+        // What was cut short stays, on a line of its own.
+        false => format!("\n{line}\n"),
+    };
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(cannot)?;
+    match is_new {
+        true => flush_folder(path).map_err(cannot),
+        false => Ok(()),
+    }
+}
+
+fn ends_line(file: &mut File) -> io::Result<bool> {
+    use std::io::{Read, Seek, SeekFrom};
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+fn flush_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn not_written(path: &Path, error: &io::Error) -> anyhow::Error {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    if matches!(error.kind(), StorageFull | QuotaExceeded) {
+        let path = path.display();
+        return failed(format!("no room on the disk to write {path}; free some and try again"));
+    }
+    failed(format!("cannot write {}: {error}", path.display()))
+}
+
+/// A folder for its owner only, and those above it.
+pub(crate) fn make_folder(path: &Path) -> Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| failed(format!("cannot make {}: {error}", path.display())))
+}
+
+pub(crate) fn read_text(path: &Path) -> Result<String> {
+    let cannot =
+        |error: &dyn std::fmt::Display| failed(format!("cannot read {}: {error}", path.display()));
+    let length = fs::metadata(path).map_err(|error| cannot(&error))?.len();
+    if length > BYTES_MAX {
+        return Err(failed(format!("{} is larger than it can be", path.display())));
+    }
+    fs::read_to_string(path).map_err(|error| cannot(&error))
+}
+
+/// A private key, which only its owner may be able to read.
+pub(super) fn read_key(path: &Path) -> Result<Zeroizing<String>> {
+    let mode = fs::metadata(path).map(|metadata| metadata.mode() & 0o7777);
+    if let Ok(mode) = mode
+        && mode & 0o077 != 0
+    {
+        let path = path.display();
+        return Err(failed(format!(
+            "{path} holds a private key and others can read it (mode {mode:04o}); run: chmod 600 \
+             {path}"
+        )));
+    }
+    read_text(path).map(Zeroizing::new)
+}
+
+/// Held by whoever changes something about the CA; gone with the process, however that ends.
+#[derive(Debug)]
+pub(crate) struct FileLock(#[allow(dead_code, reason = "the lock is released with it")] File);
+
+impl FileLock {
+    pub(super) fn take(path: &Path) -> Result<FileLock> {
+        let cannot = |error: io::Error| failed(format!("cannot lock {}: {error}", path.display()));
+        let mut options = OpenOptions::new();
+        let file = options.create(true).truncate(false).write(true).mode(0o600).open(path);
+        let file = file.map_err(cannot)?;
+        file.lock().map_err(cannot)?;
+        Ok(FileLock(file))
+    }
+}

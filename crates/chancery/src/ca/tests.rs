@@ -1,0 +1,304 @@
+//! A CA's life in a folder, with the time as an argument.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use pki::authority::CA_LIFETIME;
+use pki::pem::certificates;
+use pki::{Credential, Reason};
+use rcgen::{CertificateParams, KeyPair, SanType};
+use time::Duration;
+use time::macros::datetime;
+
+use super::audit::Deed;
+use super::issue::{ByOperator, Issuing, NoCertificate};
+use super::own::Outcome;
+use super::watch::CaWatch;
+use super::*;
+use crate::alerts::Watches;
+
+const NOW: OffsetDateTime = datetime!(2027-03-01 12:00 UTC);
+
+fn names() -> Vec<String> {
+    ["ldap.example.com", "127.0.0.1"].map(str::to_owned).to_vec()
+}
+
+fn new_folder() -> (tempfile::TempDir, Ca) {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = Ca::at(folder.path());
+    ca.found("host", NOW).unwrap();
+    (folder, ca)
+}
+
+fn request(names: &[&str]) -> Vec<u8> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.subject_alt_names =
+        names.iter().map(|name| SanType::DnsName((*name).try_into().unwrap())).collect();
+    let key = KeyPair::generate().unwrap();
+    params.serialize_request(&key).unwrap().der().to_vec()
+}
+
+fn issue(ca: &Ca, template: &str, names: &[&str], any: bool) -> Result<Summary, Vec<String>> {
+    let issuing = Issuing { ca, directory: None, now: NOW };
+    let by = ByOperator { entry: None, any_name: any };
+    match issuing.by_operator(template, &request(names), by) {
+        Ok(made) => Ok(made.summary),
+        Err(NoCertificate::Refused(reasons)) => Err(reasons),
+        Err(NoCertificate::Failed(error)) => panic!("{error:#}"),
+    }
+}
+
+fn conditions(ca: &Ca, now: OffsetDateTime) -> Vec<&'static str> {
+    let watch = CaWatch { ca: ca.clone(), own_names: Some(names()) };
+    watch.conditions(now).iter().map(|condition| condition.id).collect()
+}
+
+#[test]
+fn a_new_folder_has_a_root_and_an_issuing_ca() {
+    let (folder, ca) = new_folder();
+    let (root, issuing) = (summary(&ca.root_pem()).unwrap(), summary(&ca.issuing_pem()).unwrap());
+    assert_eq!(root.subject, "CN=Chancery CA on host");
+    assert_eq!(issuing.subject, "CN=Chancery CA on host (issuing)");
+    assert_eq!(issuing.issuer, root.subject);
+    assert_eq!(issuing.not_after, NOW + pki::authority::ISSUING_LIFETIME);
+    for (file, mode) in
+        [("ca.key", 0o600), ("ca", 0o700), ("ca/issuing.key", 0o600), ("ca/log", 0o600)]
+    {
+        let found = fs::metadata(folder.path().join(file)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{file}");
+    }
+    let before = fs::read(ca.issuing_pem()).unwrap();
+    ca.found("other", NOW).unwrap();
+    assert_eq!(fs::read(ca.issuing_pem()).unwrap(), before);
+    assert_eq!(ca.history().unwrap().events.len(), 2);
+    assert_eq!(ca.reviewed(NOW).unwrap().findings, []);
+}
+
+#[test]
+fn an_older_root_signs_certificates_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = Ca::at(folder.path());
+    let old = InHouseCa::create("Old CA", NOW, CA_LIFETIME, [1; 16]).unwrap();
+    fs::write(ca.root_pem(), &old.cert_pem).unwrap();
+    fs::write(ca.root_key(), old.key_pem.as_bytes()).unwrap();
+    fs::set_permissions(ca.root_key(), PermissionsExt::from_mode(0o600)).unwrap();
+    ca.found("host", NOW).unwrap();
+    assert!(!ca.issuing_pem().exists());
+    let made = issue(&ca, "server", &["a.example.com"], true).unwrap();
+    assert_eq!(made.issuer, "CN=Old CA");
+    fs::set_permissions(ca.root_key(), PermissionsExt::from_mode(0o644)).unwrap();
+    let said = ca.signer().err().unwrap().to_string();
+    assert!(said.contains("others can read it (mode 0644); run: chmod 600"), "{said}");
+}
+
+#[test]
+fn the_roots_key_may_be_taken_away() {
+    let (folder, ca) = new_folder();
+    let key = folder.path().join("safe");
+    fs::rename(ca.root_key(), &key).unwrap();
+    assert!(issue(&ca, "server", &["a.example.com"], true).is_ok());
+    let before = summary(&ca.issuing_pem()).unwrap();
+    let late = before.not_after - Duration::days(100);
+    ca.found("host", late).unwrap();
+    assert_eq!(summary(&ca.issuing_pem()).unwrap(), before, "nobody can renew it");
+    assert_eq!(conditions(&ca, late), ["ca-expiring"]);
+    fs::rename(&key, ca.root_key()).unwrap();
+    ca.found("host", late).unwrap();
+    let after = summary(&ca.issuing_pem()).unwrap();
+    assert_eq!(after.public_key, before.public_key, "what it signed before stays good");
+    assert!(after.not_after > before.not_after && after.serial != before.serial);
+    assert!(!conditions(&ca, late).contains(&"ca-expiring"));
+}
+
+#[test]
+fn the_servers_certificate_lives_for_years() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let mut renewed = Vec::new();
+    for day in 0..(3 * 365) {
+        let now = NOW + Duration::days(day);
+        match own::renew(data, &names(), now, false).unwrap() {
+            Outcome::Renewed(_) => renewed.push(day),
+            Outcome::NotDue => {}
+            Outcome::NotOurs => panic!("it is ours"),
+        }
+        assert!((own::there(data).unwrap().not_after - now).whole_days() >= 30, "day {day}");
+        assert_eq!(own::load(data).unwrap().0.len(), 2);
+    }
+    let expected: Vec<i64> = (0..).map(|times| times * 60).take_while(|day| *day < 1095).collect();
+    assert_eq!(renewed, expected);
+    let asked = own::renew(data, &names(), NOW + Duration::days(1095), true).unwrap();
+    assert!(matches!(asked, Outcome::Renewed(_)));
+}
+
+#[test]
+fn it_is_renewed_for_new_names_and_never_where_it_is_somebody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    own::renew(data, &names(), NOW, false).unwrap();
+    let more = [names(), vec!["new.example.com".to_owned()]].concat();
+    let Outcome::Renewed(made) = own::renew(data, &more, NOW, false).unwrap() else {
+        panic!("a name is missing")
+    };
+    assert!(made.names.iter().any(|name| name.to_string() == "new.example.com"));
+    assert_eq!(own::renew(data, &more, NOW, false).unwrap(), Outcome::NotDue);
+    let foreign = InHouseCa::create("Foreign", NOW, CA_LIFETIME, [1; 16]).unwrap();
+    let foreign = InHouseCa::open(&foreign).unwrap();
+    let theirs = foreign.issue_server(&["x"], NOW, Duration::days(1), [2; 16]).unwrap();
+    let (chain, key) = own::files(data);
+    fs::write(&chain, &theirs.chain_pem).unwrap();
+    assert_eq!(own::there(data), None, "its key is not the one that is there");
+    fs::write(&key, theirs.key_pem.as_bytes()).unwrap();
+    assert_eq!(own::renew(data, &names(), NOW, true).unwrap(), Outcome::NotOurs);
+    assert_eq!(fs::read_to_string(&chain).unwrap(), theirs.chain_pem);
+}
+
+#[test]
+fn a_reader_between_two_writes_sees_one_generation() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let (chain, key) = own::files(data);
+    let read = || (fs::read(&chain).unwrap(), fs::read(&key).unwrap());
+    own::renew(data, &names(), NOW, false).unwrap();
+    let (old_chain, old_key) = read();
+    let old = own::there(data).unwrap();
+    own::renew(data, &names(), NOW, true).unwrap();
+    let (new_chain, new_key) = read();
+    let new = own::there(data).unwrap();
+    assert_ne!(old, new);
+    for (chain_there, key_there, expected) in
+        [(&old_chain, &new_key, &new), (&new_chain, &old_key, &old), (&new_chain, &new_key, &new)]
+    {
+        fs::write(&chain, chain_there).unwrap();
+        fs::write(&key, key_there).unwrap();
+        assert_eq!(&own::there(data).unwrap(), expected);
+    }
+    let both = fs::read(&key).unwrap();
+    assert_eq!(Credential::from_pem(&both, &both).unwrap().chain.len(), 2);
+}
+
+#[test]
+fn what_is_revoked_stays_revoked() {
+    let (_folder, ca) = new_folder();
+    let made: Vec<Summary> = ["a.example.com", "b.example.com"]
+        .iter()
+        .map(|name| issue(&ca, "server", &[name], true).unwrap())
+        .collect();
+    let serials = || {
+        let list = ca.list().unwrap().unwrap();
+        (list.number, list.revoked.into_iter().map(|one| one.serial).collect::<Vec<_>>())
+    };
+    assert!(ca.renew_list_when_due(NOW).unwrap());
+    assert_eq!(serials().1, Vec::<String>::new());
+    let first = made[0].serial.to_uppercase();
+    let outcome = ca.revoke(&first, Reason::KeyCompromise, NOW).unwrap();
+    assert!(matches!(outcome, revoke::Outcome::Revoked(_)));
+    let again = ca.revoke(&first, Reason::Superseded, NOW).unwrap();
+    assert_eq!(again, revoke::Outcome::Already);
+    let (number, listed) = serials();
+    assert_eq!(listed, [made[0].serial.clone()]);
+    // The log is lost, then the list.
+    fs::rename(ca.log_file(), ca.folder().join("lost")).unwrap();
+    ca.revoke(&made[1].serial, Reason::Unspecified, NOW).unwrap();
+    assert_eq!(serials().1.len(), 2);
+    fs::rename(ca.folder().join("lost"), ca.log_file()).unwrap();
+    fs::write(ca.crl_pem(), "no list").unwrap();
+    assert_eq!(conditions(&ca, NOW), ["crl-stale"]);
+    ca.renew_list(NOW + Duration::HOUR).unwrap();
+    assert_eq!(serials().1, [made[0].serial.clone()], "by the log, which knows of one");
+    assert!(serials().0 > number);
+    for (serial, expected) in [
+        ("40000000000000000000000000000000", "no certificate with the serial number 4000"),
+        ("../../etc", "is no serial number; right is"),
+        ("abc", "is no serial number; right is"),
+    ] {
+        let said = ca.revoke(serial, Reason::Unspecified, NOW).unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn the_list_is_made_anew_at_half_of_its_life() {
+    let (_folder, ca) = new_folder();
+    let made: Vec<i64> =
+        (0..42).filter(|day| ca.renew_list_when_due(NOW + Duration::days(*day)).unwrap()).collect();
+    assert_eq!(made, [0, 8, 16, 24, 32, 40]);
+    assert_eq!(conditions(&ca, NOW + Duration::days(53)), Vec::<&str>::new());
+    assert_eq!(conditions(&ca, NOW + Duration::days(54)), ["crl-stale"]);
+}
+
+#[test]
+fn everything_is_in_the_log_and_what_was_cut_short_is_told() {
+    let (_folder, ca) = new_folder();
+    let made = issue(&ca, "server", &["a.example.com"], true).unwrap();
+    let mut log = fs::read_to_string(ca.log_file()).unwrap();
+    log.push_str("{\"time\":\"20");
+    fs::write(ca.log_file(), log).unwrap();
+    let reasons = issue(&ca, "server", &["a.example.com"], false).unwrap_err();
+    assert!(reasons[0].contains("the name a.example.com is not among"), "{reasons:?}");
+    assert!(
+        issue(&ca, "nothing", &[], false).unwrap_err()[0].contains("there are: server, client")
+    );
+    let history = ca.history().unwrap();
+    assert_eq!(history.unreadable, [4]);
+    let deeds: Vec<Deed> = history.events.iter().map(|event| event.deed).collect();
+    let refused = Deed::Refused;
+    assert_eq!(deeds, [Deed::Founded, Deed::Founded, Deed::Issued, refused, refused]);
+    let issued = &history.events[2];
+    assert_eq!((&issued.serial, &issued.thumbprint), (&made.serial, &made.thumbprint));
+    assert_eq!(issued.names, ["a.example.com"]);
+    assert!(issued.who.starts_with("operator (user "), "{issued:?}");
+    assert_eq!(issued.reason, "names beyond the template were allowed");
+    assert_eq!(history.events[3].reason, reasons[0]);
+    let kept = fs::read(ca.issued_file(&made.serial)).unwrap();
+    assert_eq!(certificates(&kept).unwrap().len(), 2);
+}
+
+#[test]
+fn a_dangerous_template_is_off_and_the_servers_own_certificate_goes_on() {
+    let (folder, ca) = new_folder();
+    let dangerous = SHIPPED_TEMPLATES.replace("[\"serverAuth\"]", "[\"any\"]");
+    fs::write(ca.templates_file(), dangerous).unwrap();
+    let reasons = issue(&ca, "server", &["a.example.com"], true).unwrap_err();
+    assert!(reasons[0].contains("the template server is off, because it is dangerous"));
+    assert_eq!(conditions(&ca, NOW), ["template-refused"]);
+    own::renew(folder.path(), &names(), NOW, false).unwrap();
+    assert_eq!(own::there(folder.path()).unwrap().purposes, ["serverAuth"]);
+    fs::write(ca.templates_file(), "[[template]]\nnam = 1\n").unwrap();
+    assert_eq!(conditions(&ca, NOW), ["template-refused"]);
+    let said = ca.reviewed(NOW).err().unwrap().to_string();
+    assert!(said.contains("templates.toml: line 2: unknown field `nam`"), "{said}");
+}
+
+#[test]
+fn what_ends_is_told_in_time() {
+    let (folder, ca) = new_folder();
+    let data = folder.path();
+    own::renew(data, &names(), NOW, false).unwrap();
+    let at = |days| NOW + Duration::days(days);
+    let none: [&str; 0] = [];
+    assert_eq!(conditions(&ca, at(61)), none);
+    assert_eq!(conditions(&ca, at(63)), ["renewal-failing"]);
+    assert_eq!(conditions(&ca, at(1826 - 120)), ["ca-expiring", "renewal-failing"]);
+    let all = conditions(&ca, at(3650 - 365));
+    assert_eq!(all, ["ca-expiring", "ca-expiring", "renewal-failing"]);
+}
+
+#[test]
+fn two_who_issue_at_once_do_not_collide() {
+    let (_folder, ca) = new_folder();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    issue(&ca, "server", &["a.example.com"], true).unwrap();
+                }
+            });
+        }
+    });
+    let history = ca.history().unwrap();
+    assert!(history.unreadable.is_empty());
+    assert_eq!(history.events.len(), 22);
+    assert_eq!(fs::read_dir(ca.folder().join("issued")).unwrap().count(), 20);
+}
