@@ -76,6 +76,10 @@ pub(crate) enum Command {
     /// Ask which access rule decides.
     #[command(subcommand)]
     Access(Access),
+    /// Show the state of the running server, for people, as JSON, or for Prometheus.
+    Status(Status),
+    /// Show what is wrong now; look anew; see whether alerts arrive.
+    Alerts(Alerts),
     /// Say whether an account is locked, or unlock it, on the running server.
     #[command(subcommand)]
     Account(Account),
@@ -177,6 +181,28 @@ pub(crate) enum Access {
     },
     /// Print the rules in force.
     Rules,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// In the text format that Prometheus reads, as from a file of node_exporter's textfile
+    /// collector.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) prometheus: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Alerts {
+    #[command(subcommand)]
+    pub(crate) command: Option<AlertsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlertsCommand {
+    /// Look at everything now instead of at the next full hour, and tell what is new.
+    Evaluate,
+    /// Send a test to the webhook and by mail, and wait until it has gone out or failed.
+    Test,
 }
 
 #[derive(Debug, Subcommand)]

@@ -57,6 +57,8 @@ fn main() -> ExitCode {
         Command::Restore(restore) => commands::restore::run(common, &restore),
         Command::Check(check) => commands::check::run(common, &check),
         Command::Access(access) => commands::access::run(common, &access),
+        Command::Status(status) => commands::status::run(common, &status),
+        Command::Alerts(alerts) => commands::alerts::run(common, &alerts),
         Command::Account(account) => commands::account::run(common, &account),
         Command::Ca(ca) => commands::ca::run(common, &ca),
         Command::Cert(cert) => commands::cert::run(common, &cert),

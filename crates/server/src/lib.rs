@@ -60,5 +60,5 @@ pub use service::Service;
 pub use settings::{
     Anonymous, Endpoint, Listen, Listening, ListeningAddress, LocalEndpoint, Mode, ServerSettings,
 };
-pub use start::{Listeners, OpenListener, Server, Statistics};
+pub use start::{Gauge, Listeners, OpenListener, Server, Statistics};
 pub use steward::Steward;

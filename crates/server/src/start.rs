@@ -1,8 +1,8 @@
 //! Starting and stopping: listeners opened first, then threads; stopped in the opposite order.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -72,6 +72,24 @@ impl OpenListener {
         // Both errors mean that the server has stopped, and its sockets are closed.
         if self.close.send(answer).is_ok() {
             let _ = closed.recv_timeout(CLOSE_PATIENCE);
+        }
+    }
+}
+
+/// Reads what a server counts; cheap to clone. Keeps no server alive.
+#[derive(Clone, Debug)]
+pub struct Gauge {
+    floor: Weak<Floor>,
+    places: Arc<Places>,
+}
+
+impl Gauge {
+    pub fn statistics(&self) -> Statistics {
+        let Some(floor) = self.floor.upgrade() else { return Statistics::default() };
+        Statistics {
+            connections_open: self.places.total(),
+            connections_ever: floor.connections.load(Ordering::Relaxed),
+            panics: floor.panics.load(Ordering::Relaxed),
         }
     }
 }
@@ -170,11 +188,12 @@ impl Server {
     }
 
     pub fn statistics(&self) -> Statistics {
-        Statistics {
-            connections_open: self.places.total(),
-            connections_ever: self.floor.connections.load(Ordering::Relaxed),
-            panics: self.floor.panics.load(Ordering::Relaxed),
-        }
+        self.gauge().statistics()
+    }
+
+    /// For those who want to know later.
+    pub fn gauge(&self) -> Gauge {
+        Gauge { floor: Arc::downgrade(&self.floor), places: Arc::clone(&self.places) }
     }
 
     /// Stops accepting, answers what is in flight, says goodbye; cuts what is left at `deadline`.

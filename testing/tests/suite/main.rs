@@ -4,6 +4,7 @@
 //! - `differential`: a few hundred requests to slapd and to Chancery, answers compared.
 //! - `acme`: certificates from Pebble by every challenge, and failing orders.
 //! - `dns`: records written to BIND and Knot, and seen from outside.
+//! - `alerts`: a webhook, a mail server, and what is told of it.
 //! - `apache`: a web server that signs its users in through `mod_authnz_ldap`.
 //! - `sssd`: a Linux login through SSSD.
 //! - `certificates`: what is said of certificates, beside what OpenSSL says.
@@ -30,6 +31,7 @@
 )]
 
 mod acme;
+mod alerts;
 mod apache;
 mod ca;
 mod certificates;

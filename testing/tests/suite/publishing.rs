@@ -13,7 +13,7 @@ use testing::peers::missing::{Peer, present};
 use testing::peers::{SUFFIX, Server};
 use testing::process::{Finished, Process, run, run_checked};
 use testing::wire::Connection;
-use testing::wire::request::who_am_i;
+use testing::wire::request::{BASE, search, who_am_i};
 
 /// Where the server is, and the balancer.
 const SERVER: [&str; 2] = ["10.9.0.1", "2001:db8:9::1"];
@@ -162,6 +162,8 @@ fn denied_without_a_byte_allowed_and_a_rule_that_goes() {
     }
     let status = scene.publish(&["status", "--json"]);
     assert!(status.stdout.contains("\"denied\": 2"), "{}", said(&status));
+    let seen = monitor(&scene);
+    assert_eq!(seen, ["enabled", "external [::]:636", "admitted 4", "denied 2"]);
 
     // The office's rule goes: sessions stay, as with a security group.
     let mut session = scene.signed_in(&scene.office, &to_server(0).to_string());
@@ -197,6 +199,15 @@ fn denied_without_a_byte_allowed_and_a_rule_that_goes() {
     assert!(is_alive(&mut admin_inside(&scene)), "the other listeners did not notice");
 }
 
+/// What `cn=monitor` says of publishing.
+fn monitor(scene: &Scene) -> Vec<String> {
+    let wanted = ["monitorState", "description", "monitorCounter"];
+    let entry = search("cn=publishing,cn=monitor", BASE, "(objectClass=*)", &wanted);
+    let answer = admin_inside(scene).ask(&entry, &[]).unwrap();
+    let values = answer.entries[0].attributes.iter().flat_map(|attribute| &attribute.1);
+    values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+}
+
 /// Over the listener that is not published.
 fn admin_inside(scene: &Scene) -> Connection {
     let port = testing::peers::port(&scene.server.ldaps);
@@ -230,6 +241,11 @@ fn the_external_listener_does_not_open_to_everyone_unawares() {
     assert_eq!(answered(&scene.elsewhere, to_server(1), CLIENT_HELLO), b"", "IPv6 is not in it");
     let status = scene.publish(&["status"]);
     assert!(status.success() && status.stdout.contains("is open to everyone"), "{}", said(&status));
+    let raised = |id: &str| {
+        let log = scene.server.process.output();
+        log.lines().any(|line| line.contains("alert") && line.contains(id))
+    };
+    assert!(raised("publishing-failed") && raised("external-open-to-everyone"));
 }
 
 /// HAProxy on the balancer's machine, one port for each version of the protocol.
@@ -293,6 +309,42 @@ fn a_balancer_says_who_comes_and_nobody_else_may() {
     let alert = answered(&scene.office, to_server(0), &spoof);
     assert!(alert.len() <= 7, "{alert:?}");
     assert!(is_alive(&mut scene.signed_in(&scene.office, &to_server(0).to_string())));
+}
+
+#[test]
+fn connections_of_one_network_are_limited_whoever_brings_them() {
+    let limit = "[limits]\nconnections-per-network = 2\n";
+    let plain = [limit, LISTENER, "enabled = true\n", &office_rule()].concat();
+    let Some(scene) = Scene::start("connections per network", &plain, &[]) else { return };
+    for index in [0, 1] {
+        let to = to_server(index);
+        let first = scene.signed_in(&scene.office, &to.to_string());
+        let second = scene.signed_in(&scene.office, &to.to_string());
+        assert_eq!(answered(&scene.office, to, CLIENT_HELLO), b"", "the third");
+        drop(first);
+        // Its place is free once the server has noticed.
+        let is_free = || !answered(&scene.office, to, CLIENT_HELLO).is_empty();
+        assert!((0..1000).any(|_| is_free()));
+        drop(second);
+    }
+    // Behind a balancer the clients' networks count, not the balancer's.
+    let behind = format!("{LISTENER}enabled = true\nproxy-from = '{}'\n", BALANCER[0]);
+    let applied = scene.apply(&[limit, &behind, &office_rule()].concat());
+    assert!(applied.success(), "{}", said(&applied));
+    let introduced = |client: &str| {
+        let mut stream = scene.balancer.connect(to_server(0)).unwrap();
+        write!(stream, "PROXY TCP4 {client} {} 40000 636\r\n", SERVER[0]).unwrap();
+        stream
+    };
+    let held = ["192.0.2.1", "192.0.2.2"].map(|client| {
+        let mut session = Connection::over(introduced(client), &scene.server.ca).unwrap();
+        assert!(is_alive(&mut session), "{client}");
+        session
+    });
+    let mut third = introduced("192.0.2.3");
+    let _ = third.write_all(CLIENT_HELLO);
+    assert_eq!(heard(third).unwrap(), b"");
+    drop(held);
 }
 
 #[test]
@@ -428,5 +480,65 @@ fn a_switch_without_a_server_counts_from_the_next_start_on_and_an_interrupted_ch
     let applied = publish(&data, &file, &["apply"]);
     assert!(applied.stdout.contains("~ rule other (200): allow 198.51.100.0/24"));
     assert!(publish(&data, &file, &["status"]).success());
+
+    // SIGHUP does the same, and says in the log what it did.
+    let mut server = server;
+    std::fs::write(&file, config.replace("192.0.2.0", "203.0.113.0")).unwrap();
+    server.process.signal("HUP").unwrap();
+    let words = "by=\"a reload\"";
+    let line = |process: &Process| process.output().contains(words).then_some(());
+    server.process.wait_until(words, line).unwrap();
+    let tested = publish(&data, &file, &["test", "203.0.113.9"]);
+    assert!(tested.success(), "{}", said(&tested));
     stopped(server);
+}
+
+#[test]
+fn a_published_listener_waits_for_a_certificate_that_passes_for_its_names() {
+    let openssl = Peer::program("openssl", "/usr/bin/openssl");
+    if !present("publishing without a certificate", &[peer(), openssl]) {
+        return;
+    }
+    let [port] = testing::ports::free::<1>().unwrap();
+    let address = format!("127.0.0.1:{port}");
+    let config = |names: &str| {
+        format!(
+            "[tls]\ncertificate = 'tls.pem'\nkey = 'tls.key'\n[publish]\nnames = ['{names}']\n\
+             [publish.internal]\nenabled = true\naddress = '{address}'\n"
+        )
+    };
+    let (folder, data, file) = offline(&config("other.example.com"));
+    let mut command = Command::new(binary());
+    command.args(["serve", "--suffix", SUFFIX, "--data"]).arg(&data);
+    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file);
+    let mut server = Process::start("chancery", folder.path(), command).unwrap();
+    server.wait_for_line(|line| line.contains("listening on ldapi").then_some(())).unwrap();
+    let fails_for = |reason: &str| {
+        let status = publish(&data, &file, &["status"]);
+        assert_eq!(status.code, Some(1), "{}", said(&status));
+        assert!(status.stdout.contains(reason), "{}", said(&status));
+        assert!(TcpStream::connect(&address).is_err());
+    };
+    fails_for("tls.pem");
+    let made_in = folder.path().join("made");
+    std::fs::create_dir(&made_in).unwrap();
+    let ca = testing::certificates::authority(&made_in).unwrap();
+    let made = testing::certificates::server(&made_in, &ca).unwrap();
+    std::fs::copy(&made.key, folder.path().join("tls.key")).unwrap();
+    std::fs::copy(&made.certificate, folder.path().join("tls.pem")).unwrap();
+    let refused = publish(&data, &file, &["apply"]);
+    assert_eq!(refused.code, Some(1), "{}", said(&refused));
+    assert!(refused.stderr.contains("name-not-covered"), "{}", said(&refused));
+    fails_for("other.example.com");
+
+    // Under a name that it has the certificate is taken, and what waited for it opens.
+    std::fs::write(&file, config("localhost")).unwrap();
+    server.signal("HUP").unwrap();
+    let words = format!("published: + listener internal: {address}");
+    let line = |process: &Process| process.output().contains(&words).then_some(());
+    server.wait_until(&words, line).unwrap();
+    let socket = TcpStream::connect(&address).unwrap();
+    assert!(is_alive(&mut Connection::over(socket, &ca.certificate).unwrap()));
+    let status = publish(&data, &file, &["status"]);
+    assert!(status.success(), "{}", said(&status));
 }

@@ -1,5 +1,7 @@
-//! What has been told and what is to be told: each cause once, a step further once, again every four
-//! days as long as it lasts, and once when it is over.
+//! What has been told and what is to be told: each cause once, a step further once, again every
+//! four days as long as it lasts, and once when it is over.
+
+use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -86,7 +88,7 @@ impl Board {
     /// Brings the board up to date; comes back with what is to be told, the worst first.
     pub(crate) fn update(&mut self, findings: Findings, now: OffsetDateTime) -> Vec<Notice> {
         let Findings { mut held, clock_is_right } = findings;
-        held.sort_by_key(|one| std::cmp::Reverse(one.condition.level));
+        held.sort_by_key(|one| Reverse(one.condition.level));
         held.truncate(ALERTS_MAX);
         let mut notices = Vec::new();
         let mut still = Vec::new();

@@ -1,5 +1,5 @@
-//! The thread that delivers: what is due goes out, one channel beside the other, and nobody waits for
-//! it.
+//! The thread that delivers: what is due goes out, one channel beside the other, and nobody waits
+//! for it.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -15,8 +15,8 @@ use super::outbox::{Channel, Message};
 use super::webhook::Webhook;
 use crate::config::{AlertChannels, MailTo, WebhookTo};
 
-/// How often the outbox is looked at without being called.
-const LOOKS_EACH: Duration = Duration::from_secs(5);
+/// How often the outbox is looked at.
+const LOOKS_EACH: Duration = Duration::from_secs(1);
 
 /// How long the end of the program waits for a delivery that is under way; it is in the file, and
 /// done after the next start.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use time::OffsetDateTime;
@@ -16,12 +16,17 @@ use crate::duties::Duty;
 
 const EVALUATED_EACH: std::time::Duration = std::time::Duration::from_secs(3600);
 
+/// How long a test waits for what becomes of it.
+const TEST_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// The board with all that write on it and read it.
 pub(crate) struct Alerts {
     file: PathBuf,
-    watches: Vec<Arc<dyn Watches>>,
+    watches: Mutex<Vec<Arc<dyn Watches>>>,
     channels: Vec<Channel>,
     state: Mutex<State>,
+    /// Somebody may wait for what becomes of a message.
+    attempted: Condvar,
 }
 
 impl fmt::Debug for Alerts {
@@ -47,16 +52,28 @@ impl Alerts {
             State::default()
         });
         state.outbox.keep_only(&channels);
-        Alerts { file, watches, channels, state: Mutex::new(state) }
+        Alerts {
+            file,
+            watches: Mutex::new(watches),
+            channels,
+            state: Mutex::new(state),
+            attempted: Condvar::new(),
+        }
+    }
+
+    /// An area that comes into being once the server runs.
+    pub(crate) fn watch(&self, area: Arc<dyn Watches>) {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(area);
     }
 
     /// What was told; the log has it already, the outbox has it for the channels.
     pub(crate) fn evaluate(&self, now: OffsetDateTime) -> Result<Vec<Notice>> {
+        let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut state = self.state();
         let doubt = state.clock.judge(now);
         let clock_is_right = doubt.is_none();
         let mut held: Vec<Held> = doubt.into_iter().map(Held::from).collect();
-        for area in &self.watches {
+        for area in &watches {
             held.extend(area.conditions(now).into_iter().map(Held::from));
             if clock_is_right {
                 held.extend(area.deadlines().iter().filter_map(|deadline| deadline.held(now)));
@@ -76,8 +93,9 @@ impl Alerts {
         state.store(&self.file)
     }
 
-    /// Something to see whether it arrives.
-    pub(crate) fn test(&self, now: OffsetDateTime) -> Result<Vec<Channel>> {
+    /// Something to see whether it arrives; comes back once every channel has tried, or it took
+    /// too long.
+    pub(crate) fn test(&self, now: OffsetDateTime) -> Result<()> {
         let notice = Notice {
             event: Event::Test,
             id: "test".to_owned(),
@@ -88,8 +106,14 @@ impl Alerts {
             since: now,
         };
         log(&notice);
-        self.post(&mut self.state(), &[notice], now)?;
-        Ok(self.channels.clone())
+        let mut state = self.state();
+        self.post(&mut state, &[notice], now)?;
+        let waits = |state: &mut State| {
+            let first = |channel: &Channel| state.outbox.first(*channel);
+            self.channels.iter().filter_map(first).any(|message| message.attempts == 0)
+        };
+        let _ = self.attempted.wait_timeout_while(state, TEST_PATIENCE, waits);
+        Ok(())
     }
 
     pub(crate) fn alerts(&self) -> Vec<Alert> {
@@ -132,6 +156,7 @@ impl Alerts {
         if let Err(error) = state.store(&self.file) {
             tracing::warn!("{error:#}; what was delivered may be delivered again");
         }
+        self.attempted.notify_all();
     }
 
     /// A thread that panicked has left whole alerts, so its poison means nothing.

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use lettre::message::{Mailbox, header::ContentType};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
 use lettre::{SmtpTransport, Transport};
 
 use super::board::{Event, Notice};
@@ -50,7 +51,7 @@ impl Mail {
             text.parse().with_context(|| format!("`{text}` is no mail address"))
         };
         Ok(Mail {
-            transport: builder.timeout(Some(PATIENCE)).build(),
+            transport: builder.hello_name(ClientId::Domain(host())).timeout(Some(PATIENCE)).build(),
             from: address(&mail.from)?,
             to: mail.to.iter().map(address).collect::<Result<_>>()?,
         })
@@ -68,7 +69,13 @@ impl Delivers for Mail {
             .from(self.from.clone())
             .subject(subject(&message.notices, &host))
             .header(ContentType::TEXT_PLAIN)
-            .date(std::time::SystemTime::from(message.at));
+            .date(std::time::SystemTime::from(message.at))
+            // The same for each attempt, so that a second copy is known as one.
+            .message_id(Some(format!(
+                "<{}.{}.chancery@{host}>",
+                message.number,
+                message.at.unix_timestamp()
+            )));
         for to in &self.to {
             letter = letter.to(to.clone());
         }

@@ -5,7 +5,7 @@
 //!
 //! - `watches`: what accounts and the sources of failed sign-ins have to say.
 //! - `deadline`: from a date to a condition, step by step. `clock`: whether to believe the time.
-//! - `board`: what is told once, again, and when it is over. `outbox`: what is still to be delivered.
+//! - `board`: what is told once, again, and when it is over. `outbox`: what waits for delivery.
 //! - `evaluation`: all of these, once an hour; `state`: what of them outlives a restart.
 //! - `delivery`: the thread that delivers; `webhook`, `mail`: how.
 

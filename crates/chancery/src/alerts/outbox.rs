@@ -1,5 +1,5 @@
-//! What is still to be delivered: one message for each evaluation and channel, in order, tried again
-//! with growing pauses, and given up after two days.
+//! What is still to be delivered: one message for each evaluation and channel, in order, tried
+//! again with growing pauses, and given up after two days.
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -9,11 +9,11 @@ use super::board::Notice;
 /// Messages that wait. Beyond: the oldest is given up.
 const MESSAGES_MAX: usize = 200;
 
-const FIRST_PAUSE: Duration = Duration::seconds(30);
+const FIRST_PAUSE: Duration = Duration::seconds(5);
 const LONGEST_PAUSE: Duration = Duration::hours(1);
 
 /// With the pauses above this is two days.
-const ATTEMPTS_MAX: u32 = 55;
+const ATTEMPTS_MAX: u32 = 57;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -74,9 +74,13 @@ impl Outbox {
 
     /// The oldest of a channel, if it is its turn: the others wait behind it.
     pub(crate) fn due(&self, channel: Channel, now: OffsetDateTime) -> Option<&Message> {
-        let first = self.messages.iter().find(|message| message.channel == channel)?;
+        let first = self.first(channel)?;
         // A clock that was set back must not make it wait for longer than a pause.
         (first.next <= now || first.next > now + LONGEST_PAUSE).then_some(first)
+    }
+
+    pub(crate) fn first(&self, channel: Channel) -> Option<&Message> {
+        self.messages.iter().find(|message| message.channel == channel)
     }
 
     pub(crate) fn delivered(&mut self, number: u64) {
@@ -135,7 +139,7 @@ mod tests {
             assert_eq!(number(&outbox, Channel::Webhook, now), None, "the second waits as well");
             now = first.next;
         }
-        assert_eq!(pauses[..8], [30, 60, 120, 240, 480, 960, 1920, 3600]);
+        assert_eq!(pauses[..11], [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600]);
         assert!((Duration::hours(47)..Duration::hours(49)).contains(&(now - START)));
         assert!(outbox.failed(1, "refused".to_owned(), now), "given up");
         assert_eq!((number(&outbox, Channel::Webhook, now), outbox.lost), (Some(2), 1));

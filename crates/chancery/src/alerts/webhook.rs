@@ -99,12 +99,15 @@ impl Delivers for Webhook {
     fn deliver(&self, message: &Message) -> Result<()> {
         let body = body(message, &host()).to_string().into_bytes();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
+        let posted = runtime.block_on(async {
             match tokio::time::timeout(self.patience, self.post(body)).await {
                 Ok(result) => result,
                 Err(_) => bail!("no answer within {} s", self.patience.as_secs_f32()),
             }
-        })
+        });
+        // A name server that does not answer must not hold this up for longer.
+        runtime.shutdown_background();
+        posted
     }
 }
 

@@ -53,10 +53,10 @@ fn unlocked(answer: &Value) -> String {
     }
 }
 
-fn field<'v>(answer: &'v Value, name: &str) -> &'v Value {
+pub(super) fn field<'v>(answer: &'v Value, name: &str) -> &'v Value {
     answer.get(name).unwrap_or(&Value::Null)
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }

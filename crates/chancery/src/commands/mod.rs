@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod acme;
+pub(crate) mod alerts;
 pub(crate) mod backup;
 pub(crate) mod ca;
 pub(crate) mod cert;
@@ -16,3 +17,4 @@ pub(crate) mod publish;
 pub(crate) mod reload;
 pub(crate) mod restore;
 pub(crate) mod serve;
+pub(crate) mod status;

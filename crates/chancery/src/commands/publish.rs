@@ -18,7 +18,7 @@ use crate::publish::export;
 use crate::publish::plan::{Change, changes};
 use crate::publish::publication::{Publication, SCOPES};
 use crate::publish::record::{Record, State};
-use crate::publish::refusals::{exposure, refusals, sentence};
+use crate::publish::refusals::{exposure, of_rules, sentence, shows_certificate_anew};
 use crate::publish::verdict::{Decision, decision};
 use crate::steward::Asked;
 use crate::steward::publish::{Publishing, switched};
@@ -49,7 +49,7 @@ fn switch(common: &Common, config: &Config, external: bool, on: bool) -> Result<
     let mut record = Record::load(&config.data)?;
     let switches = switched(config, &record.switches, Some((scope, on)));
     let wanted = Publication::wanted(config, &switches).map_err(usage)?;
-    let against = against(config, &wanted);
+    let against = against(config, &record.in_force, &wanted);
     if !against.is_empty() {
         return report(common, &json!({ "refusals": against, "state": record.state }));
     }
@@ -64,9 +64,9 @@ fn switch(common: &Common, config: &Config, external: bool, on: bool) -> Result<
 }
 
 /// Everything that stands against a publication, as far as files tell it.
-fn against(config: &Config, wanted: &Publication) -> Vec<String> {
-    let mut against = refusals(wanted);
-    if wanted.is_open() {
+fn against(config: &Config, known: &Publication, wanted: &Publication) -> Vec<String> {
+    let mut against = of_rules(known, wanted);
+    if shows_certificate_anew(known, wanted) {
         let (names, now) = (wanted.served_names(), OffsetDateTime::now_utc());
         against.extend(certified::refusals(config, &names, now));
     }
@@ -110,7 +110,7 @@ fn plan(common: &Common, config: &Config) -> Result<u8> {
         let wanted = Publication::wanted(config, &switches).map_err(usage)?;
         json!({
             "changes": changes(&record.in_force, &wanted),
-            "refusals": against(config, &wanted),
+            "refusals": against(config, &record.in_force, &wanted),
         })
     };
     let changes: Vec<Change> = of(&answer, "changes")?;

@@ -441,7 +441,7 @@ section! {
     ONCE "alerts" => Alerts {
         /// Where they are posted to as JSON. `http://` only to this machine.
         webhook: Option<String> = "" or "'https://alerts.example.com/chancery'";
-        /// The CAs, in PEM, that its certificate is verified against. Without: those of the machine.
+        /// The CAs, in PEM, that its certificate is verified against; without, the machine's own.
         webhook_ca: Option<PathBuf> = "" or "'/etc/chancery/webhook-ca.pem'";
         /// A file with a bearer token in one line, readable by the server's user only.
         webhook_secret: Option<PathBuf> = "" or "'/etc/chancery/webhook.token'";
@@ -452,7 +452,7 @@ section! {
         /// `starttls`, which the server must offer; `tls` from the first byte; or `none`, only to
         /// this machine and without a password.
         mail_security: MailSecurity = "'starttls'";
-        /// The CAs, in PEM, that its certificate is verified against. Without: those of the machine.
+        /// The CAs, in PEM, that its certificate is verified against; without, the machine's own.
         mail_ca: Option<PathBuf> = "" or "'/etc/chancery/mail-ca.pem'";
         /// The user to sign in as.
         mail_user: Option<String> = "" or "'chancery'";

@@ -1,4 +1,4 @@
-//! What the certificate that is served says of the published names.
+//! What the certificate has to say of the published names.
 
 use std::sync::Arc;
 
@@ -15,6 +15,10 @@ pub(crate) struct Serving(pub(crate) Arc<Certificates>);
 impl Certified for Serving {
     fn refusals(&self, names: &[ServedName], now: OffsetDateTime) -> Vec<String> {
         of(&Looking { names: names.to_vec(), ..self.0.looking() }, now)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.is_ready()
     }
 
     fn uncovered(&self, names: &[ServedName]) -> Vec<String> {

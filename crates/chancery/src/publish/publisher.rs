@@ -47,6 +47,9 @@ pub(crate) trait Certified: Send + Sync {
     /// Why it must not be served under them: a sentence for each reason.
     fn refusals(&self, names: &[ServedName], now: OffsetDateTime) -> Vec<String>;
 
+    /// Whether any is served. Without one no listener opens.
+    fn is_ready(&self) -> bool;
+
     /// Those that the certificate in service does not cover.
     fn uncovered(&self, names: &[ServedName]) -> Vec<String>;
 }
@@ -119,7 +122,12 @@ impl Publisher {
 
     /// The server runs: opens what is wanted, or what served before where that cannot be. After an
     /// interrupted change nothing new is tried until somebody asks for it.
-    pub(crate) fn begin(&self, opens: Box<dyn Opens>, order: Order, now: OffsetDateTime) {
+    pub(crate) fn begin(
+        &self,
+        opens: Box<dyn Opens>,
+        order: impl FnOnce(&Record) -> Order,
+        now: OffsetDateTime,
+    ) {
         let _change = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = self.opens.set(opens);
         let record = self.record();
@@ -142,6 +150,9 @@ impl Publisher {
 
     /// What served before, without asking again whether it may.
     fn restore(&self, before: Publication) {
+        if !self.certificate.is_ready() {
+            return;
+        }
         let mut doors = std::mem::take(&mut self.state().doors);
         if let Err(error) = self.rearrange(&mut doors, &before) {
             tracing::error!("what was published before cannot be: {error}");
@@ -150,7 +161,12 @@ impl Publisher {
     }
 
     /// Makes it so, or changes nothing. The changes made; none where there was nothing to do.
-    pub(crate) fn change(&self, order: Order, now: OffsetDateTime) -> Result<Vec<Change>, NotDone> {
+    /// `order` is asked when no other change can come in between.
+    pub(crate) fn change(
+        &self,
+        order: impl FnOnce(&Record) -> Order,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Change>, NotDone> {
         let _change = match self.under_way.try_lock() {
             Ok(change) => change,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -161,21 +177,23 @@ impl Publisher {
 
     fn perform(
         &self,
-        order: Order,
+        order: impl FnOnce(&Record) -> Order,
         is_start: bool,
         now: OffsetDateTime,
     ) -> Result<Vec<Change>, NotDone> {
-        let Order { wanted, switches, asked } = order;
         let before = self.record();
+        let Order { wanted, switches, asked } = order(&before);
         let changes = wanted.as_ref().map(|wanted| changes(&before.in_force, wanted));
         let is_same = changes.as_ref().is_ok_and(Vec::is_empty) && before.switches == switches;
         let is_settled = is_same && matches!(before.state, State::Enabled | State::Disabled);
         if is_settled && (!is_start || !before.in_force.is_open()) {
             return Ok(Vec::new());
         }
-        let mut doors = self.configure(asked, now)?;
+        let mut doors = self.configure(asked.clone(), now)?;
+        let nothing = Publication::default();
+        let known = if is_start { &nothing } else { &before.in_force };
         let done = wanted.clone().map_err(|why| NotDone::Refused(vec![why])).and_then(|wanted| {
-            self.prove(&wanted, now)?;
+            self.prove(known, &wanted, now)?;
             self.rearrange(&mut doors, &wanted).map_err(NotDone::Failed)?;
             Ok(wanted)
         });
@@ -189,9 +207,14 @@ impl Publisher {
                     (record.in_force, record.switches) = (wanted, switches);
                 }
                 self.end(doors, after, None, since);
-                Ok(changes.unwrap_or_default())
+                let changes = changes.unwrap_or_default();
+                for change in &changes {
+                    tracing::info!(asked = asked.what, by = asked.by, "published: {change}");
+                }
+                Ok(changes)
             }
             Err(not_done) => {
+                tracing::error!(asked = asked.what, by = asked.by, "not published: {not_done}");
                 self.end(doors, State::Failed, Some(not_done.to_string()), text(now));
                 Err(not_done)
             }
@@ -212,16 +235,27 @@ impl Publisher {
         Ok(std::mem::take(&mut state.doors))
     }
 
-    /// Nothing stands against it.
-    fn prove(&self, wanted: &Publication, now: OffsetDateTime) -> Result<(), NotDone> {
-        let against = self.refusals(wanted, now);
+    /// Nothing stands against what is new in it.
+    fn prove(
+        &self,
+        known: &Publication,
+        wanted: &Publication,
+        now: OffsetDateTime,
+    ) -> Result<(), NotDone> {
+        let against = self.refusals(known, wanted, now);
         if against.is_empty() { Ok(()) } else { Err(NotDone::Refused(against)) }
     }
 
-    /// All that stands against a publication.
-    pub(crate) fn refusals(&self, wanted: &Publication, now: OffsetDateTime) -> Vec<String> {
-        let mut against = refusals::refusals(wanted);
-        if wanted.is_open() {
+    /// All that stands against getting from one publication to another. What stays as it is, is not
+    /// asked again: closing a listener must be possible whatever is wrong with the other.
+    pub(crate) fn refusals(
+        &self,
+        known: &Publication,
+        wanted: &Publication,
+        now: OffsetDateTime,
+    ) -> Vec<String> {
+        let mut against = refusals::of_rules(known, wanted);
+        if refusals::shows_certificate_anew(known, wanted) {
             against.extend(self.certificate.refusals(&wanted.served_names(), now));
         }
         against

@@ -1,6 +1,7 @@
 //! `publish.json`: the state of publishing, what serves, and what commands have switched. Written
 //! as a new file, flushed and renamed, so that it is always one whole state.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -26,6 +27,17 @@ pub(crate) enum State {
     Enabled,
     /// The last change did not come about; what served before still serves.
     Failed,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Disabled => "disabled",
+            State::Configuring => "configuring",
+            State::Enabled => "enabled",
+            State::Failed => "failed",
+        })
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

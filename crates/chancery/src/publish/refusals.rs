@@ -2,10 +2,13 @@
 
 use server::network::{Exposure, Scope};
 
-use super::publication::Publication;
+use super::publication::{Publication, SCOPES};
 
-/// What the rules themselves say against it; the certificate is judged elsewhere.
-pub(crate) fn refusals(wanted: &Publication) -> Vec<String> {
+/// What the rules themselves say against it, where they are not those that are known.
+pub(crate) fn of_rules(known: &Publication, wanted: &Publication) -> Vec<String> {
+    if known.external == wanted.external && known.rules == wanted.rules {
+        return Vec::new();
+    }
     let exposure = match exposure(wanted, Scope::External) {
         Ok(Some(exposure)) => exposure,
         Ok(None) => return Vec::new(),
@@ -25,6 +28,17 @@ pub(crate) fn refusals(wanted: &Publication) -> Vec<String> {
         )],
         Exposure::Everyone { .. } | Exposure::Some => Vec::new(),
     }
+}
+
+/// Whether clients will be shown the certificate where they were not before, or under other names.
+pub(crate) fn shows_certificate_anew(known: &Publication, wanted: &Publication) -> bool {
+    let is_new = |scope| match (known.door(scope), wanted.door(scope)) {
+        (Some(known), Some(wanted)) => known.address != wanted.address,
+        (None, Some(_)) => true,
+        (_, None) => false,
+    };
+    let has_new_name = wanted.names.iter().any(|name| !known.names.contains(name));
+    SCOPES.into_iter().any(is_new) || (wanted.is_open() && has_new_name)
 }
 
 /// How open a listener is; none where it is not wanted.

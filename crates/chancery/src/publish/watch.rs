@@ -31,7 +31,7 @@ impl Watches for Publisher {
                     .external
                     .as_ref()
                     .map_or_else(String::new, |door| door.address.to_string()),
-                level: Level::Warning,
+                level: Level::Critical,
                 what: format!("the external listener {}", sentence(exposed)),
                 fix: "narrow the rules in [[publish.rule]] and take `accept-open-to-everyone` out"
                     .to_owned(),

@@ -8,7 +8,7 @@ mod enrolment;
 pub(crate) mod publish;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use directory::{Directory, GivenEntry, Refusal, Subject};
 use ldap::result::ResultCode;
@@ -24,7 +24,6 @@ use crate::config::Overrides;
 use crate::failure::failed;
 use crate::opening;
 use crate::publish::Publisher;
-use crate::publish::record::State;
 
 /// A request of a command, as JSON: `{"do": "status"}`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -60,8 +59,17 @@ pub(crate) struct Steward {
     pub(crate) listeners: Arc<ListenersTls>,
     pub(crate) door: Arc<Door>,
     pub(crate) alerts: Arc<Alerts>,
+    /// From when on the server runs.
+    pub(crate) running: OnceLock<Running>,
     pub(crate) started: OffsetDateTime,
     pub(crate) publisher: Arc<Publisher>,
+}
+
+/// What is known once the server runs.
+pub(crate) struct Running {
+    pub(crate) gauge: server::Gauge,
+    /// Where it listens now, as URIs.
+    pub(crate) listening: Box<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
 impl std::fmt::Debug for Steward {
@@ -71,6 +79,11 @@ impl std::fmt::Debug for Steward {
 }
 
 impl Steward {
+    pub(crate) fn runs(&self, running: Running) {
+        // It is started once.
+        let _ = self.running.set(running);
+    }
+
     fn answer(&self, asked: &Asked) -> Result<Value, Refusal> {
         match asked {
             Asked::Status => self.status(),
@@ -94,8 +107,12 @@ impl Steward {
             "started": certificate::text(self.started),
             "certificate": certificate::state(&self.certificates),
             "tls": certificate::settings(&self.listeners),
+            "publishing": self.publisher.status(),
             "locked": accounts::locked(&self.directory)?,
             "sources": self.sources(),
+            "listening": self.running.get().map(|running| (running.listening)()),
+            "connections": self.running.get().map(connections),
+            "publishing": self.publisher.status(),
             "alerting": alerting::state(&self.alerts),
         }))
     }
@@ -122,19 +139,6 @@ impl Steward {
         }
     }
 
-    /// Tries again what failed, after something that it may have failed for has changed.
-    pub(crate) fn publish_again(&self) {
-        if self.publisher.record().state != State::Failed {
-            return;
-        }
-        let now = OffsetDateTime::now_utc();
-        let again = opening::load(&self.common, &self.overrides)
-            .and_then(|config| publish::reload(&self.publisher, &config, now).map_err(failed));
-        if let Err(error) = again {
-            tracing::warn!("publishing failed before and does so again: {error:#}");
-        }
-    }
-
     fn read_again(&self) -> anyhow::Result<()> {
         let config = opening::load(&self.common, &self.overrides)?;
         self.directory.reload_schema().map_err(failed)?;
@@ -143,10 +147,20 @@ impl Steward {
             .map_err(|errors| failed(config.access_error(&errors)))?;
         let now = OffsetDateTime::now_utc();
         self.listeners.update(&config, now)?;
-        served(self.certificates.look(Looking::from(&config), now))?;
-        publish::reload(&self.publisher, &config, now)
-            .map_err(|not_done| failed(format!("publishing: {not_done}")))
+        let certificate = served(self.certificates.look(Looking::from(&config), now));
+        let published = publish::reload(&self.publisher, &config, now);
+        certificate?;
+        published.map_err(|not_done| failed(format!("publishing: {not_done}")))
     }
+}
+
+fn connections(running: &Running) -> Value {
+    let statistics = running.gauge.statistics();
+    json!({
+        "open": statistics.connections_open,
+        "ever": statistics.connections_ever,
+        "panics": statistics.panics,
+    })
 }
 
 /// What was found is served, or there is a sentence why not.
@@ -180,6 +194,7 @@ impl server::Steward for Steward {
     fn monitor(&self) -> Vec<GivenEntry> {
         vec![
             server::monitor::entry(None, &[("description", vec![format!("Chancery {VERSION}")])]),
+            publish::monitor(&self.publisher),
             certificate::monitor(&self.certificates),
         ]
     }

@@ -1,6 +1,6 @@
 //! Publishing, as the running server does it for commands, at a reload and at the start.
 
-use directory::Refusal;
+use directory::{GivenEntry, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use server::network::Scope;
@@ -12,7 +12,7 @@ use crate::opening;
 use crate::publish::plan::changes;
 use crate::publish::publication::{Switch, Switches};
 use crate::publish::publisher::{NotDone, Opens, Order};
-use crate::publish::record::AskedFor;
+use crate::publish::record::{AskedFor, Record, State};
 use crate::publish::verdict::decision;
 use crate::publish::{Publication, Publisher};
 
@@ -45,7 +45,7 @@ pub(super) fn answer(steward: &Steward, asked: &Publishing) -> Result<Value, Ref
             let config = load(steward)?;
             let record = publisher.record();
             let wanted = Publication::wanted(&config, &record.switches).map_err(unwilling)?;
-            let against = publisher.refusals(&wanted, OffsetDateTime::now_utc());
+            let against = publisher.refusals(&record.in_force, &wanted, OffsetDateTime::now_utc());
             Ok(json!({ "changes": changes(&record.in_force, &wanted), "refusals": against }))
         }
         Publishing::Apply => change(steward, None, "apply".to_owned()),
@@ -69,9 +69,15 @@ fn change(
 ) -> Result<Value, Refusal> {
     let config = load(steward)?;
     let publisher = &steward.publisher;
-    let switches = switched(&config, &publisher.record().switches, switch);
     let asked = AskedFor { what, by: "a command".to_owned() };
-    match publisher.change(order(&config, switches, asked), OffsetDateTime::now_utc()) {
+    let order = |record: &Record| order(&config, record, switch, asked);
+    let now = OffsetDateTime::now_utc();
+    let done = publisher.change(order, now);
+    // Who opens the door to everyone is told so now, not within an hour.
+    if let Err(error) = steward.alerts.evaluate(now) {
+        tracing::error!("alerts could not be evaluated: {error:#}");
+    }
+    match done {
         Ok(changes) => Ok(json!({ "changes": changes, "state": publisher.record().state })),
         Err(NotDone::Refused(refusals)) => {
             Ok(json!({ "refusals": refusals, "state": publisher.record().state }))
@@ -80,8 +86,14 @@ fn change(
     }
 }
 
-/// What the file and these switches want.
-fn order(config: &Config, switches: Switches, asked: AskedFor) -> Order {
+/// What the file and the switches want.
+fn order(
+    config: &Config,
+    record: &Record,
+    switch: Option<(Scope, bool)>,
+    asked: AskedFor,
+) -> Order {
+    let switches = switched(config, &record.switches, switch);
     Order { wanted: Publication::wanted(config, &switches), switches, asked }
 }
 
@@ -113,9 +125,8 @@ pub(crate) fn start(
     opens: Box<dyn Opens>,
     now: OffsetDateTime,
 ) {
-    let switches = switched(config, &publisher.record().switches, None);
     let asked = AskedFor { what: "apply".to_owned(), by: "the start".to_owned() };
-    publisher.begin(opens, order(config, switches, asked), now);
+    publisher.begin(opens, |record| order(config, record, None, asked), now);
 }
 
 /// At a reload: the file as it is now.
@@ -124,12 +135,25 @@ pub(crate) fn reload(
     config: &Config,
     now: OffsetDateTime,
 ) -> Result<(), NotDone> {
-    let switches = switched(config, &publisher.record().switches, None);
     let asked = AskedFor { what: "apply".to_owned(), by: "a reload".to_owned() };
-    for change in publisher.change(order(config, switches, asked), now)? {
-        tracing::info!("published: {change}");
+    publisher.change(|record| order(config, record, None, asked), now).map(drop)
+}
+
+/// Another certificate is served: what failed for want of it may be possible now.
+pub(crate) fn certificate_came(steward: &Steward) {
+    let publisher = &steward.publisher;
+    if publisher.record().state != State::Failed {
+        return;
     }
-    Ok(())
+    match opening::load(&steward.common, &steward.overrides) {
+        Ok(config) => {
+            let asked = AskedFor { what: "apply".to_owned(), by: "a new certificate".to_owned() };
+            let order = |record: &Record| order(&config, record, None, asked);
+            // It says itself what came of it.
+            let _ = publisher.change(order, OffsetDateTime::now_utc());
+        }
+        Err(error) => tracing::error!("not published: {error:#}"),
+    }
 }
 
 fn test(publisher: &Publisher, address: std::net::IpAddr) -> Value {
@@ -138,4 +162,24 @@ fn test(publisher: &Publisher, address: std::net::IpAddr) -> Value {
         .iter()
         .map(|(scope, listening, gate)| decision(*scope, *listening, &gate.admission(), address));
     json!({ "decisions": decisions.collect::<Vec<_>>() })
+}
+
+/// What `cn=publishing,cn=monitor` says.
+pub(super) fn monitor(publisher: &Publisher) -> GivenEntry {
+    let record = publisher.record();
+    let mut listeners = Vec::new();
+    let (mut admitted, mut denied) = (0, 0);
+    for (scope, address, gate) in publisher.gates() {
+        let counts = gate.counts();
+        (admitted, denied) = (admitted + counts.admitted, denied + counts.denied);
+        listeners.push(format!("{scope} {address}"));
+    }
+    server::monitor::entry(
+        Some("publishing"),
+        &[
+            ("monitorState", vec![record.state.to_string()]),
+            ("description", listeners),
+            ("monitorCounter", vec![format!("admitted {admitted}"), format!("denied {denied}")]),
+        ],
+    )
 }

@@ -1,6 +1,7 @@
 //! What the rest of the program asks of accounts: the last word on a bind, locked ones, unlocking.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 
 use ldap::message::ModifyOperation;
 use ldap::result::ResultCode;
@@ -13,6 +14,9 @@ use crate::refusal::{Error, Fault, Refusal};
 use crate::store::PostingKey;
 use crate::subject::{Protection, Subject, Who};
 use crate::view::View;
+
+/// Of the writer's queue, at the end.
+const STORED_AT_ONCE: usize = 1024;
 
 fn server() -> Subject {
     Subject { who: Who::Operator, address: None, protection: Protection::Local }
@@ -55,14 +59,24 @@ impl Directory {
     /// Before the end: writes what was too much to be written when it happened.
     pub fn store_standings(&self) {
         let subject = server();
-        for id in self.inner().verifying.lockout.unwritten() {
-            let Ok(view) = self.view(&subject) else { return };
-            let Ok(dn) = view.tree().dn(id) else { continue };
-            let change = Change::StoreStanding { dn };
-            let controls = ChangeControls::default();
-            let request = ChangeRequest { subject: subject.clone(), change, controls };
-            let done = self.submit_and_wait(request).is_ok();
-            self.inner().verifying.lockout.stored(id, done);
+        for some in self.inner().verifying.lockout.unwritten().chunks(STORED_AT_ONCE) {
+            let (answer, answers) = channel();
+            for id in some {
+                let Ok(view) = self.view(&subject) else { return };
+                let Ok(dn) = view.tree().dn(*id) else { continue };
+                let request = ChangeRequest {
+                    subject: subject.clone(),
+                    change: Change::StoreStanding { dn },
+                    controls: ChangeControls::default(),
+                };
+                let answer = answer.clone();
+                let reply = Box::new(move |_: Result<_, Error>| drop(answer));
+                // Refused where others fill the queue: then it is forgotten.
+                let _ = self.submit(request, reply);
+            }
+            drop::<Sender<()>>(answer);
+            // Ends with an error once all have their answer.
+            let _ = answers.recv();
         }
     }
 

@@ -293,6 +293,31 @@ fn a_lock_is_in_the_entry_and_outlives_a_restart() {
 }
 
 #[test]
+fn what_was_too_much_to_be_written_is_written_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = HandSet(Arc::new(AtomicU64::new(START)));
+    let directory = filled(folder.path(), &clock);
+    let names: Vec<String> = (0..150).map(|number| format!("cn=p{number},{SUFFIX}")).collect();
+    for dn in &names {
+        let attributes = vec![
+            NewAttribute::new("objectClass", ["person"]),
+            NewAttribute::new("sn", ["p"]),
+            NewAttribute::new("userPassword", ["{SHA}+430Gha0scKAenV8HqIjjkbNy5Y="]),
+        ];
+        let add = Change::Add { dn: dn.clone(), attributes };
+        change(&directory, &operator(), add).unwrap();
+        bind(&directory, dn, b"wrong");
+    }
+    assert_eq!(directory.inner().verifying.lockout.unwritten().len(), 50);
+    directory.store_standings();
+    drop(directory);
+    let directory = open(folder.path(), &clock);
+    for dn in &names {
+        assert_eq!(directory.account(dn).unwrap().failures.len(), 1, "{dn}");
+    }
+}
+
+#[test]
 fn a_sign_in_that_nothing_is_known_of_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let clock = HandSet(Arc::new(AtomicU64::new(START)));

@@ -17,5 +17,5 @@ pub use prefix::{Family, Prefix, PrefixFault, numbered};
 pub use proxy::{Client, Header, HeaderFault, V1_BYTES_MAX, V2_BYTES_MAX, header};
 pub use rules::{
     DENY_NAME, DENY_PRIORITY, ListenerRules, NAME_MAX, PRIORITY_MAX, PRIORITY_MIN, PRIVATE_NAME,
-    PRIVATE_PRIORITY, Rule, RuleFault, RuleTable, Scope, Verdict,
+    PRIVATE_PRIORITY, Rule, RuleFault, RuleTable, SOURCES_MAX, Scope, Verdict,
 };

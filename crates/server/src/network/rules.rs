@@ -5,6 +5,7 @@
 //! listener ready for the accept path: addresses fall into a few segments, each with the rule that
 //! decides, found by binary search.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -24,6 +25,9 @@ pub const DENY_NAME: &str = "default-deny";
 
 /// Characters of a rule's name, as in the cloud's own tables.
 pub const NAME_MAX: usize = 80;
+
+/// Networks of one rule.
+pub const SOURCES_MAX: usize = 4000;
 
 /// Addresses that are not routed on the Internet, and that people call "inside".
 const PRIVATE: [&str; 8] = [
@@ -158,6 +162,7 @@ impl RuleTable {
     /// All faults at once, each at the later of two rules that collide.
     pub fn check(rules: Vec<Rule>) -> Result<RuleTable, Vec<RuleFault>> {
         let mut faults = Vec::new();
+        let mut seen = Seen::default();
         for (index, rule) in rules.iter().enumerate() {
             let mut fault = |field, what| faults.push(RuleFault { rule: index, field, what });
             if let Some(what) = name_fault(&rule.name) {
@@ -166,15 +171,10 @@ impl RuleTable {
             if !(PRIORITY_MIN..=PRIORITY_MAX).contains(&rule.priority) {
                 fault("priority", format!("write {PRIORITY_MIN} to {PRIORITY_MAX}"));
             }
-            if rule.sources.is_empty() {
-                fault("source", "write at least one network".to_owned());
+            if !(1..=SOURCES_MAX).contains(&rule.sources.len()) {
+                fault("source", format!("write at least one network, and at most {SOURCES_MAX}"));
             }
-            if let Some(twice) = repeated(&rule.sources) {
-                fault("source", format!("{twice} is there twice; leave one out"));
-            }
-            for other in rules.iter().take(index) {
-                collisions(rule, other).into_iter().for_each(|(field, what)| fault(field, what));
-            }
+            seen.take(rule).into_iter().for_each(|(field, what)| fault(field, what));
         }
         if !faults.is_empty() {
             return Err(faults);
@@ -222,38 +222,47 @@ fn name_fault(name: &str) -> Option<String> {
     is_taken.then(|| format!("`{name}` is the name of a built-in rule; write another"))
 }
 
-fn repeated(sources: &[Prefix]) -> Option<Prefix> {
-    let is_before = |(index, source): &(usize, &Prefix)| {
-        sources.iter().take(*index).any(|before| before == *source)
-    };
-    sources.iter().enumerate().find(is_before).map(|(_, source)| *source)
+/// What the rules so far have, so that no other may have it.
+#[derive(Default)]
+struct Seen<'r> {
+    names: HashMap<String, &'r str>,
+    priorities: HashMap<u16, &'r str>,
+    places: HashMap<Place, &'r str>,
 }
 
-/// What two rules must not have in common.
-fn collisions(rule: &Rule, other: &Rule) -> Vec<(&'static str, String)> {
-    let mut found = Vec::new();
-    let (own, theirs) = (&rule.name, &other.name);
-    if own.eq_ignore_ascii_case(theirs) {
-        found.push(("name", format!("`{own}` is the name of two rules; rename one")));
+/// A source, and where it is spoken of.
+type Place = (Prefix, Option<u16>, Option<Scope>);
+
+impl<'r> Seen<'r> {
+    /// What this rule has in common with an earlier one and must not.
+    fn take(&mut self, rule: &'r Rule) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        let own = rule.name.as_str();
+        if self.names.insert(own.to_ascii_lowercase(), own).is_some() {
+            found.push(("name", format!("`{own}` is the name of two rules; rename one")));
+        }
+        if let Some(theirs) = self.priorities.insert(rule.priority, own) {
+            let both = rule.priority;
+            found.push((
+                "priority",
+                format!("`{own}` and `{theirs}` both have {both}; give one another"),
+            ));
+        }
+        for source in &rule.sources {
+            let what = match self.places.insert((*source, rule.port, rule.scope), own) {
+                Some(theirs) if theirs == own => {
+                    format!("{source} is there twice; leave one out")
+                }
+                Some(theirs) => format!(
+                    "`{own}` and `{theirs}` both speak of {source} on the same port: the second \
+                     of them never counts; leave one out"
+                ),
+                None => continue,
+            };
+            found.push(("source", what));
+        }
+        found
     }
-    if rule.priority == other.priority {
-        found.push((
-            "priority",
-            format!("`{own}` and `{theirs}` both have {}; give one another", rule.priority),
-        ));
-    }
-    let is_same_place = rule.port == other.port && rule.scope == other.scope;
-    let shared = rule.sources.iter().find(|source| other.sources.contains(source));
-    if let Some(source) = shared.filter(|_| is_same_place) {
-        found.push((
-            "source",
-            format!(
-                "`{own}` and `{theirs}` both speak of {source} on the same port: the second of \
-                 them never counts; leave one out"
-            ),
-        ));
-    }
-    found
 }
 
 /// Networks contain each other or have nothing in common, so one pass with a stack of those that

@@ -21,7 +21,6 @@ struct State {
     /// Where LDAPS is listened for.
     open: Vec<SocketAddr>,
     /// Kept, because a listener that is dropped could not be closed any more.
-    #[allow(dead_code, reason = "held for as long as the server runs")]
     opened: Vec<OpenListener>,
     failed: Vec<String>,
 }
@@ -66,6 +65,11 @@ impl Doors {
             state.open.clone()
         };
         certificates.check_listeners(&open);
+    }
+
+    /// All that was opened late, as URIs.
+    pub(super) fn late(&self) -> Vec<String> {
+        self.state().opened.iter().map(|opened| greeting::uri(opened.listening())).collect()
     }
 }
 

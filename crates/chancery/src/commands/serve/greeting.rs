@@ -55,12 +55,14 @@ pub(super) fn print(
 
 /// One line for each place where it listens.
 pub(super) fn print_listening(listening: &Listening) {
+    println!("listening on {}", uri(listening));
+}
+
+pub(super) fn uri(listening: &Listening) -> String {
     match (&listening.address, listening.mode) {
-        (ListeningAddress::Internet(address), Mode::Ldaps) => {
-            println!("listening on ldaps://{address}");
-        }
-        (ListeningAddress::Internet(address), _) => println!("listening on ldap://{address}"),
-        (ListeningAddress::Path(path), _) => println!("listening on {}", local_uri(path)),
+        (ListeningAddress::Internet(address), Mode::Ldaps) => format!("ldaps://{address}"),
+        (ListeningAddress::Internet(address), _) => format!("ldap://{address}"),
+        (ListeningAddress::Path(path), _) => local_uri(path),
     }
 }
 

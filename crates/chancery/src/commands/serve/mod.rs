@@ -5,7 +5,7 @@ mod greeting;
 mod sockets;
 mod supervision;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
 use directory::Directory;
@@ -16,8 +16,7 @@ use time::OffsetDateTime;
 use doors::Doors;
 
 use crate::acme::Renewing;
-use crate::alerts::Watches;
-use crate::alerts::delivery::{self, Delivery};
+use crate::alerts::delivery::{self, Delivers, Delivery};
 use crate::alerts::evaluation::{Alerts, Hourly};
 use crate::alerts::watches::Guessing;
 use crate::arguments::{Common, Serve};
@@ -33,7 +32,7 @@ use crate::publish::Publisher;
 use crate::publish::certified::Serving;
 use crate::publish::publisher::OpensBehindGates;
 use crate::sources::Sources;
-use crate::steward::{self, Steward};
+use crate::steward::{self, Running, Steward};
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
@@ -57,15 +56,15 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
     let door = opening::door(&config);
     let sources = Sources::open(&config.data, Arc::clone(&door), now);
-    let channels = delivery::open(&config.alerts).map_err(usage)?;
     let renewing = Renewing::new(common, &overrides);
     let drift = Drift::new(common, &overrides);
-    let mut watches = watches(&config, &directory, &door);
-    watches.extend([Arc::clone(&certificates) as _, Arc::clone(&doors) as _]);
-    watches.push(Arc::clone(&publisher) as _);
-    watches.extend([Arc::new(renewing.clone()) as _, Arc::new(drift.clone()) as _]);
-    let told = channels.iter().map(|channel| channel.channel()).collect();
-    let alerts = Arc::new(Alerts::open(config.data.join("alerts.json"), watches, told));
+    let (alerts, channels) = open_alerts(&config)?;
+    watch(&alerts, &config, &directory, &door);
+    alerts.watch(Arc::clone(&certificates) as _);
+    alerts.watch(Arc::clone(&doors) as _);
+    alerts.watch(Arc::clone(&publisher) as _);
+    alerts.watch(Arc::new(renewing.clone()) as _);
+    alerts.watch(Arc::new(drift.clone()) as _);
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
@@ -75,6 +74,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         listeners: Arc::clone(&listeners),
         door: Arc::clone(&door),
         alerts: Arc::clone(&alerts),
+        running: OnceLock::new(),
         started: now,
         publisher: Arc::clone(&publisher),
     });
@@ -91,6 +91,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let untried = first_run::is_untried(&config, &directory)?;
     greeting::print(&config, untried, &server, &certificates, &publisher);
     doors.begin(&server, &certificates);
+    steward.runs(running(&server, &doors));
     let duties = Duties::start(vec![
         watching(&certificates, doors, &steward, now),
         Box::new(sources),
@@ -106,6 +107,15 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     Ok(DONE)
 }
 
+type Channels = Vec<Box<dyn Delivers>>;
+
+fn open_alerts(config: &Config) -> Result<(Arc<Alerts>, Channels)> {
+    let channels = delivery::open(&config.alerts).map_err(|error| usage(format!("{error:#}")))?;
+    let names = channels.iter().map(|channel| channel.channel()).collect();
+    let alerts = Alerts::open(config.data.join("alerts.json"), Vec::new(), names);
+    Ok((Arc::new(alerts), channels))
+}
+
 /// The areas that know alert conditions from the beginning.
 fn overrides(common: &Common, serve: &Serve) -> Overrides {
     let flags = Overrides {
@@ -116,12 +126,19 @@ fn overrides(common: &Common, serve: &Serve) -> Overrides {
     flags.over(common.overrides())
 }
 
-fn watches(config: &Config, directory: &Directory, door: &Arc<Door>) -> Vec<Arc<dyn Watches>> {
+fn watch(alerts: &Alerts, config: &Config, directory: &Directory, door: &Arc<Door>) {
     let own_names = config.tls.sources.is_empty().then(|| own::names(config));
-    vec![
-        Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(door) }),
-        Arc::new(CaWatch { ca: Ca::at(&config.data), own_names }),
-    ]
+    alerts.watch(Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(door) }));
+    alerts.watch(Arc::new(CaWatch { ca: Ca::at(&config.data), own_names }));
+}
+
+fn running(server: &Server, doors: &Arc<Doors>) -> Running {
+    let at_once: Vec<String> = server.addresses().iter().map(greeting::uri).collect();
+    let doors = Arc::clone(doors);
+    Running {
+        gauge: server.gauge(),
+        listening: Box::new(move || [at_once.clone(), doors.late()].concat()),
+    }
 }
 
 fn watching(
@@ -130,11 +147,10 @@ fn watching(
     steward: &Arc<Steward>,
     now: OffsetDateTime,
 ) -> Box<dyn Duty> {
-    let (shown, steward) = (Arc::clone(certificates), Arc::clone(steward));
+    let steward = Arc::clone(steward);
     let after = Box::new(move || {
-        doors.certificate_came(&shown);
-        // What could not be published for want of a certificate may be now.
-        steward.publish_again();
+        doors.certificate_came(&steward.certificates);
+        steward::publish::certificate_came(&steward);
     });
     Box::new(Watching::new(Arc::clone(certificates), now, after))
 }

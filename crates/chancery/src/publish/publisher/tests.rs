@@ -53,11 +53,24 @@ impl Opens for MockListeners {
     }
 }
 
+/// Covers one name, and expires.
 struct MockCertificate;
 
+const EXPIRED: OffsetDateTime = time::macros::datetime!(2001-01-01 0:00 UTC);
+
 impl Certified for MockCertificate {
-    fn refusals(&self, names: &[ServedName], _now: OffsetDateTime) -> Vec<String> {
-        self.uncovered(names).iter().map(|name| format!("{name} is not covered")).collect()
+    fn refusals(&self, names: &[ServedName], now: OffsetDateTime) -> Vec<String> {
+        let uncovered = self.uncovered(names);
+        let mut against: Vec<_> =
+            uncovered.iter().map(|name| format!("{name} is not covered")).collect();
+        if now >= EXPIRED {
+            against.push("it has expired".to_owned());
+        }
+        against
+    }
+
+    fn is_ready(&self) -> bool {
+        true
     }
 
     fn uncovered(&self, names: &[ServedName]) -> Vec<String> {
@@ -83,6 +96,13 @@ fn config(text: &str) -> Config {
     Config::from_text(text, None, &Overrides::default()).unwrap()
 }
 
+fn order(record: &Record, text: &str, switch: Option<(Scope, bool)>) -> Order {
+    let config = config(text);
+    let switches = switched(&config, &record.switches, switch);
+    let asked = AskedFor { what: "apply".to_owned(), by: "a test".to_owned() };
+    Order { wanted: Publication::wanted(&config, &switches), switches, asked }
+}
+
 impl Scene {
     fn start(text: &str) -> Scene {
         Scene::start_on(tempfile::tempdir().unwrap(), text)
@@ -93,24 +113,17 @@ impl Scene {
         let publisher = Arc::new(Publisher::new(data, Box::new(MockCertificate)).unwrap());
         let scene = Scene { folder, listeners: MockListeners::default(), publisher };
         let listeners = Box::new(scene.listeners.clone());
-        scene.publisher.begin(listeners, scene.order(text, None), NOW);
+        scene.publisher.begin(listeners, |record| order(record, text, None), NOW);
         scene
     }
 
-    fn order(&self, text: &str, switch: Option<(Scope, bool)>) -> Order {
-        let config = config(text);
-        let switches = switched(&config, &self.publisher.record().switches, switch);
-        let asked = AskedFor { what: "apply".to_owned(), by: "a test".to_owned() };
-        Order { wanted: Publication::wanted(&config, &switches), switches, asked }
-    }
-
     fn apply(&self, text: &str) -> Result<Vec<String>, NotDone> {
-        let changes = self.publisher.change(self.order(text, None), NOW)?;
+        let changes = self.publisher.change(|record| order(record, text, None), NOW)?;
         Ok(changes.iter().map(ToString::to_string).collect())
     }
 
     fn switch(&self, text: &str, scope: Scope, on: bool) -> Result<usize, NotDone> {
-        let order = self.order(text, Some((scope, on)));
+        let order = |record: &Record| order(record, text, Some((scope, on)));
         self.publisher.change(order, NOW).map(|changes| changes.len())
     }
 
@@ -300,6 +313,25 @@ fn a_switch_holds_until_the_file_changes_its_mind() {
     again.apply(&bare).unwrap();
     again.switch(&bare, Scope::External, true).unwrap_err();
     assert!(again.publisher.record().switches.is_empty());
+}
+
+#[test]
+fn closing_is_possible_whatever_is_wrong_with_what_stays() {
+    let both = [INTERNAL, EXTERNAL, OFFICE].concat();
+    let scene = Scene::start(&both);
+    let apply = |text: &str| {
+        let changes = scene.publisher.change(|record| order(record, text, None), EXPIRED);
+        changes.map(|changes| changes.len())
+    };
+    let moved = both.replace("10.0.0.5", "10.0.0.6");
+    let NotDone::Refused(why) = apply(&moved).unwrap_err() else { panic!("it is refused") };
+    assert_eq!(why, ["it has expired"]);
+    let wider = both.replace("192.0.2.0/24", "192.0.0.0/16");
+    assert_eq!(apply(&wider).unwrap(), 1, "rules have nothing to do with it");
+    assert_eq!(apply(&[INTERNAL, OFFICE].concat()).unwrap(), 2);
+    assert_eq!(scene.listeners.addresses(), ["10.0.0.5:1636"]);
+    assert_eq!(apply("").unwrap(), 2);
+    assert_eq!(scene.state(), State::Disabled);
 }
 
 #[test]

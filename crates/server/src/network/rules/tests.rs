@@ -89,6 +89,9 @@ fn rules_that_contradict_each_other_are_refused_with_both_named() {
             faults.iter().map(|f| format!("{} {} {}", f.rule, f.field, f.what)).collect();
         assert!(said.iter().any(|said| said.contains(expected)), "{lines:?}: {said:?}");
     }
+    let none = Rule { sources: Vec::new(), ..rule("a 100 allow 10.0.0.0/8") };
+    let faults = RuleTable::check(vec![none]).unwrap_err();
+    assert!(faults[0].what.contains("write at least one network"), "{faults:?}");
     // Another port, another listener, a part of it: each counts for something.
     table(&[
         "a 200 allow 10.0.0.0/8 636",
