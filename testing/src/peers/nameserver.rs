@@ -72,16 +72,22 @@ impl NameServer {
         let [port] = ports::free::<1>()?;
         let key = write_key(folder.path(), "chancery", "hmac-sha256")?;
         let powerless_key = write_key(folder.path(), "powerless", "hmac-sha512")?;
-        fs::write(folder.path().join("zone"), zone())?;
+        let own = folder.path().display().to_string();
+        fs::write(folder.path().join("zone"), zone(&own))?;
         let command = match product {
             Product::Bind => named(folder.path(), port, &[&key, &powerless_key])?,
             Product::Knot => knotd(folder.path(), port, &[&key, &powerless_key])?,
         };
         let mut process = Process::start("nameserver", folder.path(), command)?;
-        process.wait_until("an answer about its zone", |_| {
-            let answer = dig_at(port, &[ZONE, "SOA"]).ok()?;
-            (!answer.is_empty()).then_some(())
+        let answer = process.wait_until("an answer about its zone", |_| {
+            let answer = dig_at(port, &[&format!("whoami.{ZONE}"), "TXT"]).ok()?;
+            (!answer.is_empty()).then_some(answer)
         })?;
+        // Somebody else's server may have been given the port in between, and named goes on
+        // without it.
+        if answer != [format!("\"{own}\"")] {
+            bail!("{answer:?} answers at port {port}");
+        }
         Ok(NameServer { process, folder, port, key, powerless_key })
     }
 
@@ -119,11 +125,13 @@ pub fn write_key(folder: &Path, name: &str, algorithm: &str) -> Result<PathBuf> 
     Ok(file)
 }
 
-fn zone() -> String {
+/// `own` tells this server from every other.
+fn zone(own: &str) -> String {
     format!(
         "$ORIGIN {ZONE}.\n$TTL 300\n\
          @ IN SOA ns hostmaster 1 3600 600 86400 60\n@ IN NS ns\nns IN A {NS_ADDRESS}\n\
-         taken IN A 192.0.2.99\nalias IN CNAME taken\ninside IN NS ns.elsewhere.example.\n"
+         taken IN A 192.0.2.99\nalias IN CNAME taken\ninside IN NS ns.elsewhere.example.\n\
+         whoami IN TXT \"{own}\"\n"
     )
 }
 

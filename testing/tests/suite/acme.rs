@@ -314,20 +314,24 @@ fn serve_scene(scene: &Scene) -> Command {
 }
 
 #[test]
-fn a_server_without_a_certificate_orders_one_and_then_speaks_ldaps() {
+fn a_server_orders_by_itself_and_serves_what_came() {
     let Some(scene) = scene("acme serve", |wishes| wishes) else { return };
     scene.configure(&scene.http());
     let folder = tempfile::Builder::new().prefix("chancery-").tempdir().unwrap();
     let data = scene.folder.path().join("data");
-    // It waits for the line that says that LDAPS is listened for.
-    let server = start_command(folder, &data, serve_scene(&scene)).unwrap();
+    // It begins with a certificate of its own CA.
+    let mut server = start_command(folder, &data, serve_scene(&scene)).unwrap();
+    let address = format!("127.0.0.1:{}", port(&server.ldaps));
+    let shows_the_new_one = |_: &Process| {
+        let mut client = Command::new("openssl");
+        client.args(["s_client", "-servername", "ldap.example.com", "-connect", &address]);
+        let shown = run(&mut client).ok()?;
+        shown.stdout.contains("issuer=CN = Pebble Intermediate").then_some(())
+    };
+    server.process.wait_until("the certificate of the ACME server", shows_the_new_one).unwrap();
     let why = run(&mut scene.command(&["cert", "why"])).unwrap();
-    scene.expect(&why, 0, &[CERTIFICATE]);
-    let shown = run(Command::new("openssl")
-        .args(["s_client", "-servername", "ldap.example.com", "-connect"])
-        .arg(format!("127.0.0.1:{}", port(&server.ldaps))))
-    .unwrap();
-    assert!(shown.stdout.contains("issuer=CN = Pebble Intermediate"), "{shown:#?}");
+    scene.expect(&why, 0, &[CERTIFICATE, "chosen"]);
+    scene.expect(&scene.acme(&["status"]), 0, &["a third of its lifetime is left"]);
 }
 
 #[test]

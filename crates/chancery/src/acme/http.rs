@@ -14,7 +14,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
+use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient, Problem};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use time::OffsetDateTime;
@@ -22,6 +22,7 @@ use time::format_description::well_known::Rfc2822;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::problem::sentence;
 use crate::failure::{failed, usage};
 
 /// How long one request may take, from looking the name up to the last byte.
@@ -60,10 +61,14 @@ impl Https {
         let shown = |error: &dyn std::fmt::Display| failed(format!("{url}: {error}"));
         let request = Request::get(url).body(BodyWrapper::default()).map_err(|e| shown(&e))?;
         let (parts, body) = self.ask(request).await.map_err(|error| shown(&error))?;
-        match parts.status.is_success() {
-            true => Ok(body),
-            false => Err(shown(&format!("it answers {}", parts.status))),
+        if parts.status.is_success() {
+            return Ok(body);
         }
+        let status = parts.status;
+        Err(match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => shown(&format!("it answers {status}: {}", sentence(&problem))),
+            Err(_) => shown(&format!("it answers {status}")),
+        })
     }
 
     async fn ask(

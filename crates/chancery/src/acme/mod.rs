@@ -17,6 +17,8 @@ mod problem;
 mod proof;
 pub(crate) mod renewal;
 pub(crate) mod shelf;
+#[cfg(test)]
+mod tests;
 pub(crate) mod timing;
 
 pub(crate) use duty::Renewing;

@@ -174,7 +174,10 @@ impl Certificates {
         let (mut candidates, unread) = sources::read(&state.looking);
         let roots = sources::roots(&state.looking.data);
         let (mut choice, mut chosen) = state.choose(&candidates, &roots, now);
-        let lost = state.in_service.as_ref().filter(|served| !is_given(&choice, &served.source));
+        let lost = state.in_service.as_ref().filter(|served| {
+            !is_given(&choice, &served.source)
+                && !sources::has_stepped_aside(&state.looking, &served.source)
+        });
         let is_failing = lost.is_some() || chosen.is_none();
         if let Some(served) = lost {
             // It is in memory and may still be the best there is.

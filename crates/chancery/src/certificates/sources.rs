@@ -53,6 +53,13 @@ fn is_in_house(looking: &Looking) -> bool {
     looking.sources.is_empty() && acme_folders(looking).is_empty()
 }
 
+/// Whether this is the in-house CA's certificate and makes way for another source: then nobody
+/// took it away, and what it was is no candidate any more.
+pub(super) fn has_stepped_aside(looking: &Looking, source: &str) -> bool {
+    let (certificate, _) = own::files(&looking.data);
+    !is_in_house(looking) && source == certificate.display().to_string()
+}
+
 /// One folder for each certificate that ACME fetched; before the first came there is nothing.
 fn acme_folders(looking: &Looking) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(looking.data.join("acme")) else { return Vec::new() };

@@ -36,10 +36,11 @@ impl Drift {
     }
 }
 
-/// Without anybody to be asked there is nothing to see.
+/// Without anybody to be asked, or without anything to ask for, there is nothing to see.
 fn is_asked(config: &Config) -> bool {
     let dns = &config.dns;
-    !(dns.resolvers.is_empty() && dns.name_servers.is_empty())
+    let somebody = !(dns.resolvers.is_empty() && dns.name_servers.is_empty());
+    somebody && !dns.addresses.is_empty() && !config.publish.names.is_empty()
 }
 
 impl Duty for Drift {

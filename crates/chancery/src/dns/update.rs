@@ -68,23 +68,7 @@ pub(crate) fn current(
 impl Primary {
     /// Performs the steps that write, all or none.
     pub(crate) fn perform(&self, steps: &[Step], now: OffsetDateTime) -> Result<()> {
-        let mut message = self.message();
-        for step in steps {
-            match step {
-                Step::Create(set) => create(&mut message, set),
-                Step::Change { from, to } => {
-                    expect(&mut message, from);
-                    delete(&mut message, from);
-                    message.add_authorities(to.records());
-                }
-                Step::Remove(set) => {
-                    expect(&mut message, set);
-                    delete(&mut message, set);
-                }
-                _ => {}
-            }
-        }
-        self.send(message, now)
+        self.send(message(&self.zone, steps), now)
     }
 
     /// Adds one text beside those that are there, as several may prove something under one name.
@@ -95,31 +79,47 @@ impl Primary {
         ttl: u32,
         now: OffsetDateTime,
     ) -> Result<()> {
-        let mut message = self.message();
+        let mut message = message(&self.zone, &[]);
         message.add_authority(record(name, ttl, text));
         self.send(message, now)
     }
 
     /// Takes away this one text and no other.
     pub(crate) fn remove_text(&self, name: &Name, text: &str, now: OffsetDateTime) -> Result<()> {
-        let mut message = self.message();
+        let mut message = message(&self.zone, &[]);
         let mut gone = record(name, 0, text);
         gone.dns_class = DNSClass::NONE;
         message.add_authority(gone);
         self.send(message, now)
     }
 
-    fn message(&self) -> Message {
-        let id = Message::query().metadata.id;
-        let mut message = Message::new(id, MessageType::Query, OpCode::Update);
-        message.add_query(Query::query(self.zone.clone(), RecordType::SOA));
-        message
-    }
-
     fn send(&self, message: Message, now: OffsetDateTime) -> Result<()> {
         let now = u64::try_from(now.unix_timestamp()).unwrap_or_default();
         wire::update(self.server, message, &self.key, now).map_err(failed)
     }
+}
+
+/// What has to be the case, and what is to become of it.
+fn message(zone: &Name, steps: &[Step]) -> Message {
+    let id = Message::query().metadata.id;
+    let mut message = Message::new(id, MessageType::Query, OpCode::Update);
+    message.add_query(Query::query(zone.clone(), RecordType::SOA));
+    for step in steps {
+        match step {
+            Step::Create(set) => create(&mut message, set),
+            Step::Change { from, to } => {
+                expect(&mut message, from);
+                delete(&mut message, from);
+                message.add_authorities(to.records());
+            }
+            Step::Remove(set) => {
+                expect(&mut message, set);
+                delete(&mut message, set);
+            }
+            _ => {}
+        }
+    }
+    message
 }
 
 fn record(name: &Name, ttl: u32, text: &str) -> Record {
@@ -157,4 +157,52 @@ fn delete(message: &mut Message, set: &RecordSet) {
     let mut gone = Record::update0(set.name.clone(), 0, set.kind.record_type());
     gone.dns_class = DNSClass::ANY;
     message.add_authority(gone);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::records::{Line, absolute};
+    use super::*;
+
+    fn set(kind: &str, value: &str) -> RecordSet {
+        let (name, kind) = ("a.example.com".to_owned(), kind.to_owned());
+        let line = Line { name, kind, ttl: 300, values: vec![value.to_owned()] };
+        RecordSet::from_line(&line).unwrap()
+    }
+
+    /// Class, kind and time to live, as RFC 2136 §2.4 and §2.5 tell them apart.
+    fn said(records: &[Record]) -> Vec<String> {
+        let one = |record: &Record| {
+            format!("{} {} {}", record.dns_class, record.record_type(), record.ttl)
+        };
+        records.iter().map(one).collect()
+    }
+
+    #[test]
+    fn nothing_happens_unless_all_is_as_it_was_read() {
+        let (old, new) = (set("A", "192.0.2.1"), set("A", "192.0.2.2"));
+        let alias = set("CNAME", "b.example.com.");
+        let change = Step::Change { from: old.clone(), to: new.clone() };
+        let create = Step::Create(new.clone());
+        for (steps, prerequisites, updates) in [
+            (vec![create.clone()], vec!["NONE A 0", "NONE CNAME 0"], vec!["IN A 300"]),
+            (vec![change], vec!["IN A 0"], vec!["ANY A 0", "IN A 300"]),
+            (vec![Step::Remove(old.clone())], vec!["IN A 0"], vec!["ANY A 0"]),
+            (
+                vec![Step::Remove(alias), create],
+                vec!["IN CNAME 0", "NONE A 0"],
+                vec!["ANY CNAME 0", "IN A 300"],
+            ),
+            (vec![Step::Keep(old.clone())], vec![], vec![]),
+        ] {
+            let message = message(&absolute("example.com").unwrap(), &steps);
+            assert_eq!(said(&message.answers), prerequisites, "{steps:?}");
+            assert_eq!(said(&message.authorities), updates, "{steps:?}");
+            let expected = old.records().next().unwrap().data;
+            let values = message.answers.iter().filter(|record| {
+                record.dns_class == DNSClass::IN && record.record_type() == RecordType::A
+            });
+            assert!(values.map(|record| &record.data).all(|data| *data == expected));
+        }
+    }
 }

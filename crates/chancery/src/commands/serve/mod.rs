@@ -36,12 +36,7 @@ use crate::steward::{self, Running, Steward};
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
-    let flags = Overrides {
-        listen: serve.listen.clone(),
-        listen_starttls: serve.listen_starttls.clone(),
-        ..Overrides::default()
-    };
-    let overrides = flags.over(common.overrides());
+    let overrides = overrides(common, serve);
     let config = opening::load(common, &overrides)?;
     logging::start(&config.log)?;
     let directory = opening::directory(&config)?;
@@ -113,6 +108,15 @@ fn open_alerts(config: &Config) -> Result<Arc<Alerts>> {
 }
 
 /// The areas that know alert conditions from the beginning.
+fn overrides(common: &Common, serve: &Serve) -> Overrides {
+    let flags = Overrides {
+        listen: serve.listen.clone(),
+        listen_starttls: serve.listen_starttls.clone(),
+        ..Overrides::default()
+    };
+    flags.over(common.overrides())
+}
+
 fn watch(alerts: &Alerts, config: &Config, directory: &Directory, door: &Arc<Door>) {
     alerts.watch(Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(door) }));
     alerts.watch(Arc::new(CaWatch::of(config)));
