@@ -29,6 +29,7 @@ use crate::failure::{DONE, failed, usage};
 use crate::publish::Publisher;
 use crate::publish::certified::Serving;
 use crate::publish::publisher::OpensBehindGates;
+use crate::publish::watch::NotUnderRules;
 use crate::sources::Sources;
 use crate::steward::{self, Running, Steward};
 use crate::{first_run, logging, opening};
@@ -117,6 +118,7 @@ fn open_alerts(config: &Config) -> Result<(Arc<Alerts>, Channels)> {
 fn watch(alerts: &Alerts, config: &Config, directory: &Directory, door: &Arc<Door>) {
     let own_names = config.tls.sources.is_empty().then(|| own::names(config));
     alerts.watch(Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(door) }));
+    alerts.watch(Arc::new(NotUnderRules::of(config)));
     alerts.watch(Arc::new(CaWatch { ca: Ca::at(&config.data), own_names }));
 }
 
