@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 
 use doors::Doors;
 
+use crate::acme::Renewing;
 use crate::alerts::delivery::{self, Delivery};
 use crate::alerts::evaluation::{Alerts, Hourly};
 use crate::alerts::watches::Guessing;
@@ -24,7 +25,8 @@ use crate::ca::watch::CaWatch;
 use crate::ca::{Ca, own};
 use crate::certificates::{Certificates, ListenersTls, Looking, Watching};
 use crate::config::{Anonymous, Config, Overrides};
-use crate::duties::{Duties, Duty};
+use crate::dns::Drift;
+use crate::duties::{Aside, Duties, Duty};
 use crate::failure::{DONE, failed, usage};
 use crate::publish::Publisher;
 use crate::publish::certified::Serving;
@@ -48,22 +50,20 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let now = OffsetDateTime::now_utc();
     let certificates = Arc::new(Certificates::open(Looking::from(&config), now));
     let listeners = Arc::new(ListenersTls::open(&config, certificates.serving(), now)?);
-    let (secure, mut at_once) = sockets::listeners(&config, &listeners)?;
-    let mut waiting = Vec::new();
-    match certificates.is_ready() {
-        true => at_once.splice(..0, secure).for_each(drop),
-        false => waiting = secure,
-    }
+    let (at_once, waiting) = sockets::listeners(&config, &listeners, certificates.is_ready())?;
     let doors = Arc::new(Doors::new(waiting));
     let serving = Box::new(Serving(Arc::clone(&certificates)));
     let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
     let door = Arc::new(Door::new(opening::door(&config)));
     let sources = Sources::open(&config.data, Arc::clone(&door), now);
     let alerts = open_alerts(&config)?;
+    let (renewing, drift) = (Renewing::new(common, &overrides), Drift::new(common, &overrides));
     watch(&alerts, &config, &directory, &door);
     alerts.watch(Arc::clone(&certificates) as _);
     alerts.watch(Arc::clone(&doors) as _);
     alerts.watch(Arc::clone(&publisher) as _);
+    alerts.watch(Arc::new(renewing.clone()));
+    alerts.watch(Arc::new(drift.clone()));
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
@@ -96,6 +96,8 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         Box::new(sources),
         Box::new(Hourly(Arc::clone(&alerts))),
         Box::new(ca_duty(common, &overrides, &config)),
+        Box::new(Aside::new(renewing)),
+        Box::new(Aside::new(drift)),
     ])?;
     let delivery = Delivery::start(alerts)?;
     supervision::until_stopped(&supervision::Serving { steward })?;
