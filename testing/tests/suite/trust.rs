@@ -7,7 +7,7 @@ use std::process::Command;
 use pki::{pem, trust};
 use testing::peers::chancery::{binary, peer, start};
 use testing::peers::missing::{Peer, present};
-use testing::peers::port;
+use testing::peers::{SUFFIX, port};
 use testing::process::{Finished, run, run_checked};
 
 const PASSWORD: &str = "changeit";
@@ -116,6 +116,36 @@ fn java_reads_both_truststores() {
     let said = chancery(at, &["--jks", "new.jks"]);
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.stderr.contains("give --password-file FILE"), "{said:?}");
+}
+
+#[test]
+fn java_signs_in_with_either_truststore_and_not_without() {
+    if !present("ca export", &[peer(), program("java")]) {
+        return;
+    }
+    let server = start().unwrap();
+    let at = server.folder.path();
+    password(at);
+    let both = ["--pkcs12", "ca.p12", "--jks", "ca.jks", "--password-file", "password"];
+    assert!(chancery(at, &both).success());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/Jndi.java");
+    for (file, kind, is_trusted) in
+        [("ca.p12", "PKCS12", true), ("ca.jks", "JKS", true), ("none", "PKCS12", false)]
+    {
+        let mut java = Command::new("java");
+        java.current_dir(at).args([
+            &format!("-Djavax.net.ssl.trustStore={file}"),
+            &format!("-Djavax.net.ssl.trustStoreType={kind}"),
+            &format!("-Djavax.net.ssl.trustStorePassword={PASSWORD}"),
+        ]);
+        java.arg(&source).args([&server.ldaps, &server.admin]).arg(&server.password_file);
+        let said = run(java.arg(SUFFIX)).unwrap();
+        let found = format!("found uid=anna,ou=people,{SUFFIX}\n");
+        assert_eq!(said.stdout == found, is_trusted, "{file}: {said:?}");
+        if !is_trusted {
+            assert!(said.stderr.contains("SSLHandshakeException"), "{said:?}");
+        }
+    }
 }
 
 #[test]
