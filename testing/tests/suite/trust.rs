@@ -7,7 +7,7 @@ use std::process::Command;
 use pki::{pem, trust};
 use testing::peers::chancery::{binary, peer, start};
 use testing::peers::missing::{Peer, present};
-use testing::peers::port;
+use testing::peers::{SUFFIX, port};
 use testing::process::{Finished, run, run_checked};
 
 const PASSWORD: &str = "changeit";
@@ -119,6 +119,36 @@ fn java_reads_both_truststores() {
 }
 
 #[test]
+fn java_signs_in_with_either_truststore_and_not_without() {
+    if !present("ca export", &[peer(), program("java")]) {
+        return;
+    }
+    let server = start().unwrap();
+    let at = server.folder.path();
+    password(at);
+    let both = ["--pkcs12", "ca.p12", "--jks", "ca.jks", "--password-file", "password"];
+    assert!(chancery(at, &both).success());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/Jndi.java");
+    for (file, kind, is_trusted) in
+        [("ca.p12", "PKCS12", true), ("ca.jks", "JKS", true), ("none", "PKCS12", false)]
+    {
+        let mut java = Command::new("java");
+        java.current_dir(at).args([
+            &format!("-Djavax.net.ssl.trustStore={file}"),
+            &format!("-Djavax.net.ssl.trustStoreType={kind}"),
+            &format!("-Djavax.net.ssl.trustStorePassword={PASSWORD}"),
+        ]);
+        java.arg(&source).args([&server.ldaps, &server.admin]).arg(&server.password_file);
+        let said = run(java.arg(SUFFIX)).unwrap();
+        let found = format!("found uid=anna,ou=people,{SUFFIX}\n");
+        assert_eq!(said.stdout == found, is_trusted, "{file}: {said:?}");
+        if !is_trusted {
+            assert!(said.stderr.contains("SSLHandshakeException"), "{said:?}");
+        }
+    }
+}
+
+#[test]
 fn the_lines_for_openldap_work_as_printed() {
     if !present("ca export", &[peer(), program("ldapwhoami")]) {
         return;
@@ -213,32 +243,4 @@ fn clients_of_five_kinds_trust_the_exported_ca_and_no_other() {
     let mut without = here("python3");
     without.arg(script("trust.py")).args(["localhost", &number]);
     accepts("Python", &mut with, &mut without, "bound");
-}
-
-#[test]
-fn java_signs_in_by_jndi_with_the_exported_truststores() {
-    if !present("JNDI", &[peer(), program("javac"), program("java")]) {
-        return;
-    }
-    let server = start().unwrap();
-    let at = server.folder.path();
-    password(at);
-    for (option, file) in [("--pkcs12", "trust.p12"), ("--jks", "trust.jks")] {
-        let said = chancery(at, &[option, file, "--password-file", "password"]);
-        assert!(said.success(), "{said:?}");
-    }
-    let mut compile = Command::new("javac");
-    run_checked(compile.args(["-d"]).arg(at).arg(script("Jndi.java"))).unwrap();
-    let jndi = |store: &[&str]| {
-        let mut command = Command::new("java");
-        command.current_dir(at).args(store).args(["-cp", ".", "Jndi"]);
-        command.args([&server.ldaps, &server.admin]).arg(&server.password_file);
-        command
-    };
-    let password = format!("-Djavax.net.ssl.trustStorePassword={PASSWORD}");
-    for file in ["trust.p12", "trust.jks"] {
-        let store = format!("-Djavax.net.ssl.trustStore={file}");
-        let mut with = jndi(&[&store, &password]);
-        accepts(file, &mut with, &mut jndi(&[]), &server.admin);
-    }
 }
