@@ -3,8 +3,8 @@
 //! - `clients`: ldap-utils, python-ldap3, python-ldap and ldapts, each with a full scenario.
 //! - `differential`: a few hundred requests to slapd and to Chancery, answers compared.
 //! - `acme`: certificates from Pebble by every challenge, and failing orders.
-//! - `dns`: records written to BIND and Knot, and seen from outside.
 //! - `alerts`: a webhook, a mail server, and what is told of it.
+//! - `dns`: records written to BIND and Knot, and seen from outside.
 //! - `apache`: a web server that signs its users in through `mod_authnz_ldap`.
 //! - `sssd`: a Linux login through SSSD.
 //! - `certificates`: what is said of certificates, beside what OpenSSL says.

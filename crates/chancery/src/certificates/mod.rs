@@ -122,7 +122,11 @@ impl Certificates {
                 checked: Vec::new(),
             }),
         };
-        certificates.refresh(now);
+        // The greeting says which it is.
+        let outcome = certificates.looked(now);
+        if outcome != Outcome::Replaced {
+            certificates.state().tell(&outcome);
+        }
         certificates
     }
 
@@ -160,6 +164,12 @@ impl Certificates {
 
     /// Looks at every source again and serves the best certificate.
     pub(crate) fn refresh(&self, now: OffsetDateTime) -> Outcome {
+        let outcome = self.looked(now);
+        self.state().tell(&outcome);
+        outcome
+    }
+
+    fn looked(&self, now: OffsetDateTime) -> Outcome {
         let mut state = self.state();
         let (mut candidates, unread) = sources::read(&state.looking);
         let roots = sources::roots(&state.looking.data);
@@ -176,9 +186,7 @@ impl Certificates {
         }
         state.failing_since = is_failing.then(|| state.failing_since.unwrap_or(now));
         (state.choice, state.unread) = (choice, unread);
-        let outcome = self.serve(&mut state, chosen, now);
-        state.tell(&outcome);
-        outcome
+        self.serve(&mut state, chosen, now)
     }
 
     fn serve(&self, state: &mut State, chosen: Option<Chosen>, now: OffsetDateTime) -> Outcome {

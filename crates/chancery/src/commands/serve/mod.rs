@@ -36,7 +36,12 @@ use crate::steward::{self, Running, Steward};
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
-    let overrides = overrides(common, serve);
+    let flags = Overrides {
+        listen: serve.listen.clone(),
+        listen_starttls: serve.listen_starttls.clone(),
+        ..Overrides::default()
+    };
+    let overrides = flags.over(common.overrides());
     let config = opening::load(common, &overrides)?;
     logging::start(&config.log)?;
     let directory = opening::directory(&config)?;
@@ -45,26 +50,20 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let now = OffsetDateTime::now_utc();
     let certificates = Arc::new(Certificates::open(Looking::from(&config), now));
     let listeners = Arc::new(ListenersTls::open(&config, certificates.serving(), now)?);
-    let (secure, mut at_once) = sockets::listeners(&config, &listeners)?;
-    let mut waiting = Vec::new();
-    match certificates.is_ready() {
-        true => at_once.splice(..0, secure).for_each(drop),
-        false => waiting = secure,
-    }
+    let (at_once, waiting) = sockets::listeners(&config, &listeners, certificates.is_ready())?;
     let doors = Arc::new(Doors::new(waiting));
     let serving = Box::new(Serving(Arc::clone(&certificates)));
     let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
     let door = opening::door(&config);
     let sources = Sources::open(&config.data, Arc::clone(&door), now);
-    let renewing = Renewing::new(common, &overrides);
-    let drift = Drift::new(common, &overrides);
     let (alerts, channels) = open_alerts(&config)?;
+    let (renewing, drift) = (Renewing::new(common, &overrides), Drift::new(common, &overrides));
     watch(&alerts, &config, &directory, &door);
     alerts.watch(Arc::clone(&certificates) as _);
     alerts.watch(Arc::clone(&doors) as _);
     alerts.watch(Arc::clone(&publisher) as _);
-    alerts.watch(Arc::new(renewing.clone()) as _);
-    alerts.watch(Arc::new(drift.clone()) as _);
+    alerts.watch(Arc::new(renewing.clone()));
+    alerts.watch(Arc::new(drift.clone()));
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
@@ -117,15 +116,6 @@ fn open_alerts(config: &Config) -> Result<(Arc<Alerts>, Channels)> {
 }
 
 /// The areas that know alert conditions from the beginning.
-fn overrides(common: &Common, serve: &Serve) -> Overrides {
-    let flags = Overrides {
-        listen: serve.listen.clone(),
-        listen_starttls: serve.listen_starttls.clone(),
-        ..Overrides::default()
-    };
-    flags.over(common.overrides())
-}
-
 fn watch(alerts: &Alerts, config: &Config, directory: &Directory, door: &Arc<Door>) {
     let own_names = config.tls.sources.is_empty().then(|| own::names(config));
     alerts.watch(Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(door) }));
