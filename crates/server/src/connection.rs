@@ -68,16 +68,21 @@ enum End {
 }
 
 impl Ends {
-    async fn come(mut self) -> End {
-        // An error means that the server itself is gone, which is a reason to stop as well.
-        let stopped = async { _ = self.server.wait_for(|stop| *stop).await };
-        let Some(passage) = self.passage else {
-            stopped.await;
-            return End::Server;
+    /// In a box of its own size: most connections have no gate to listen to.
+    fn come(mut self) -> Pin<Box<dyn Future<Output = End>>> {
+        let stopped = async move {
+            // An error means that the server itself is gone, which is a reason to stop as well.
+            _ = self.server.wait_for(|stop| *stop).await;
+            End::Server
         };
-        tokio::select! {
-            () = stopped => End::Server,
-            rule = passage.over() => End::Cut(Box::new(rule)),
+        match self.passage {
+            None => Box::pin(stopped),
+            Some(passage) => Box::pin(async move {
+                tokio::select! {
+                    end = stopped => end,
+                    rule = passage.over() => End::Cut(Box::new(rule)),
+                }
+            }),
         }
     }
 
@@ -138,7 +143,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         input: Input::new(),
         session,
         events,
-        stopping: Box::pin(ends.clone().come()),
+        stopping: ends.clone().come(),
         ends,
         is_stopping: false,
         registered: None,

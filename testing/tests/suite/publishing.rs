@@ -349,7 +349,10 @@ fn connections_of_one_network_are_limited_whoever_brings_them() {
 
 #[test]
 fn nftables_takes_the_table_and_keeps_the_same_people_out() {
-    let config = [&format!("{LISTENER}enabled = true\n"), office_rule().as_str()].concat();
+    // One that listens on everything, and one on an address of one family.
+    let internal = format!("[publish.internal]\nenabled = true\naddress = '{}:1636'\n", SERVER[0]);
+    let config =
+        [&format!("{LISTENER}enabled = true\n{internal}"), office_rule().as_str()].concat();
     let nft = Peer::program("nft", "/usr/sbin/nft");
     let Some(scene) = Scene::start("nftables", &config, &[nft]) else { return };
     let file = scene.server.folder.path().join("table.nft");
@@ -369,7 +372,7 @@ fn nftables_takes_the_table_and_keeps_the_same_people_out() {
         nft(&["-f", &path]);
         nft(&["-f", &path]);
         let listed = nft(&["list", "table", "inet", "chancery"]);
-        assert_eq!(listed.matches("office (200)").count(), 2, "{listed}");
+        assert_eq!(listed.matches("office (200)").count(), 3, "{listed}");
         assert!(is_alive(&mut session), "it was there before");
         for index in [0, 1] {
             let to = to_server(index).to_string();
@@ -459,6 +462,8 @@ fn a_switch_without_a_server_counts_from_the_next_start_on_and_an_interrupted_ch
     let folder = stopped(start(folder));
     let enabled = publish(&data, &file, &["enable"]);
     assert!(enabled.success() && enabled.stdout.contains("the next start"), "{}", said(&enabled));
+    let again = publish(&data, &file, &["enable"]);
+    assert!(again.success() && again.stdout.contains("nothing to do"), "{}", said(&again));
     let server = start(folder);
     let line = format!("listening on ldaps://{address} (internal, under rules)");
     assert!(server.process.output().contains(&line), "{}", server.process.output());

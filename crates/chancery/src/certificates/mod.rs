@@ -28,7 +28,7 @@ use crate::config::{Config, Source};
 pub(crate) use listeners::ListenersTls;
 pub(crate) use presented::{Shown, shown};
 use sources::Unread;
-pub(crate) use watching::Watching;
+pub(crate) use watching::{Revocations, Watching};
 
 /// Where candidates are looked for, and what is wanted of them.
 #[derive(Clone, Debug)]

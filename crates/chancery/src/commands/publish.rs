@@ -53,9 +53,11 @@ fn switch(common: &Common, config: &Config, external: bool, on: bool) -> Result<
     if !against.is_empty() {
         return report(common, &json!({ "refusals": against, "state": record.state }));
     }
-    let changes = changes(&record.in_force, &wanted);
-    let is_new = switches != record.switches;
-    if is_new {
+    // What the next start would do anyway is nothing to do now.
+    let mut changes = changes(&record.in_force, &wanted);
+    if switches == record.switches {
+        changes.clear();
+    } else {
         record.switches = switches;
         record.store(&config.data)?;
     }
@@ -297,7 +299,10 @@ fn print_export(common: &Common, config: &Config, asked: &PublishExport) -> Resu
         ));
     }
     let text = match asked.format {
-        ExportFormat::Nftables => export::nftables(&listeners, publication.cut),
+        ExportFormat::Nftables => {
+            let table = export::nftables(&listeners, publication.cut);
+            if common.json { export::pretty(&json!({ "nftables": table }))? } else { table }
+        }
         ExportFormat::SecurityGroup => export::pretty(&export::security_group(&listeners)?)?,
         ExportFormat::Nsg => export::pretty(&export::network_security_group(&listeners)?)?,
         ExportFormat::Ports => {

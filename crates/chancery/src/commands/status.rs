@@ -54,7 +54,9 @@ fn people(answer: &Value) -> String {
     let blocked = names(field(field(answer, "sources"), "blocked"));
     out.push_str(&format!("not heard     {blocked}\n"));
     let alerting = field(answer, "alerting");
-    out.push_str(&format!("alerts go to  log, {}\n\n", names(field(alerting, "channels"))));
+    let channels = list(field(alerting, "channels")).iter().filter_map(Value::as_str);
+    let everywhere: Vec<&str> = std::iter::once("log").chain(channels).collect();
+    out.push_str(&format!("alerts go to  {}\n\n", everywhere.join(", ")));
     out.push_str(&listed(alerting));
     out
 }
@@ -104,6 +106,16 @@ fn prometheus(answer: &Value) -> String {
     let rows = until.map(|at| (thumbprint.clone(), at)).collect();
     let help = "When the certificate that is served expires; absent where none is.";
     metric("certificate_not_after_seconds", "gauge", help, rows);
+    let published = list(field(field(answer, "publishing"), "listeners"));
+    for (name, counted, help) in [
+        ("published_admitted_total", "admitted", "Connections that the network rules let in."),
+        ("published_denied_total", "denied", "Connections that were closed before TLS."),
+    ] {
+        let row = |one: &Value| {
+            (label("listener", text(field(one, "listener"))), number(field(one, counted)))
+        };
+        metric(name, "counter", help, published.iter().map(row).collect());
+    }
     let locked = one(number(field(field(answer, "locked"), "count")));
     metric("accounts_locked", "gauge", "Accounts that are locked now.", locked);
     let sources = field(answer, "sources");
@@ -173,6 +185,8 @@ mod tests {
             "chancery_start_time_seconds 60",
             "chancery_connections 2",
             "chancery_accounts_locked 1",
+            "chancery_published_admitted_total{listener=\"external\"} 1",
+            "chancery_published_denied_total{listener=\"external\"} 2",
             "chancery_sources_blocked 1",
             r#"chancery_alert{id="no-certificate",level="critical",cause="a\"b\\c"} 1"#,
             "chancery_alerts_given_up_total 3",

@@ -18,7 +18,7 @@ use super::plan::{Change, changes};
 use super::publication::{Publication, SCOPES, Switches};
 use super::record::{AskedFor, Record, State};
 use super::refusals;
-use crate::steward::certificate::text;
+use crate::alerts::text;
 
 /// Closes a listener; returns when its address is free.
 pub(crate) type Close = Box<dyn FnOnce() + Send>;

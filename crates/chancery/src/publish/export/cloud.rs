@@ -23,8 +23,10 @@ pub(crate) fn security_group(listeners: &[Seen]) -> Result<Value> {
     let mut permissions = Vec::new();
     for port in ports {
         let own = listeners.iter().filter(|one| one.address.port() == port);
-        let own: Vec<&ListenerRules> = own.map(|one| &one.rules).collect();
+        let own: Vec<&Seen> = own.collect();
         let ranges = |family, key: &str| -> Result<Vec<Value>> {
+            let own = own.iter().filter(|one| one.hears(family));
+            let own: Vec<&ListenerRules> = own.map(|one| &one.rules).collect();
             let networks = let_in(&own, family);
             if networks.len() > SECURITY_GROUP_RULES_MAX {
                 return Err(too_many(&own, port, family, networks.len()));
@@ -100,7 +102,7 @@ pub(crate) fn network_security_group(listeners: &[Seen]) -> Result<Value> {
                 built_in.push((listener, rule));
                 continue;
             }
-            for (family, name) in by_family(rule) {
+            for (family, name) in by_family(listener, rule) {
                 let mut priority = rule.priority;
                 // A rule of both families, or of both listeners, is several here.
                 while !taken.insert(priority) {
@@ -113,7 +115,7 @@ pub(crate) fn network_security_group(listeners: &[Seen]) -> Result<Value> {
     // From the end: the last word is the built-in rules'.
     let mut place = LAST_PRIORITY;
     for (listener, rule) in built_in.into_iter().rev() {
-        for (family, name) in by_family(rule).into_iter().rev() {
+        for (family, name) in by_family(listener, rule).into_iter().rev() {
             if !taken.insert(place) {
                 return Err(failed(format!(
                     "a network security group cannot say this: the built-in rule {} needs the \
@@ -158,15 +160,16 @@ fn crowded(rules: &[Placed<'_>]) -> Result<()> {
 }
 
 /// A rule of Azure's holds addresses of one family only.
-fn by_family(rule: &Rule) -> Vec<(Family, String)> {
-    let has = |family: Family| rule.sources.iter().any(|source| source.family() == family);
+fn by_family(listener: &Seen, rule: &Rule) -> Vec<(Family, String)> {
+    let has = |family: Family| listener.sources(rule).any(|source| source.family() == family);
     match (has(Family::V4), has(Family::V6)) {
         (true, true) => vec![
             (Family::V4, format!("{}-ipv4", rule.name)),
             (Family::V6, format!("{}-ipv6", rule.name)),
         ],
         (true, false) => vec![(Family::V4, rule.name.clone())],
-        _ => vec![(Family::V6, rule.name.clone())],
+        (false, true) => vec![(Family::V6, rule.name.clone())],
+        (false, false) => Vec::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Result;
 use serde_json::Value;
-use server::network::{Admission, ListenerRules, Rule, RuleTable, Scope, Verdict};
+use server::network::{Admission, Family, ListenerRules, Prefix, Rule, RuleTable, Scope, Verdict};
 
 use super::publication::{Publication, SCOPES};
 use crate::failure::failed;
@@ -31,6 +31,24 @@ impl Seen {
     /// The listener's own address, where it has just one.
     pub(crate) fn destination(&self) -> Option<IpAddr> {
         Some(self.address.ip()).filter(|address| !address.is_unspecified())
+    }
+
+    /// Whether packets of this family reach it: `[::]` is both.
+    pub(crate) fn hears(&self, family: Family) -> bool {
+        match (self.address.ip(), family) {
+            (IpAddr::V4(_), family) => family == Family::V4,
+            (IpAddr::V6(_), Family::V6) => true,
+            (IpAddr::V6(address), Family::V4) => address.is_unspecified(),
+        }
+    }
+
+    /// Those sources of a rule whose packets can reach it.
+    pub(crate) fn sources<'r>(&self, rule: &'r Rule) -> impl Iterator<Item = &'r Prefix> {
+        let (v4, v6) = (self.hears(Family::V4), self.hears(Family::V6));
+        rule.sources.iter().filter(move |source| match source.family() {
+            Family::V4 => v4,
+            Family::V6 => v6,
+        })
     }
 }
 

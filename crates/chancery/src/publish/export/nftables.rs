@@ -46,7 +46,7 @@ fn listener_lines(out: &mut String, listener: &Seen) {
             Verdict::Allow => "accept",
             Verdict::Deny => "drop",
         };
-        for source in &rule.sources {
+        for source in listener.sources(rule) {
             let (from, label) = (from(source), rule.label());
             let _ = writeln!(out, "\t\t{to}tcp dport {port} {from} {verdict} comment \"{label}\"");
         }

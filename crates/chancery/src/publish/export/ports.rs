@@ -26,9 +26,8 @@ pub(crate) fn ports(
     let mut lines = Vec::new();
     for listener in seen(publication, only)? {
         let allowing = listener.rules.rules().filter(|rule| rule.verdict == Verdict::Allow);
-        for (rule, source) in
-            allowing.flat_map(|rule| rule.sources.iter().map(move |source| (rule, source)))
-        {
+        let from = |rule| listener.sources(rule).map(move |source| (rule, source));
+        for (rule, source) in allowing.flat_map(from) {
             lines.push(Line {
                 from: source.to_string(),
                 to: listener.address.ip().to_string(),

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::config::{Config, Overrides};
 
-const HEAD: &str = "[publish.external]\nenabled=true\naddress='0.0.0.0:636'\n";
+const HEAD: &str = "[publish.external]\nenabled=true\naddress='[::]:636'\n";
 
 fn rule(name: &str, priority: u16, source: &str, verdict: &str) -> String {
     format!(
@@ -30,7 +30,7 @@ fn nftables_has_every_rule_in_its_place() {
     let text = nftables(&external(HEAD, &rules), false);
     let rules = "\
 \t\tct state established,related accept
-\t\t# external: 0.0.0.0:636
+\t\t# external: [::]:636
 \t\ttcp dport 636 ip saddr 192.0.2.66/32 drop comment \"bad (100)\"
 \t\ttcp dport 636 ip saddr 192.0.2.0/24 accept comment \"office (200)\"
 \t\ttcp dport 636 ip6 saddr 2001:db8::/32 accept comment \"office (200)\"
@@ -116,6 +116,27 @@ fn a_network_security_group_has_the_same_order_and_a_last_word() {
 }
 
 #[test]
+fn an_address_of_one_family_is_reached_by_that_family_only() {
+    for (address, is_v4, is_v6) in [
+        ("0.0.0.0:636", true, false),
+        ("10.0.0.1:636", true, false),
+        ("[2001:db8::1]:636", false, true),
+        ("[::]:636", true, true),
+    ] {
+        let head = format!("[publish.external]\naddress='{address}'\n");
+        let listeners = external(&head, &[office()]);
+        let nft = nftables(&listeners, false);
+        let group = security_group(&listeners).unwrap();
+        let azure = network_security_group(&listeners).unwrap().to_string();
+        let group = &group["IpPermissions"][0];
+        for (text, is_there) in [("192.0.2.0/24", is_v4), ("2001:db8::/32", is_v6)] {
+            let all = [nft.contains(text), azure.contains(text), group.to_string().contains(text)];
+            assert_eq!(all, [is_there; 3], "{text} to {address}: {nft}{azure}{group}");
+        }
+    }
+}
+
+#[test]
 fn the_ports_are_a_table() {
     let text = [
         "[[listen]]\naddress='0.0.0.0:389'\nmode='starttls'\n",
@@ -132,8 +153,8 @@ fn the_ports_are_a_table() {
         said,
         [
             "10.0.0.9/32 10.0.0.5 1636",
-            "192.0.2.0/24 0.0.0.0 636",
-            "2001:db8::/32 0.0.0.0 636",
+            "192.0.2.0/24 :: 636",
+            "2001:db8::/32 :: 636",
             "anywhere 0.0.0.0 389"
         ]
     );
