@@ -29,12 +29,12 @@ libldap-dev:/usr/include/ldap.h
 libsasl2-dev:/usr/include/sasl/sasl.h
 gcc:/usr/bin/gcc
 valgrind:/usr/bin/valgrind
-default-jre-headless:/usr/bin/keytool
 bind9:/usr/sbin/named
 bind9-dnsutils:/usr/bin/dig
 knot:/usr/sbin/knotd
 pebble:/usr/bin/pebble
 faketime:/usr/lib/*/faketime/libfaketime.so.1
+default-jdk-headless:/usr/bin/javac
 iproute2:/usr/sbin/ip
 haproxy:/usr/sbin/haproxy
 nftables:/usr/sbin/nft
