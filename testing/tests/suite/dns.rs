@@ -127,6 +127,15 @@ fn records_are_created_kept_changed_and_removed() {
         assert!(all("A").is_empty() && all("AAAA").is_empty() && srv().is_empty());
         assert_eq!(server.dig(&["taken.example.com", "A"]).unwrap(), ["192.0.2.99"]);
         expect(&place.dns(&["remove"]), 0, &["already"]);
+        // The same key as its secret alone.
+        let secret = std::fs::read_to_string(&server.key).unwrap();
+        let alone = place.folder.path().join("secret");
+        std::fs::write(&alone, secret.split('"').nth(3).unwrap()).unwrap();
+        std::fs::set_permissions(&alone, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let named = format!("{}\nkey-name = 'chancery'", at(server, &alone));
+        place.configure(NAME, "192.0.2.1", &named);
+        expect(&place.dns(&["apply"]), 0, &["written"]);
+        assert_eq!(all("A"), ["192.0.2.1"]);
     });
 }
 
