@@ -146,3 +146,99 @@ fn the_lines_for_openldap_work_as_printed() {
         assert!(!said.stdout.contains('{') || client == "containers" || client == "node");
     }
 }
+
+/// One client with and without the exported CA: the first succeeds, the second must not.
+fn accepts(name: &str, with: &mut Command, without: &mut Command, expected: &str) {
+    let said = run(with).unwrap();
+    let shows = said.stdout.contains(expected);
+    assert!(said.success() && shows, "{name} with the exported CA: {said:?}");
+    let said = run(without).unwrap();
+    assert!(!said.stdout.contains(expected), "{name} without it: {said:?}");
+    assert!(!said.success(), "{name} without it: {said:?}");
+}
+
+fn script(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
+}
+
+#[test]
+fn clients_of_five_kinds_trust_the_exported_ca_and_no_other() {
+    let peers = ["openssl", "ldapwhoami", "node", "python3"].map(program);
+    if !present("clients that trust the CA", &[&[peer()], peers.as_slice()].concat()) {
+        return;
+    }
+    let server = start().unwrap();
+    let at = server.folder.path();
+    let number = port(&server.ldaps).to_string();
+    std::fs::write(at.join("exported.pem"), chancery(at, &["--pem"]).stdout).unwrap();
+    let exported = at.join("exported.pem");
+    let here = |program: &str| {
+        let mut command = Command::new(program);
+        command.current_dir(at);
+        command
+    };
+
+    // GnuTLS, as Debian builds ldap-utils.
+    let whoami = |ca: &Path| {
+        let mut command = here("ldapwhoami");
+        command.args(["-H", &server.ldaps, "-x", "-D", &server.admin, "-y"]);
+        command.arg(&server.password_file).env("LDAPTLS_CACERT", ca);
+        command
+    };
+    let nothing = Path::new("/dev/null");
+    accepts("ldapwhoami", &mut whoami(&exported), &mut whoami(nothing), "dn:cn=admin");
+
+    let s_client = |ca: &[&str]| {
+        let mut command = here("openssl");
+        command.args(["s_client", "-connect", &format!("localhost:{number}")]);
+        command.args(["-verify_return_error", "-verify_hostname", "localhost"]).args(ca);
+        command
+    };
+    accepts(
+        "openssl",
+        &mut s_client(&["-CAfile", "exported.pem"]),
+        &mut s_client(&["-no-CAfile", "-no-CApath", "-no-CAstore"]),
+        "Verify return code: 0 (ok)",
+    );
+
+    let mut with = here("node");
+    with.arg(script("trust.mjs")).args(["localhost", &number]);
+    with.env("NODE_EXTRA_CA_CERTS", &exported);
+    let mut without = here("node");
+    without.arg(script("trust.mjs")).args(["localhost", &number]);
+    accepts("Node", &mut with, &mut without, "bound");
+
+    let mut with = here("python3");
+    with.arg(script("trust.py")).args(["localhost", &number, "exported.pem"]);
+    let mut without = here("python3");
+    without.arg(script("trust.py")).args(["localhost", &number]);
+    accepts("Python", &mut with, &mut without, "bound");
+}
+
+#[test]
+fn java_signs_in_by_jndi_with_the_exported_truststores() {
+    if !present("JNDI", &[peer(), program("javac"), program("java")]) {
+        return;
+    }
+    let server = start().unwrap();
+    let at = server.folder.path();
+    password(at);
+    for (option, file) in [("--pkcs12", "trust.p12"), ("--jks", "trust.jks")] {
+        let said = chancery(at, &[option, file, "--password-file", "password"]);
+        assert!(said.success(), "{said:?}");
+    }
+    let mut compile = Command::new("javac");
+    run_checked(compile.args(["-d"]).arg(at).arg(script("Jndi.java"))).unwrap();
+    let jndi = |store: &[&str]| {
+        let mut command = Command::new("java");
+        command.current_dir(at).args(store).args(["-cp", ".", "Jndi"]);
+        command.args([&server.ldaps, &server.admin]).arg(&server.password_file);
+        command
+    };
+    let password = format!("-Djavax.net.ssl.trustStorePassword={PASSWORD}");
+    for file in ["trust.p12", "trust.jks"] {
+        let store = format!("-Djavax.net.ssl.trustStore={file}");
+        let mut with = jndi(&[&store, &password]);
+        accepts(file, &mut with, &mut jndi(&[]), &server.admin);
+    }
+}
