@@ -11,7 +11,7 @@ use testing::peers::chancery::{binary, peer, serve, start_command};
 use testing::peers::missing::{Peer, present};
 use testing::peers::nameserver::{NameServer, Product, dig, write_key};
 use testing::peers::{Server, port};
-use testing::process::{Finished, run};
+use testing::process::{Finished, Process, run};
 
 /// A data folder and a configuration, and the command on them.
 struct Place {
@@ -289,5 +289,27 @@ fn the_outside_is_compared_with_what_is_published() {
         seen(port(&ldaps.ldaps), server.port);
         drop(ldaps);
         expect(&place.dns(&["verify", &other]), 3, &["nobody was met"]);
+    });
+}
+
+#[test]
+fn a_server_tells_when_the_outside_drifts() {
+    each("dns drift", |_, server| {
+        let place = Place::new();
+        let view = format!(
+            "{}\nresolvers = ['127.0.0.1:{}']\nservices = []",
+            at(server, &server.key),
+            server.port
+        );
+        place.configure(NAME, "127.0.0.1", &view);
+        server.nsupdate("add ldap.example.com 300 A 192.0.2.99").unwrap();
+        let mut ldaps = place.serve();
+        // It looks for the first time when it starts, beside everything else.
+        let told = |_: &Process| {
+            let told = run(&mut place.command(&["alerts", "evaluate"])).ok()?;
+            let is_told = ["dns-drifted", "192.0.2.99", "chancery dns plan"];
+            is_told.iter().all(|word| told.stdout.contains(word)).then_some(())
+        };
+        ldaps.process.wait_until("an alert about the record", told).unwrap();
     });
 }
