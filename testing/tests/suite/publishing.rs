@@ -253,7 +253,11 @@ fn haproxy(scene: &Scene, folder: &Path) -> Process {
     let mut text = "global\n  maxconn 100\ndefaults\n  mode tcp\n  timeout connect 10s\n  \
                     timeout client 60s\n  timeout server 60s\n"
         .to_owned();
-    for (port, version) in [(1636, "send-proxy"), (2636, "send-proxy-v2")] {
+    // The checks begin with a LOCAL header and are let in as far as a handshake: a server that
+    // fails one gets no connections. The checksum is an extension.
+    let checked = "send-proxy-v2 proxy-v2-options crc32c check check-send-proxy check-ssl \
+                   verify none inter 100ms fall 1 rise 1";
+    for (port, version) in [(1636, "send-proxy"), (2636, checked)] {
         text += &format!(
             "listen v{port}\n  bind {}:{port}\n  bind [{}]:{port}\n  server s {}:636 {version}\n",
             BALANCER[0], BALANCER[1], SERVER[0]
@@ -265,7 +269,7 @@ fn haproxy(scene: &Scene, folder: &Path) -> Process {
     command.arg("-db").arg("-f").arg(file);
     let mut process = Process::start("haproxy", folder, command).unwrap();
     let to = format!("{}:2636", BALANCER[0]).parse().unwrap();
-    process.wait_until("a port", |_| scene.balancer.connect(to).ok().map(drop)).unwrap();
+    process.wait_until("a port", |_| scene.office.connect(to).ok().map(drop)).unwrap();
     process
 }
 
@@ -290,6 +294,8 @@ fn a_balancer_says_who_comes_and_nobody_else_may() {
             assert!(scene.log_has(&["denied", &denied, &balancer, "default-deny (65500)"]));
         }
     }
+    let of_checks = format!("address={} ", BALANCER[0]);
+    assert!(!scene.log_has(&["denied", &of_checks]), "{}", scene.server.process.output());
     // The office itself is let in by its rule, and is no balancer.
     let header = format!("PROXY TCP4 {} {} 40000 636\r\n", OFFICE[0], SERVER[0]);
     let spoof = [header.as_bytes(), CLIENT_HELLO].concat();

@@ -1,13 +1,48 @@
 //! What an administrator should be told about publishing.
 
-use time::OffsetDateTime;
+use std::net::SocketAddr;
 
-use server::network::{Exposure, Scope};
+use server::network::{Exposure, RuleTable, Scope, Verdict};
+use time::OffsetDateTime;
 
 use super::publisher::Publisher;
 use super::record::State;
 use super::refusals::{exposure, sentence};
 use crate::alerts::{Condition, Level, Watches};
+use crate::config::{Address, Config};
+
+/// Listeners of `[[listen]]` that others than this machine and private networks may reach: no rule
+/// stands before them.
+pub(crate) struct NotUnderRules(Vec<SocketAddr>);
+
+impl NotUnderRules {
+    pub(crate) fn of(config: &Config) -> NotUnderRules {
+        let private = RuleTable::default().of(Scope::Internal, 0);
+        let is_exposed = |address: &SocketAddr| {
+            let is_private = private.judge(address.ip()).verdict == Verdict::Allow;
+            address.ip().is_unspecified() || !is_private
+        };
+        let all = config.listeners.iter().filter_map(|listener| match listener.address {
+            Address::Internet(address) => Some(address),
+            Address::Path(_) => None,
+        });
+        NotUnderRules(all.filter(is_exposed).collect())
+    }
+}
+
+impl Watches for NotUnderRules {
+    fn conditions(&self, _now: OffsetDateTime) -> Vec<Condition> {
+        let condition = |address: &SocketAddr| Condition {
+            id: "listener-under-no-rules",
+            cause: address.to_string(),
+            level: Level::Notice,
+            what: format!("whoever reaches {address} is let in: [[listen]] is under no rules"),
+            fix: "publish it instead: `address` in [publish.internal] or [publish.external]"
+                .to_owned(),
+        };
+        self.0.iter().map(condition).collect()
+    }
+}
 
 impl Watches for Publisher {
     fn conditions(&self, _now: OffsetDateTime) -> Vec<Condition> {
@@ -48,5 +83,29 @@ impl Watches for Publisher {
             });
         }
         conditions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+
+    #[test]
+    fn a_listener_that_anybody_may_reach_is_told_of() {
+        for (listener, expected) in [
+            ("'127.0.0.1:636'", 0),
+            ("'[::1]:636'", 0),
+            ("'10.0.0.5:636'", 0),
+            ("'0.0.0.0:636'", 1),
+            ("'[::]:389'\nmode='starttls'", 1),
+            ("'203.0.113.10:636'", 1),
+            ("'run/ldapi'\nmode='ldapi'", 0),
+        ] {
+            let text = format!("[[listen]]\naddress={listener}\n");
+            let config = Config::from_text(&text, None, &Overrides::default()).unwrap();
+            let conditions = NotUnderRules::of(&config).conditions(OffsetDateTime::UNIX_EPOCH);
+            assert_eq!(conditions.len(), expected, "{listener}: {conditions:?}");
+        }
     }
 }

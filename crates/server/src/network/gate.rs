@@ -171,14 +171,22 @@ impl Passage {
     pub(crate) async fn read_header(&mut self, stream: &mut TcpStream) -> io::Result<()> {
         let client = match read_header(stream).await {
             Ok(client) => client,
+            // A connection that was opened and closed: how simple health checks look.
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => return Err(error),
             Err(error) => {
                 let what = format!("no PROXY header: {error}");
                 self.gate.turn_away(self.address, self.via, &what);
                 return Err(error);
             }
         };
-        if let Client::At(address) = client {
-            self.address = address.ip();
+        match client {
+            Client::At(address) => self.address = address.ip(),
+            Client::Unknown => {}
+            // Whoever may claim any address needs no rule for its own health checks.
+            Client::Itself => {
+                self.gate.admitted.fetch_add(1, Ordering::Relaxed);
+                return Ok(());
+            }
         }
         let admission = self.gate.admission.load_full();
         match self.gate.let_in(&admission.rules, self.address, self.via) {
@@ -220,6 +228,9 @@ async fn read_header(stream: &mut TcpStream) -> io::Result<Client> {
         bytes.resize(V2_BYTES_MAX.max(taken), 0);
         let ahead = bytes.get_mut(taken..).unwrap_or_default();
         let count = stream.peek(ahead).await?;
+        if count == 0 && taken == 0 {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
         if count == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }
@@ -324,8 +335,11 @@ mod tests {
         for (sent, expected) in [
             ("PROXY TCP4 192.0.2.7 127.0.0.1 1 636\r\n", None),
             ("PROXY TCP4 198.51.100.7 127.0.0.1 1 636\r\n", Some(ErrorKind::PermissionDenied)),
-            // The balancer itself is nobody who is let in.
+            // Somebody, and the balancer's own address is not let in.
             ("PROXY UNKNOWN\r\n", Some(ErrorKind::PermissionDenied)),
+            // Its own health checks: with a word, and without.
+            ("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", None),
+            ("", Some(ErrorKind::ConnectionAborted)),
             ("\x16\x03\x01\x02\x00", Some(ErrorKind::InvalidData)),
             ("PROXY TCP4 192", Some(ErrorKind::UnexpectedEof)),
         ] {
@@ -338,7 +352,8 @@ mod tests {
             let mut passage = gate.arrive(address("127.0.0.1")).unwrap();
             let read = passage.read_header(&mut stream).await;
             assert_eq!(read.err().map(|error| error.kind()), expected, "{sent:?}");
-            assert_eq!(gate.counts().denied, u64::from(expected.is_some()), "{sent:?}");
+            let is_denied = expected.is_some() && !sent.is_empty();
+            assert_eq!(gate.counts().denied, u64::from(is_denied), "{sent:?}");
         }
     }
 

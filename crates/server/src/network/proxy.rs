@@ -29,9 +29,10 @@ pub enum Header {
 pub enum Client {
     /// This address. IPv4-mapped ones are IPv4.
     At(SocketAddr),
-    /// Nobody: the balancer speaks for itself (`LOCAL`, as its own health checks do), or does not
-    /// know (`UNKNOWN`, `UNSPEC`).
-    Balancer,
+    /// Nobody: the balancer speaks for itself (`LOCAL`), as its health checks do.
+    Itself,
+    /// Somebody of whom the balancer does not know more (`UNKNOWN`, `UNSPEC`).
+    Unknown,
 }
 
 /// Why bytes are no header that is taken.
@@ -89,7 +90,7 @@ fn client_of_line(line: &str) -> Option<Client> {
     let rest = line.strip_prefix("PROXY ")?;
     // Whatever follows is to be ignored.
     if rest == "UNKNOWN" || rest.starts_with("UNKNOWN ") {
-        return Some(Client::Balancer);
+        return Some(Client::Unknown);
     }
     let mut words = rest.split(' ');
     let family = words.next()?;
@@ -144,7 +145,8 @@ fn version_2(bytes: &[u8]) -> Result<Header, HeaderFault> {
     let client = match addresses {
         12 => client_v4(rest),
         36 => client_v6(rest),
-        _ => Some(Client::Balancer),
+        _ if command == 0x20 => Some(Client::Itself),
+        _ => Some(Client::Unknown),
     };
     let client = client.ok_or(HeaderFault::TooShort(said))?;
     Ok(Header::Complete { length, client })
@@ -195,16 +197,16 @@ mod tests {
             (b"PROXY TCP4 192.0.2.7 10.0.0.1 0 65535\r\n".to_vec(), at("192.0.2.7:0")),
             (b"PROXY TCP6 2001:db8::7 ::1 12345 636\r\n".to_vec(), at("[2001:db8::7]:12345")),
             (b"PROXY TCP6 ::ffff:192.0.2.7 ::1 1 636\r\n".to_vec(), at("192.0.2.7:1")),
-            (b"PROXY UNKNOWN\r\n".to_vec(), Client::Balancer),
-            (b"PROXY UNKNOWN ff::1 what ever\r\n".to_vec(), Client::Balancer),
+            (b"PROXY UNKNOWN\r\n".to_vec(), Client::Unknown),
+            (b"PROXY UNKNOWN ff::1 what ever\r\n".to_vec(), Client::Unknown),
             (v2(0x21, 0x11, &v4_body(b"")), at("192.0.2.7:12345")),
             (v2(0x21, 0x11, &v4_body(b"\x04\0\x03abc")), at("192.0.2.7:12345")),
             (v2(0x21, 0x21, &v6_body("2001:db8::7")), at("[2001:db8::7]:12345")),
             (v2(0x21, 0x21, &v6_body("::ffff:192.0.2.7")), at("192.0.2.7:12345")),
-            (v2(0x20, 0x11, &v4_body(b"")), Client::Balancer),
-            (v2(0x20, 0x00, b""), Client::Balancer),
-            (v2(0x20, 0xff, b"anything"), Client::Balancer),
-            (v2(0x21, 0x00, b"unspec"), Client::Balancer),
+            (v2(0x20, 0x11, &v4_body(b"")), Client::Itself),
+            (v2(0x20, 0x00, b""), Client::Itself),
+            (v2(0x20, 0xff, b"anything"), Client::Itself),
+            (v2(0x21, 0x00, b"unspec"), Client::Unknown),
         ];
         for (bytes, client) in cases {
             let length = bytes.len();

@@ -31,6 +31,7 @@ use crate::failure::{DONE, failed, usage};
 use crate::publish::Publisher;
 use crate::publish::certified::Serving;
 use crate::publish::publisher::OpensBehindGates;
+use crate::publish::watch::NotUnderRules;
 use crate::sources::Sources;
 use crate::steward::{self, Running, Steward};
 use crate::{first_run, logging, opening};
@@ -115,6 +116,7 @@ fn open_alerts(config: &Config) -> Result<Arc<Alerts>> {
 /// The areas that know alert conditions from the beginning.
 fn watch(alerts: &Alerts, config: &Config, directory: &Directory, door: &Arc<Door>) {
     alerts.watch(Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(door) }));
+    alerts.watch(Arc::new(NotUnderRules::of(config)));
     alerts.watch(Arc::new(CaWatch::of(config)));
 }
 
