@@ -37,7 +37,12 @@ use crate::steward::{self, Running, Steward};
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
-    let overrides = overrides(common, serve);
+    let flags = Overrides {
+        listen: serve.listen.clone(),
+        listen_starttls: serve.listen_starttls.clone(),
+        ..Overrides::default()
+    };
+    let overrides = flags.over(common.overrides());
     let config = opening::load(common, &overrides)?;
     logging::start(&config.log)?;
     let directory = opening::directory(&config)?;
@@ -109,15 +114,6 @@ fn open_alerts(config: &Config) -> Result<Arc<Alerts>> {
 }
 
 /// The areas that know alert conditions from the beginning.
-fn overrides(common: &Common, serve: &Serve) -> Overrides {
-    let flags = Overrides {
-        listen: serve.listen.clone(),
-        listen_starttls: serve.listen_starttls.clone(),
-        ..Overrides::default()
-    };
-    flags.over(common.overrides())
-}
-
 fn watch(alerts: &Alerts, config: &Config, directory: &Directory, door: &Arc<Door>) {
     alerts.watch(Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(door) }));
     alerts.watch(Arc::new(NotUnderRules::of(config)));
