@@ -192,7 +192,7 @@ fn script(name: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn clients_of_five_kinds_trust_the_exported_ca_and_no_other() {
+fn other_clients_trust_the_exported_ca_and_no_other() {
     let peers = ["openssl", "ldapwhoami", "node", "python3"].map(program);
     if !present("clients that trust the CA", &[&[peer()], peers.as_slice()].concat()) {
         return;
