@@ -29,7 +29,12 @@ libldap-dev:/usr/include/ldap.h
 libsasl2-dev:/usr/include/sasl/sasl.h
 gcc:/usr/bin/gcc
 valgrind:/usr/bin/valgrind
-default-jre-headless:/usr/bin/keytool
+bind9:/usr/sbin/named
+bind9-dnsutils:/usr/bin/dig
+knot:/usr/sbin/knotd
+pebble:/usr/bin/pebble
+faketime:/usr/lib/*/faketime/libfaketime.so.1
+default-jdk-headless:/usr/bin/javac
 iproute2:/usr/sbin/ip
 haproxy:/usr/sbin/haproxy
 nftables:/usr/sbin/nft
@@ -60,7 +65,7 @@ install_packages() {
         echo "peers.sh: these packages are missing, and installing them needs root and apt: $1" >&2
         exit 1
     fi
-    # Keep Debian from starting slapd, apache2 or sssd as soon as they are unpacked.
+    # Keep Debian from starting slapd, apache2, sssd, named or knotd as soon as they are unpacked.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' >"$policy"

@@ -1,7 +1,8 @@
 """Receivers of alerts: an HTTPS server, or a mail server.
 
     receiver.py https --cert FILE --key FILE [--fail COUNT]
-    receiver.py smtp --cert FILE --key FILE --user NAME --password PASSWORD [--no-starttls]
+    receiver.py smtp --cert FILE --key FILE [--user NAME --password PASSWORD]
+                     [--no-starttls | --implicit]
 
 Prints `listening PORT`, then what it receives, one JSON object a line. Ends when it is killed.
 """
@@ -58,6 +59,9 @@ def https(arguments):
 
 
 class Mailbox:
+    def __init__(self, implicit):
+        self.implicit = implicit
+
     async def handle_DATA(self, _server, session, envelope):
         letter = email.message_from_bytes(envelope.content)
         say({
@@ -65,7 +69,7 @@ class Mailbox:
             "to": envelope.rcpt_tos,
             "subject": str(email.header.make_header(email.header.decode_header(letter["Subject"]))),
             "body": letter.get_payload(decode=True).decode(),
-            "tls": session.ssl is not None,
+            "tls": session.ssl is not None or self.implicit,
             "user": str(session.auth_data),
         })
         return "250 taken"
@@ -78,15 +82,19 @@ def smtp(arguments):
 
     class Server(Controller):
         def factory(self):
-            options = {} if arguments.no_starttls else {
+            options = {} if arguments.no_starttls or arguments.implicit else {
                 "require_starttls": True, "tls_context": context(arguments),
             }
             return SMTP(
-                Mailbox(), hostname="localhost", authenticator=authenticate,
-                auth_required=not arguments.no_starttls, auth_require_tls=True, **options,
+                self.handler, hostname="localhost", authenticator=authenticate,
+                auth_required=not arguments.no_starttls,
+                auth_require_tls=not arguments.implicit, **options,
             )
 
-    server = Server(Mailbox(), hostname="127.0.0.1", port=free_port())
+    server = Server(
+        Mailbox(arguments.implicit), hostname="127.0.0.1", port=free_port(),
+        ssl_context=context(arguments) if arguments.implicit else None,
+    )
     server.start()
     say(f"listening {server.port}")
     threading.Event().wait()
@@ -109,6 +117,7 @@ def main():
     parser.add_argument("--user", default="")
     parser.add_argument("--password", default="")
     parser.add_argument("--no-starttls", action="store_true")
+    parser.add_argument("--implicit", action="store_true", help="TLS from the first byte")
     arguments = parser.parse_args()
     sys.exit({"https": https, "smtp": smtp}[arguments.kind](arguments))
 

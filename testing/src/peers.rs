@@ -4,6 +4,8 @@
 
 pub mod chancery;
 pub mod missing;
+pub mod nameserver;
+pub mod pebble;
 pub mod slapd;
 pub mod tools;
 

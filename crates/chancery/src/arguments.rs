@@ -89,6 +89,12 @@ pub(crate) enum Command {
     /// Issue and revoke certificates of the in-house CA.
     #[command(subcommand)]
     Ca(Ca),
+    /// Certificates from a CA that speaks ACME, such as Let's Encrypt.
+    #[command(subcommand)]
+    Acme(Acme),
+    /// DNS records for the published names: print, write, and look at them from outside.
+    #[command(subcommand)]
+    Dns(Dns),
     /// Open LDAPS to those inside or outside, under network rules, and close it again.
     #[command(subcommand)]
     Publish(Publish),
@@ -267,6 +273,71 @@ pub(crate) struct CertCheck {
     /// It is to be trusted as a CA, not served.
     #[arg(long, conflicts_with_all = ["key", "names", "roots"])]
     pub(crate) ca: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Acme {
+    /// Order a certificate now, whether one is due or not.
+    ///
+    /// The server does this by itself when it is due. The one that is there stays in place until
+    /// the new one is judged good. Exit code 1 when there were enough orders for one hour.
+    Order {
+        /// Reach the CA, show its terms, and order nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Order a certificate if it is due: at the time that the CA suggests, or with a third of the
+    /// lifetime left.
+    Renew {
+        /// Say whether one would be ordered; order nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Show the certificate, when the next order is due, and what failed. Exit code 1 while orders
+    /// fail.
+    Status,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dns {
+    /// Print the records that belong to `publish.names` and their addresses.
+    ///
+    /// For a provider without dynamic updates: paste the zone lines, or read the JSON.
+    Print {
+        /// `zone` lines, `hosts` lines for a test on one machine, or `json`.
+        #[arg(long, value_enum, default_value = "zone")]
+        format: crate::dns::Format,
+    },
+    /// Show what the zone's server holds against what it should; change nothing.
+    ///
+    /// Lines with `-` would go, lines with `+` would come. Exit code 1 when they differ.
+    Plan(DnsChange),
+    /// Make the zone's server hold the records (RFC 2136, signed with TSIG).
+    ///
+    /// All of it or nothing. A record that somebody else wrote is never overwritten without
+    /// --replace; doing it again changes nothing.
+    Apply(DnsChange),
+    /// Take the records away again that were written; those of others stay.
+    Remove,
+    /// Look as the outside looks: what resolvers and name servers answer, and which certificate
+    /// clients meet at the addresses they are given.
+    Verify {
+        /// The SHA-256 thumbprint of the certificate that should be met. When absent: the one that
+        /// the running server serves, or else the configured one.
+        #[arg(long, value_name = "HEX")]
+        thumbprint: Option<String>,
+        /// Ask for the records only and connect to nobody.
+        #[arg(long)]
+        records_only: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DnsChange {
+    /// A name whose records may be overwritten although somebody else wrote them; may be given
+    /// several times.
+    #[arg(long = "replace", value_name = "NAME")]
+    pub(crate) replace: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -17,19 +17,23 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Writes `path` for its owner only: a reader sees the old bytes or the new ones, never a mixture,
 /// and neither does the next start after a power cut.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_private_by(&path.with_extension("new"), path, bytes)
+}
+
+/// The same by way of `fresh`, for a folder in which somebody reads every file.
+pub(crate) fn write_private_by(fresh: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make_private_folder(folder)?;
-    let fresh = path.with_extension("new");
     let written = || -> io::Result<()> {
         // What a write that was cut short left behind.
-        match fs::remove_file(&fresh) {
+        match fs::remove_file(fresh) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(fresh)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&fresh, path)?;
+        fs::rename(fresh, path)?;
         File::open(folder)?.sync_all()
     };
     written().map_err(|error| failed(format!("cannot write {}: {error}", path.display())))

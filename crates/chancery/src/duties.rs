@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -80,7 +81,7 @@ fn work(duties: Vec<Box<dyn Duty>>, orders: &Receiver<Order>) {
     loop {
         for (next, duty) in &mut due {
             if *next <= Instant::now() {
-                perform(duty.as_mut());
+                perform(duty.as_mut(), OffsetDateTime::now_utc());
                 *next = Instant::now() + duty.every();
             }
         }
@@ -100,12 +101,50 @@ fn work(duties: Vec<Box<dyn Duty>>, orders: &Receiver<Order>) {
     }
 }
 
-fn perform(duty: &mut dyn Duty) {
+fn perform(duty: &mut dyn Duty, now: OffsetDateTime) {
     let name = duty.name();
-    match catch_unwind(AssertUnwindSafe(|| duty.run(OffsetDateTime::now_utc()))) {
+    match catch_unwind(AssertUnwindSafe(|| duty.run(now))) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(duty = name, "{error:#}"),
         Err(_) => tracing::error!(duty = name, "panicked; it is due again"),
+    }
+}
+
+/// A duty that waits for servers of others, on a thread of its own, so that the rest stays
+/// punctual. While one run lasts there is no second; the end of the program waits for none.
+pub(crate) struct Aside<D> {
+    duty: Arc<Mutex<D>>,
+    name: &'static str,
+    every: Duration,
+    running: Option<JoinHandle<()>>,
+}
+
+impl<D: Duty + 'static> Aside<D> {
+    pub(crate) fn new(duty: D) -> Aside<D> {
+        let (name, every) = (duty.name(), duty.every());
+        Aside { duty: Arc::new(Mutex::new(duty)), name, every, running: None }
+    }
+}
+
+impl<D: Duty + 'static> Duty for Aside<D> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn every(&self) -> Duration {
+        self.every
+    }
+
+    fn run(&mut self, now: OffsetDateTime) -> Result<()> {
+        if self.running.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return Ok(());
+        }
+        let duty = Arc::clone(&self.duty);
+        let started = thread::Builder::new().name(self.name.to_owned()).spawn(move || {
+            perform(&mut *duty.lock().unwrap_or_else(PoisonError::into_inner), now);
+        });
+        self.running = Some(started.context("cannot start a thread")?);
+        Ok(())
     }
 }
 
@@ -143,5 +182,41 @@ mod tests {
         duties.caller().call("rare");
         while wait() != "rare" {}
         drop(duties);
+    }
+
+    struct Slow(Receiver<()>, Sender<OffsetDateTime>);
+
+    impl Duty for Slow {
+        fn name(&self) -> &'static str {
+            "slow"
+        }
+
+        fn every(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn run(&mut self, now: OffsetDateTime) -> Result<()> {
+            self.1.send(now)?;
+            self.0.recv()?;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn one_that_waits_for_others_holds_nobody_up() {
+        let (go_on, wait) = channel();
+        let (begun, is_begun) = channel();
+        let mut aside = Aside::new(Slow(wait, begun));
+        let first = OffsetDateTime::UNIX_EPOCH;
+        aside.run(first).unwrap();
+        assert_eq!(is_begun.recv_timeout(Duration::from_secs(10)).unwrap(), first);
+        aside.run(first + Duration::from_secs(1)).unwrap();
+        assert!(is_begun.try_recv().is_err(), "while one run lasts there is no second");
+        go_on.send(()).unwrap();
+        aside.running.take().unwrap().join().unwrap();
+        let third = first + Duration::from_secs(2);
+        aside.run(third).unwrap();
+        assert_eq!(is_begun.recv_timeout(Duration::from_secs(10)).unwrap(), third);
+        go_on.send(()).unwrap();
     }
 }

@@ -10,17 +10,20 @@
 //! - `password`: from a file, a descriptor or the terminal, never from the command line.
 //! - `steward`: what the running server does when a command or a client asks for it; `duties`: what
 //!   it does now and then; `alerts`: what an administrator should be told in time.
+//! - `acme`: certificates from a CA that speaks ACME.
+//! - `dns`: the records by which clients find the server. `durable`: small files that must survive.
 //! - `publish`: which listeners are open to whom, and how that changes.
 //! - `durable`: small files that must survive. `sources`: where failed sign-ins came from.
 //! - `logging`: what is written where. `failure`: errors with a next step, and exit codes.
 
+mod acme;
 mod alerts;
 mod arguments;
 mod ca;
 mod certificates;
 mod commands;
 mod config;
-#[allow(dead_code, reason = "its users come one by one")]
+mod dns;
 mod durable;
 mod duties;
 mod failure;
@@ -59,6 +62,8 @@ fn main() -> ExitCode {
         Command::Account(account) => commands::account::run(common, &account),
         Command::Ca(ca) => commands::ca::run(common, &ca),
         Command::Cert(cert) => commands::cert::run(common, &cert),
+        Command::Acme(acme) => commands::acme::run(common, &acme),
+        Command::Dns(dns) => commands::dns::run(common, &dns),
         Command::Publish(publish) => commands::publish::run(common, &publish),
         Command::Config(config) => commands::config::run(common, &config),
     };

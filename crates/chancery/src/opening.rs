@@ -7,7 +7,7 @@ use anyhow::Result;
 use directory::password::Hasher;
 use directory::store::StoreOptions;
 use directory::{Directory, IndexSettings, LockoutPolicy, Settings};
-use server::{Door, DoorPolicy};
+use server::DoorPolicy;
 
 use crate::arguments::Common;
 use crate::config::{Config, Overrides};
@@ -34,11 +34,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings> {
         hasher,
         rehash: passwords.rehash,
         verified_kept_ms: ms(passwords.remember),
-        lockout: LockoutPolicy {
-            failures_max: config.lockout.failures,
-            window_ms: ms(config.lockout.window),
-            duration_ms: ms(config.lockout.duration),
-        },
+        lockout: lockout(config),
         schema_files: config.schema_files.clone(),
         queue_changes_max: config.limits.write_queue as usize,
         changes_kept_ms: ms(config.change_log.keep_age),
@@ -53,12 +49,21 @@ fn ms(duration: Duration) -> u64 {
 }
 
 /// Who may try passwords, by where they come from.
-pub(crate) fn door(config: &Config) -> Arc<Door> {
-    Arc::new(Door::new(DoorPolicy {
+pub(crate) fn door(config: &Config) -> DoorPolicy {
+    DoorPolicy {
         failures_max: config.lockout.source_failures,
         forgiven_each: config.lockout.source_forgiven_each,
         gateways: config.gateways.clone(),
-    }))
+    }
+}
+
+/// What too many wrong passwords do to an account.
+pub(crate) fn lockout(config: &Config) -> LockoutPolicy {
+    LockoutPolicy {
+        failures_max: config.lockout.failures,
+        window_ms: ms(config.lockout.window),
+        duration_ms: ms(config.lockout.duration),
+    }
 }
 
 fn store_options(config: &Config) -> StoreOptions {

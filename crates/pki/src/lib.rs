@@ -11,6 +11,7 @@
 //! - [`request`]: certificate signing requests ([`SigningRequest`]).
 //! - [`template`]: what may be issued to whom, as reviewed text ([`Template`]), and its lint.
 //! - [`trust`]: a CA's certificate in the forms that clients want.
+//! - [`proof`]: what tls-alpn-01 shows a public CA.
 
 pub mod authority;
 pub mod certificate;
@@ -20,6 +21,7 @@ pub mod judge;
 mod name;
 pub mod pem;
 pub mod pfx;
+pub mod proof;
 pub mod request;
 pub mod template;
 pub mod trust;

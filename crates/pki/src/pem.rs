@@ -3,7 +3,7 @@
 use base64::Engine;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::pem::{Error as PemError, PemObject, SectionKind};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 use crate::certificate::{NotACertificate, Summary};
 
@@ -81,6 +81,13 @@ pub fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, PemRefused> {
         Err(_) if is_encrypted(pem) => Err(PemRefused::EncryptedKey),
         Err(error) => Err(damaged(error)),
     }
+}
+
+/// Every list of revoked certificates of the text; there may be none.
+pub fn revocation_lists(
+    pem: &[u8],
+) -> Result<Vec<CertificateRevocationListDer<'static>>, PemRefused> {
+    CertificateRevocationListDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(damaged)
 }
 
 /// What each certificate of a chain says.

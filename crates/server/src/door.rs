@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use directory::access::Network;
 
 /// Sources in the table. Beyond: those with the fewest failures are forgotten.
@@ -81,7 +82,7 @@ pub struct KnownSource {
 /// Made before the server, so that others can ask it who failed.
 #[derive(Debug)]
 pub struct Door {
-    policy: DoorPolicy,
+    policy: ArcSwap<DoorPolicy>,
     /// The length of the table: 0 where nobody has failed of late.
     known: AtomicUsize,
     held: AtomicUsize,
@@ -133,17 +134,23 @@ impl Default for Door {
 impl Door {
     pub fn new(policy: DoorPolicy) -> Door {
         Door {
-            policy,
+            policy: ArcSwap::from_pointee(policy),
             known: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             table: Mutex::default(),
         }
     }
 
+    /// From now on; what was counted stays counted.
+    pub fn replace_policy(&self, policy: DoorPolicy) {
+        self.policy.store(Arc::new(policy));
+    }
+
     /// Whether failures from there count at all; the local socket has no address.
     fn sources(&self, address: Option<IpAddr>) -> Option<[Source; 2]> {
-        let address = address.filter(|_| self.policy.failures_max > 0)?.to_canonical();
-        let is_gateway = self.policy.gateways.iter().any(|network| network.holds(Some(address)));
+        let policy = self.policy.load();
+        let address = address.filter(|_| policy.failures_max > 0)?.to_canonical();
+        let is_gateway = policy.gateways.iter().any(|network| network.holds(Some(address)));
         (!is_gateway).then(|| [Source::Address(address), Source::Network(around(address))])
     }
 
@@ -257,7 +264,8 @@ impl Door {
 
     /// What is left of a level after some time.
     fn left(&self, bucket: Bucket, source: &Source, now_ms: u64) -> u64 {
-        let each = u64::try_from(self.policy.forgiven_each.as_millis()).unwrap_or(u64::MAX).max(1);
+        let each =
+            u64::try_from(self.policy.load().forgiven_each.as_millis()).unwrap_or(u64::MAX).max(1);
         // A clock that was set back forgives nothing, and takes nothing back.
         let passed = now_ms.saturating_sub(bucket.at_ms);
         let forgiven = passed.saturating_mul(FAILURE).saturating_mul(pace(source)) / each;
@@ -269,7 +277,7 @@ impl Door {
     }
 
     fn max(&self, source: &Source) -> u64 {
-        u64::from(self.policy.failures_max) * FAILURE * share(source)
+        u64::from(self.policy.load().failures_max) * FAILURE * share(source)
     }
 
     /// Whether there is no room for one more failure.

@@ -100,6 +100,12 @@ impl InFlight {
         Some(self.pending.remove(at))
     }
 
+    /// An answer that is held back.
+    pub(crate) fn take_held(&mut self) -> Option<Pending> {
+        let at = self.pending.iter().position(|p| matches!(p.work, Work::Held(_)))?;
+        Some(self.pending.remove(at))
+    }
+
     pub(crate) fn has_search(&self) -> bool {
         self.pending.iter().any(|pending| matches!(pending.work, Work::Search(_)))
     }

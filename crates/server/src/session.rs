@@ -384,8 +384,13 @@ impl Session {
         }
     }
 
-    /// The server stops: what is in flight is still answered.
+    /// The server stops: what is in flight is still answered, and what is held back at once.
     pub(crate) fn drain(&mut self) {
+        while let Some(Pending { call, work, abandoned }) = self.in_flight.take_held() {
+            if let Work::Held(answer) = work {
+                self.conclude(call, Ok(Progress::Done(*answer)), abandoned);
+            }
+        }
         self.state = match self.state {
             State::Open | State::Binding | State::Draining => State::Draining,
             // What would follow the response to StartTLS must not be said in the clear.

@@ -211,6 +211,42 @@ fn mail_goes_out_over_starttls_with_a_password() {
 }
 
 #[test]
+fn mail_goes_out_over_tls_from_the_first_byte_and_to_no_other_server() {
+    if !present("mail over TLS", &peers()) {
+        return;
+    }
+    let arguments = ["smtp", "--implicit", "--user", "chancery", "--password", "pass word"];
+    for (knows_the_ca, code) in [(true, 0), (false, 3)] {
+        let mut receiver = Receiver::start(&arguments);
+        let password = receiver.secret("password", "pass word\n", 0o600);
+        let elsewhere = tempfile::tempdir().unwrap();
+        let other = certificates::authority(elsewhere.path()).unwrap();
+        let ca = if knows_the_ca { &receiver.ca } else { &other };
+        let server = start(&format!(
+            "mail-server = 'localhost:{}'\nmail-security = 'tls'\nmail-ca = '{}'\n\
+             mail-user = 'chancery'\nmail-password = '{}'\nmail-from = 'a@example.com'\n\
+             mail-to = ['b@example.com']\n",
+            receiver.port,
+            ca.certificate.display(),
+            password.display()
+        ));
+        let tested = chancery(&server, &["alerts", "test"]);
+        assert_eq!(tested.code, Some(code), "{tested:?}");
+        match knows_the_ca {
+            true => {
+                let message = receiver.message(0);
+                let user = "\"user\": \"chancery\"";
+                assert!(message.contains("\"tls\": true") && message.contains(user), "{message}");
+            }
+            false => {
+                assert!(tested.stderr.contains("certificate"), "{}", tested.stderr);
+                assert_eq!(receiver.count(), 0);
+            }
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_delivered_safely_is_not_delivered_and_shown() {
     if !present("undeliverable", &peers()) {
         return;

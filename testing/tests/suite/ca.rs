@@ -219,22 +219,36 @@ fn who_may_not_is_refused_and_that_is_in_the_log() {
 }
 
 #[test]
-fn an_enrolled_certificate_signs_its_entry_in() {
+fn an_enrolled_certificate_signs_its_entry_in_until_it_is_revoked() {
     if !present("enrolment", &programs()) {
         return;
     }
-    let server = started();
-    let at = server.folder.path();
+    let mut server = started();
+    let folder = server.folder.path().to_owned();
+    let at = folder.as_path();
     // The subject of the request is not taken: who one is, the directory knows.
     request(at, "me", &[&EC[..], &["-subj", "/CN=admin/DC=example"]].concat());
     let (chain, said) = enrol(&server, "visitor", "client", "me.csr");
     assert!(said.success(), "{said:?}");
     std::fs::write(at.join("me.pem"), &chain).unwrap();
     assert!(verify(at, &["-purpose", "sslclient"], "me.pem").success());
-    let mut whoami = client("ldapwhoami", &server);
-    whoami.env("LDAPTLS_CERT", at.join("me.pem")).env("LDAPTLS_KEY", at.join("me.key"));
-    let said = run(whoami.args(["-Y", "EXTERNAL"])).unwrap();
+    let uri = server.ldaps.clone();
+    let whoami = || {
+        let mut command = Command::new("ldapwhoami");
+        command.env("LDAPTLS_CACERT", at.join("data/ca.pem"));
+        command.env("LDAPTLS_CERT", at.join("me.pem")).env("LDAPTLS_KEY", at.join("me.key"));
+        run(command.args(["-H", &uri, "-Y", "EXTERNAL"])).unwrap()
+    };
+    let said = whoami();
     assert!(said.stdout.contains(&format!("dn:uid=visitor,ou=people,{SUFFIX}")), "{said:?}");
+    let serial = ["x509", "-in", "me.pem", "-noout", "-serial"];
+    let serial = run_checked(&mut openssl(at, &serial)).unwrap();
+    let serial = serial.trim().trim_start_matches("serial=");
+    assert!(chancery(at, &["ca", "revoke", serial]).success());
+    // The server notices by itself.
+    let waited =
+        server.process.wait_until("the door is shut", |_| (!whoami().success()).then_some(()));
+    waited.unwrap();
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //!
 //! - `clients`: ldap-utils, python-ldap3, python-ldap and ldapts, each with a full scenario.
 //! - `differential`: a few hundred requests to slapd and to Chancery, answers compared.
+//! - `acme`: certificates from Pebble by every challenge, and failing orders.
 //! - `alerts`: a webhook, a mail server, and what is told of it.
+//! - `dns`: records written to BIND and Knot, and seen from outside.
 //! - `apache`: a web server that signs its users in through `mod_authnz_ldap`.
 //! - `sssd`: a Linux login through SSSD.
 //! - `certificates`: what is said of certificates, beside what OpenSSL says.
@@ -28,12 +30,14 @@
     reason = "a panic is how a test fails"
 )]
 
+mod acme;
 mod alerts;
 mod apache;
 mod ca;
 mod certificates;
 mod clients;
 mod differential;
+mod dns;
 mod first_run;
 mod forgotten;
 mod hostile;

@@ -37,6 +37,11 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    /// The newest time that is believed: what is judged by time is judged by this one.
+    pub(crate) fn believed(&self, now: OffsetDateTime) -> OffsetDateTime {
+        self.newest.unwrap_or(now)
+    }
+
     /// None: it is believed. Otherwise what is wrong with it.
     pub(crate) fn judge(&mut self, now: OffsetDateTime) -> Option<Condition> {
         let runs = std::mem::replace(&mut self.runs, true);
@@ -105,6 +110,16 @@ mod tests {
             assert_eq!(play(&mut Clock::default(), hours.clone()), expected, "{hours:?}");
         }
         assert!(Clock::default().judge(datetime!(1970-01-01 0:00 UTC)).is_some());
+    }
+
+    #[test]
+    fn what_is_judged_meanwhile_is_judged_by_the_time_before() {
+        let mut clock = Clock::default();
+        for (hour, believed) in [(0, 0), (1, 1), (9999, 1), (-9999, 1), (2, 2)] {
+            let now = START + Duration::hours(hour);
+            clock.judge(now);
+            assert_eq!(clock.believed(now), START + Duration::hours(believed), "{hour}");
+        }
     }
 
     #[test]

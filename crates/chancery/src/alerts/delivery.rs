@@ -1,8 +1,8 @@
 //! The thread that delivers: what is due goes out, one channel beside the other, and nobody waits
 //! for it.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -23,9 +23,23 @@ const LOOKS_EACH: Duration = Duration::from_secs(1);
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Where a message goes.
-pub(crate) trait Delivers: Send {
+pub(crate) trait Delivers: Send + Sync {
     fn channel(&self) -> Channel;
     fn deliver(&self, message: &Message) -> Result<()>;
+}
+
+/// All channels, replaced as a whole.
+#[derive(Default)]
+pub(crate) struct Channels(Mutex<Arc<Vec<Box<dyn Delivers>>>>);
+
+impl Channels {
+    pub(crate) fn replace(&self, channels: Vec<Box<dyn Delivers>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(channels);
+    }
+
+    pub(super) fn all(&self) -> Arc<Vec<Box<dyn Delivers>>> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Everything that is configured, checked: files that hold secrets are read now, so that a fault
@@ -56,13 +70,13 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    pub(crate) fn start(alerts: Arc<Alerts>, channels: Vec<Box<dyn Delivers>>) -> Result<Delivery> {
+    pub(crate) fn start(alerts: Arc<Alerts>) -> Result<Delivery> {
         let (stop, stopped) = channel();
         let (end, ended) = channel();
         thread::Builder::new()
             .name("alerts".to_owned())
             .spawn(move || {
-                work(&alerts, &channels, &stopped);
+                work(&alerts, &stopped);
                 let _ = end.send(());
             })
             .context("cannot start the thread that delivers alerts")?;
@@ -77,10 +91,10 @@ impl Drop for Delivery {
     }
 }
 
-fn work(alerts: &Alerts, channels: &[Box<dyn Delivers>], stopped: &Receiver<()>) {
+fn work(alerts: &Alerts, stopped: &Receiver<()>) {
     loop {
         let mut delivered = false;
-        for channel in channels {
+        for channel in alerts.channels.all().iter() {
             delivered |= deliver_one(alerts, channel.as_ref(), OffsetDateTime::now_utc());
         }
         let wait = if delivered { Duration::ZERO } else { LOOKS_EACH };

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::board::{Alert, Event, Findings, Notice};
 use super::deadline::Held;
+use super::delivery::{Channels, Delivers};
 use super::outbox::{Channel, Message};
 use super::state::State;
 use super::{Level, Watches, text};
@@ -23,7 +24,7 @@ const TEST_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 pub(crate) struct Alerts {
     file: PathBuf,
     watches: Mutex<Vec<Arc<dyn Watches>>>,
-    channels: Vec<Channel>,
+    pub(super) channels: Channels,
     state: Mutex<State>,
     /// Somebody may wait for what becomes of a message.
     attempted: Condvar,
@@ -41,9 +42,9 @@ impl Alerts {
     pub(crate) fn open(
         file: PathBuf,
         watches: Vec<Arc<dyn Watches>>,
-        channels: Vec<Channel>,
+        channels: Vec<Box<dyn Delivers>>,
     ) -> Alerts {
-        let mut state = State::load(&file).unwrap_or_else(|error| {
+        let state = State::load(&file).unwrap_or_else(|error| {
             let aside = file.with_extension("unreadable");
             tracing::warn!("{error:#}; moved to {}, alerts begin anew", aside.display());
             if let Err(error) = std::fs::rename(&file, &aside) {
@@ -51,14 +52,23 @@ impl Alerts {
             }
             State::default()
         });
-        state.outbox.keep_only(&channels);
-        Alerts {
+        let alerts = Alerts {
             file,
             watches: Mutex::new(watches),
-            channels,
+            channels: Channels::default(),
             state: Mutex::new(state),
             attempted: Condvar::new(),
-        }
+        };
+        alerts.deliver_by(channels);
+        alerts
+    }
+
+    /// From now on. What waits for a channel that is no more is given up.
+    pub(crate) fn deliver_by(&self, channels: Vec<Box<dyn Delivers>>) {
+        let kinds: Vec<Channel> = channels.iter().map(|channel| channel.channel()).collect();
+        let mut state = self.state();
+        state.outbox.keep_only(&kinds);
+        self.channels.replace(channels);
     }
 
     /// An area that comes into being once the server runs.
@@ -72,9 +82,10 @@ impl Alerts {
         let mut state = self.state();
         let doubt = state.clock.judge(now);
         let clock_is_right = doubt.is_none();
+        let believed = state.clock.believed(now);
         let mut held: Vec<Held> = doubt.into_iter().map(Held::from).collect();
         for area in &watches {
-            held.extend(area.conditions(now).into_iter().map(Held::from));
+            held.extend(area.conditions(believed).into_iter().map(Held::from));
             if clock_is_right {
                 held.extend(area.deadlines().iter().filter_map(|deadline| deadline.held(now)));
             }
@@ -87,7 +98,7 @@ impl Alerts {
 
     fn post(&self, state: &mut State, notices: &[Notice], now: OffsetDateTime) -> Result<()> {
         if !notices.is_empty() {
-            self.channels.iter().for_each(|channel| state.outbox.put(*channel, notices, now));
+            self.channels().iter().for_each(|channel| state.outbox.put(*channel, notices, now));
         }
         // Also when there is nothing to tell: the clock goes on.
         state.store(&self.file)
@@ -108,9 +119,10 @@ impl Alerts {
         log(&notice);
         let mut state = self.state();
         self.post(&mut state, &[notice], now)?;
+        let channels = self.channels();
         let waits = |state: &mut State| {
             let first = |channel: &Channel| state.outbox.first(*channel);
-            self.channels.iter().filter_map(first).any(|message| message.attempts == 0)
+            channels.iter().filter_map(first).any(|message| message.attempts == 0)
         };
         let _ = self.attempted.wait_timeout_while(state, TEST_PATIENCE, waits);
         Ok(())
@@ -126,8 +138,8 @@ impl Alerts {
         (state.outbox.messages.clone(), state.outbox.lost)
     }
 
-    pub(crate) fn channels(&self) -> &[Channel] {
-        &self.channels
+    pub(crate) fn channels(&self) -> Vec<Channel> {
+        self.channels.all().iter().map(|channel| channel.channel()).collect()
     }
 
     pub(crate) fn due(&self, channel: Channel, now: OffsetDateTime) -> Option<Message> {

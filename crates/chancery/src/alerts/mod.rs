@@ -76,3 +76,38 @@ pub(crate) trait Watches: Send + Sync {
 pub(crate) fn text(at: OffsetDateTime) -> String {
     crate::steward::certificate::text(at.replace_nanosecond(0).unwrap_or(at))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// The ids that stand in a source file.
+    fn ids(text: &str) -> Vec<&str> {
+        let after = text.split("id: \"").skip(1);
+        after.filter_map(|rest| rest.split('"').next()).collect()
+    }
+
+    #[test]
+    fn every_id_is_documented() {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let page = std::fs::read_to_string(project.join("../../docs/reference/alerts.md")).unwrap();
+        let mut folders = vec![project.join("src")];
+        let mut found = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap();
+                for id in ids(&text).iter().filter(|id| id.contains('-')) {
+                    let row = format!("\n| `{id}` | ");
+                    assert!(page.contains(&row), "{id}, in {}", path.display());
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 10, "{found}");
+    }
+}

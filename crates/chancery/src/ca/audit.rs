@@ -1,13 +1,17 @@
 //! The CA's log: one JSON line for each certificate issued, refused or revoked. Written and flushed
 //! before anybody gets what it speaks of.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Ca;
-use super::files::{append_line, read_text};
+use super::files::append_line;
+use crate::failure::failed;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -97,6 +101,9 @@ impl Event {
 
     pub(crate) fn because(mut self, reason: impl Into<String>) -> Event {
         self.reason = reason.into();
+        if let Some((end, _)) = self.reason.char_indices().nth(REASON_CHARS_MAX) {
+            self.reason.truncate(end);
+        }
         self
     }
 
@@ -105,6 +112,9 @@ impl Event {
         self
     }
 }
+
+/// Whoever may ask at all can have many lines written, but no long ones.
+const REASON_CHARS_MAX: usize = 500;
 
 /// RFC 3339.
 pub(crate) fn text(at: OffsetDateTime) -> String {
@@ -127,10 +137,18 @@ impl Ca {
 
     pub(crate) fn history(&self) -> Result<History> {
         let path = self.log_file();
-        let text = if path.exists() { read_text(&path)? } else { String::new() };
         let mut history = History { events: Vec::new(), unreadable: Vec::new() };
-        for (line, number) in text.lines().zip(1..).filter(|(line, _)| !line.is_empty()) {
-            match serde_json::from_str(line) {
+        if !path.exists() {
+            return Ok(history);
+        }
+        let cannot = |error| failed(format!("cannot read {}: {error}", path.display()));
+        // Line by line: nothing bounds how long a log grows over the years.
+        for (line, number) in
+            BufReader::new(File::open(&path).map_err(cannot)?).split(b'\n').zip(1..)
+        {
+            let line = line.map_err(cannot)?;
+            match serde_json::from_slice(&line) {
+                _ if line.is_empty() => {}
                 Ok(event) => history.events.push(event),
                 Err(_) => history.unreadable.push(number),
             }

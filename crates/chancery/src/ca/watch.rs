@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 use super::own::{self, is_due};
 use super::{Ca, summary};
 use crate::alerts::{Condition, Level, Watches};
+use crate::config::Config;
 
 /// A root has to reach every client, which takes long.
 const ROOT_LEFT: Duration = Duration::days(365);
@@ -16,6 +17,13 @@ pub(crate) struct CaWatch {
     pub(crate) ca: Ca,
     /// The server's own names, where its certificate comes from this CA.
     pub(crate) own_names: Option<Vec<String>>,
+}
+
+impl CaWatch {
+    pub(crate) fn of(config: &Config) -> CaWatch {
+        let is_own = config.tls.sources.is_empty();
+        CaWatch { ca: Ca::at(&config.data), own_names: is_own.then(|| own::names(config)) }
+    }
 }
 
 impl Watches for CaWatch {

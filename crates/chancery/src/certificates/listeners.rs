@@ -51,6 +51,8 @@ pub(crate) struct ListenersTls {
 struct State {
     change: Change,
     since: OffsetDateTime,
+    /// What was taken over last.
+    config: Config,
     listeners: Vec<One>,
     /// For listeners that come later: no client certificates, the general policy.
     published: One,
@@ -70,7 +72,8 @@ impl ListenersTls {
         let listeners = listeners.map(|it| one(it.address.clone(), Made::of(it, config)?));
         let listeners = listeners.collect::<Result<Vec<_>>>()?;
         let published = one(Address::Path(PathBuf::new()), Made::general(config))?;
-        let state = State { change: Change::Ready, since: now, listeners, published };
+        let (change, config) = (Change::Ready, config.clone());
+        let state = State { change, since: now, config, listeners, published };
         Ok(ListenersTls { serving: serving.clone(), state: Mutex::new(state) })
     }
 
@@ -99,7 +102,9 @@ impl ListenersTls {
             Ok(_) => Change::Updated,
             Err(error) => Change::Failed { reason: format!("{error:#}") },
         };
-        for (place, made, tls) in made? {
+        let made = made?;
+        state.config = config.clone();
+        for (place, made, tls) in made {
             let one = match place {
                 Some(place) => state.listeners.get_mut(place),
                 None => Some(&mut state.published),
@@ -110,6 +115,17 @@ impl ListenersTls {
             }
         }
         Ok(())
+    }
+
+    /// Reads the CAs of client certificates again, and who is revoked.
+    pub(crate) fn refresh(&self, now: OffsetDateTime) -> Result<()> {
+        let state = self.state();
+        let config = state.config.clone();
+        if state.prepare(&config, &self.serving)?.is_empty() {
+            return Ok(());
+        }
+        drop(state);
+        self.update(&config, now)
     }
 
     /// Where the last change stands, and since when.
@@ -183,10 +199,12 @@ fn client_ca(listener: &Listener, config: &Config) -> Result<Option<Vec<u8>>> {
         pem.with_context(|| format!("the client CA {} cannot be read", path.display()))
     };
     let mut pem = read(path)?;
-    // A client need not send the CA that this server itself has.
-    let issuing = Ca::at(&config.data).issuing_pem();
-    if *path == own && issuing.exists() {
-        pem.extend(read(&issuing)?);
+    // A client need not send the CA that this server itself has, nor is it asked who is revoked.
+    let ca = Ca::at(&config.data);
+    if *path == own {
+        for beside in [ca.issuing_pem(), ca.crl_pem()].iter().filter(|path| path.exists()) {
+            pem.extend(read(beside)?);
+        }
     }
     Ok(Some(pem))
 }

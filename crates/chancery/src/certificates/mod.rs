@@ -28,7 +28,7 @@ use crate::config::{Config, Source};
 pub(crate) use listeners::ListenersTls;
 pub(crate) use presented::{Shown, shown};
 use sources::Unread;
-pub(crate) use watching::Watching;
+pub(crate) use watching::{Revocations, Watching};
 
 /// Where candidates are looked for, and what is wanted of them.
 #[derive(Clone, Debug)]
@@ -122,7 +122,11 @@ impl Certificates {
                 checked: Vec::new(),
             }),
         };
-        certificates.refresh(now);
+        // The greeting says which it is.
+        let outcome = certificates.looked(now);
+        if outcome != Outcome::Replaced {
+            certificates.state().tell(&outcome);
+        }
         certificates
     }
 
@@ -160,11 +164,20 @@ impl Certificates {
 
     /// Looks at every source again and serves the best certificate.
     pub(crate) fn refresh(&self, now: OffsetDateTime) -> Outcome {
+        let outcome = self.looked(now);
+        self.state().tell(&outcome);
+        outcome
+    }
+
+    fn looked(&self, now: OffsetDateTime) -> Outcome {
         let mut state = self.state();
         let (mut candidates, unread) = sources::read(&state.looking);
         let roots = sources::roots(&state.looking.data);
         let (mut choice, mut chosen) = state.choose(&candidates, &roots, now);
-        let lost = state.in_service.as_ref().filter(|served| !is_given(&choice, &served.source));
+        let lost = state.in_service.as_ref().filter(|served| {
+            !is_given(&choice, &served.source)
+                && !sources::has_stepped_aside(&state.looking, &served.source)
+        });
         let is_failing = lost.is_some() || chosen.is_none();
         if let Some(served) = lost {
             // It is in memory and may still be the best there is.
@@ -173,9 +186,7 @@ impl Certificates {
         }
         state.failing_since = is_failing.then(|| state.failing_since.unwrap_or(now));
         (state.choice, state.unread) = (choice, unread);
-        let outcome = self.serve(&mut state, chosen, now);
-        state.tell(&outcome);
-        outcome
+        self.serve(&mut state, chosen, now)
     }
 
     fn serve(&self, state: &mut State, chosen: Option<Chosen>, now: OffsetDateTime) -> Outcome {

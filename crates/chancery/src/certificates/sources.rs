@@ -53,13 +53,24 @@ fn is_in_house(looking: &Looking) -> bool {
     looking.sources.is_empty() && acme_folders(looking).is_empty()
 }
 
-/// One folder for each certificate that ACME fetched.
+/// Whether this is the in-house CA's certificate and makes way for another source: then nobody
+/// took it away, and what it was is no candidate any more.
+pub(super) fn has_stepped_aside(looking: &Looking, source: &str) -> bool {
+    let (certificate, _) = own::files(&looking.data);
+    !is_in_house(looking) && source == certificate.display().to_string()
+}
+
+/// One folder for each certificate that ACME fetched; before the first came there is nothing.
 fn acme_folders(looking: &Looking) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(looking.data.join("acme")) else { return Vec::new() };
     let mut folders: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+        entries.flatten().map(|entry| entry.path()).filter(|path| is_filled(path)).collect();
     folders.sort();
     folders
+}
+
+fn is_filled(folder: &Path) -> bool {
+    folder.join(crate::acme::shelf::CERTIFICATE).is_file()
 }
 
 /// Every path that says whether there is something new.

@@ -1,5 +1,5 @@
 //! Notices within a moment that a certificate was replaced on disk, or that time alone makes
-//! another one the best.
+//! another one the best; and that client certificates were revoked.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::{Certificates, Outcome};
+use super::{Certificates, ListenersTls, Outcome};
+use crate::ca::Ca;
 use crate::duties::Duty;
 
 /// How often files are looked at. Links are followed, and folders of other machines have no other
@@ -60,6 +61,42 @@ impl Watching {
     ) -> Watching {
         let seen = look(&certificates);
         Watching { certificates, seen, judged: now, after }
+    }
+}
+
+/// How often somebody may have been revoked.
+const REVOKED_EVERY: Duration = Duration::from_secs(1);
+
+/// The duty that keeps those out whose client certificates were revoked.
+pub(crate) struct Revocations {
+    ca: Ca,
+    listeners: Arc<ListenersTls>,
+    seen: Option<Mark>,
+}
+
+impl Revocations {
+    pub(crate) fn new(ca: Ca, listeners: Arc<ListenersTls>) -> Revocations {
+        // What was there when the listeners were made counts already; once more does no harm.
+        Revocations { ca, listeners, seen: None }
+    }
+}
+
+impl Duty for Revocations {
+    fn name(&self) -> &'static str {
+        "revocations"
+    }
+
+    fn every(&self) -> Duration {
+        REVOKED_EVERY
+    }
+
+    fn run(&mut self, now: OffsetDateTime) -> Result<()> {
+        let seen = mark(&self.ca.crl_pem());
+        if seen != self.seen {
+            self.listeners.refresh(now)?;
+            self.seen = seen;
+        }
+        Ok(())
     }
 }
 

@@ -2,12 +2,14 @@
 
 pub(crate) mod access;
 pub(crate) mod account;
+pub(crate) mod acme;
 pub(crate) mod alerts;
 pub(crate) mod backup;
 pub(crate) mod ca;
 pub(crate) mod cert;
 pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod dns;
 pub(crate) mod export;
 pub(crate) mod import;
 mod progress;

@@ -54,7 +54,9 @@ fn people(answer: &Value) -> String {
     let blocked = names(field(field(answer, "sources"), "blocked"));
     out.push_str(&format!("not heard     {blocked}\n"));
     let alerting = field(answer, "alerting");
-    out.push_str(&format!("alerts go to  log, {}\n\n", names(field(alerting, "channels"))));
+    let channels = list(field(alerting, "channels")).iter().filter_map(Value::as_str);
+    let everywhere: Vec<&str> = std::iter::once("log").chain(channels).collect();
+    out.push_str(&format!("alerts go to  {}\n\n", everywhere.join(", ")));
     out.push_str(&listed(alerting));
     out
 }

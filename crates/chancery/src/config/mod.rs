@@ -9,12 +9,14 @@
 //! - [`overrides`]: the command line and the environment over the file.
 //! - [`published`]: the published listeners and their network rules.
 //! - [`resolved`]: [`Config`], which the rest of the program uses.
+//! - [`outside`]: `[dns]` and `[acme]`, whose values mean something to others.
 //! - [`alerts`]: where alerts go.
 //! - [`mod@example`]: `chancery.example.toml` and `docs/reference/configuration.md`.
 
 mod alerts;
 mod example;
 mod fault;
+mod outside;
 mod overrides;
 mod published;
 mod raw;
@@ -28,6 +30,9 @@ mod value;
 pub(crate) use alerts::{AlertChannels, MailTo, WebhookTo};
 pub(crate) use example::{example, reference};
 pub(crate) use fault::Fault;
+pub(crate) use outside::{Acme, Dns, ExternalAccount};
 pub(crate) use overrides::Overrides;
 pub(crate) use resolved::{Address, Audit, Config, Listener, Log, Source};
-pub(crate) use value::{Anonymous, Bytes, Level, ListenMode, LogFormat, MailSecurity};
+pub(crate) use value::{
+    AcmeChallenge, Anonymous, Bytes, Level, ListenMode, LogFormat, MailSecurity,
+};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::read::SectionReader;
 use super::setting::{Section, Setting, section};
 use super::value::{
-    Anonymous, Bytes, CertificatePart, ClientCertificates, Level, ListenMode, LogFormat,
-    MailSecurity, RuleListener, RuleVerdict, TlsFloor, Value, Words,
+    AcmeChallenge, Anonymous, Bytes, CertificatePart, ClientCertificates, Level, ListenMode,
+    LogFormat, MailSecurity, RuleListener, RuleVerdict, TlsFloor, Value, Words,
 };
 
 /// Sections that may stand more than once.
@@ -16,7 +16,7 @@ const MANY: bool = true;
 const ONCE: bool = false;
 
 /// All sections, in the order in which they are printed.
-pub(super) const SECTIONS: [Section; 19] = [
+pub(super) const SECTIONS: [Section; 21] = [
     Top::SECTION,
     Listen::SECTION,
     Tls::SECTION,
@@ -25,6 +25,8 @@ pub(super) const SECTIONS: [Section; 19] = [
     PublishInternal::SECTION,
     PublishExternal::SECTION,
     PublishRule::SECTION,
+    Dns::SECTION,
+    Acme::SECTION,
     Limits::SECTION,
     Passwords::SECTION,
     Lockout::SECTION,
@@ -49,6 +51,8 @@ pub(crate) struct Raw {
     pub(crate) publish_internal: PublishInternal,
     pub(crate) publish_external: PublishExternal,
     pub(crate) publish_rules: Vec<PublishRule>,
+    pub(crate) dns: Dns,
+    pub(crate) acme: Acme,
     pub(crate) limits: Limits,
     pub(crate) passwords: Passwords,
     pub(crate) lockout: Lockout,
@@ -203,6 +207,73 @@ section! {
         port: Option<u32> = "" or "636" in (1, 65_535);
         /// Only for this listener, `internal` or `external`.
         listener: Option<RuleListener> = "" or "'external'";
+    }
+}
+
+section! {
+    /// DNS records for the names of `[publish]`: printed, written by dynamic update (RFC 2136), and
+    /// looked up as clients do. Described in `docs/reference/dns.md`.
+    ONCE "dns" => Dns {
+        /// The name server that takes updates of the zone: an IP address, with a port if it is not
+        /// 53.
+        server: Option<String> = "" or "'192.0.2.53'";
+        /// The zone it holds, in which the names are.
+        zone: Option<String> = "" or "'example.com'";
+        /// The key that signs updates (TSIG), as `tsig-keygen` prints it, or its secret alone in
+        /// base64; readable by the server's user only.
+        key: Option<PathBuf> = "" or "'/etc/chancery/dns.key'";
+        /// The name of the key, where the file holds the secret alone.
+        key_name: Option<String> = "" or "'chancery'";
+        /// Its algorithm, where the file holds the secret alone. When absent: `hmac-sha256`.
+        key_algorithm: Option<String> = "" or "'hmac-sha512'";
+        /// How long others may remember the records.
+        ttl: Duration = "'5 min'" in (1_000, 604_800_000);
+        /// The addresses that the names stand for. When empty: `publish.address`.
+        addresses: Vec<String> = "[]";
+        /// The services that clients find by SRV records: `ldaps`, `ldap` (StartTLS), or none.
+        services: Words = "'ldaps'";
+        /// The domain in which they look. When absent: the zone.
+        domain: Option<String> = "" or "'example.com'";
+        /// The port outside for LDAPS.
+        port: u32 = "636" in (1, 65_535);
+        /// The port outside for StartTLS.
+        starttls_port: u32 = "389" in (1, 65_535);
+        /// Servers that look names up as clients' do: the view from outside.
+        resolvers: Vec<String> = "[]";
+        /// The zone's name servers. When empty: the ones that the first of the resolvers names.
+        name_servers: Vec<String> = "[]";
+        /// How long a record that was written may take to reach all name servers of the zone.
+        propagation: Duration = "'2 min'" in (1_000, 3_600_000);
+    }
+}
+
+section! {
+    /// Certificates from a CA that speaks ACME (RFC 8555), ordered and renewed by the server.
+    /// Described in `docs/reference/acme.md`.
+    ONCE "acme" => Acme {
+        /// The CA's directory. Without one nothing is ordered.
+        directory: Option<String> = "" or "'https://acme-v02.api.letsencrypt.org/directory'";
+        /// Whether you agree to the CA's terms, whose address `chancery acme status` shows.
+        agree_to_terms: bool = "false";
+        /// Where the CA writes to about this account.
+        contact: Vec<String> = "[]";
+        /// The names in the certificate; `*.example.com` needs `dns-01`. When empty:
+        /// `publish.names`.
+        names: Vec<String> = "[]";
+        /// How the CA is shown that the names are ours.
+        challenge: AcmeChallenge = "'http-01'";
+        /// Where that is shown, while an order is pending. When absent: port 80 for `http-01`, 443
+        /// for `tls-alpn-01`, of all addresses.
+        listen: Option<String> = "" or "'[::]:8080'";
+        /// CAs, in PEM, that the ACME server's own certificate is verified with. When absent: those
+        /// that this machine trusts.
+        ca: Option<PathBuf> = "" or "'acme-ca.pem'";
+        /// The identifier of an external account (RFC 8555 §7.3.4), where the CA asks for one.
+        eab_key_id: Option<String> = "" or "'kid-1'";
+        /// Its key, in base64url; readable by the server's user only.
+        eab_key: Option<PathBuf> = "" or "'/etc/chancery/eab.key'";
+        /// Orders in one hour. Beyond: the next waits, and is not lost.
+        orders_per_hour: u32 = "5" in (1, 1_000);
     }
 }
 

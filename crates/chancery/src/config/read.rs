@@ -7,9 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Faults;
 use super::raw::{
-    Access, Alerts, CertificateMap, ChangeLog, Indexes, Limits, Listen, Lockout, Log, Passwords,
-    Publish, PublishExternal, PublishInternal, PublishRule, Raw, SECTIONS, SchemaFiles, Shutdown,
-    Store, Tls, Top,
+    Access, Acme, Alerts, CertificateMap, ChangeLog, Dns, Indexes, Limits, Listen, Lockout, Log,
+    Passwords, Publish, PublishExternal, PublishInternal, PublishRule, Raw, SECTIONS, SchemaFiles,
+    Shutdown, Store, Tls, Top,
 };
 use super::setting::{Section, Setting};
 use super::value::Value;
@@ -49,6 +49,8 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> ReadFile {
         tls: once(top, faults, &Tls::SECTION, Tls::read),
         certificate_map: map.into_iter().map(|placed| placed.value).collect(),
         publish: once(top, faults, &Publish::SECTION, Publish::read),
+        dns: once(top, faults, &Dns::SECTION, Dns::read),
+        acme: once(top, faults, &Acme::SECTION, Acme::read),
         publish_internal: once(top, faults, &PublishInternal::SECTION, PublishInternal::read),
         publish_external: once(top, faults, &PublishExternal::SECTION, PublishExternal::read),
         publish_rules,

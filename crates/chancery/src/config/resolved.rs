@@ -14,6 +14,7 @@ use toml::de::DeValue;
 
 use super::alerts::AlertChannels;
 use super::fault::{ConfigError, Faults};
+use super::outside::{self, Acme, Dns};
 use super::overrides::Overrides;
 use super::published::{Published, published};
 use super::raw::{
@@ -38,6 +39,9 @@ pub(crate) struct Config {
     pub(crate) tls: Tls,
     pub(crate) certificate_rules: Vec<CertificateRule>,
     pub(crate) publish: Publish,
+    pub(crate) dns: Dns,
+    /// None: nothing is ordered.
+    pub(crate) acme: Option<Acme>,
     pub(crate) published: Published,
     pub(crate) limits: Limits,
     pub(crate) passwords: Passwords,
@@ -187,10 +191,15 @@ impl Resolver<'_, '_> {
         let access = access_rules(&raw.access, &suffixes, &administrator);
         self.check_rules(&raw.access, &access_spans);
         let access_places = access_spans.iter().map(|span| self.faults.place(span.start)).collect();
+        let publish = self.publish(&raw.publish);
+        let dns = outside::dns(&raw.dns, &publish, self.folder, self.faults);
+        let acme = outside::acme(&raw.acme, &publish, &dns, self.folder, self.faults);
         Config {
             file: file.map(Path::to_owned),
             certificate_rules: certificate_rules(&raw.certificate_map),
-            publish: self.publish(&raw.publish),
+            publish,
+            dns,
+            acme,
             published: published(&raw, &rule_spans, &listeners, self.faults),
             schema_files: raw.schema.files.iter().map(|path| self.folder.join(path)).collect(),
             log: self.log(&raw),

@@ -194,6 +194,15 @@ words! {
 }
 
 words! {
+    /// How a CA is shown that a name is ours.
+    AcmeChallenge, "\"http-01\", \"tls-alpn-01\" or \"dns-01\"" {
+        Http01 = "http-01",
+        TlsAlpn01 = "tls-alpn-01",
+        Dns01 = "dns-01",
+    }
+}
+
+words! {
     ListenMode, "\"ldaps\", \"starttls\" or \"ldapi\"" {
         Ldaps = "ldaps",
         StartTls = "starttls",

@@ -17,6 +17,9 @@ pub(super) fn make(config: &Config) -> Result<()> {
         ca.found(&host_name(), now)?;
         own::renew(&config.data, &own::names(config), now, false)?;
     }
+    if ca.exists() && ca.signer().is_ok() {
+        ca.renew_list_when_due(now)?;
+    }
     ca.announce(now);
     Ok(())
 }

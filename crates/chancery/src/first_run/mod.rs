@@ -72,7 +72,7 @@ fn not_written(doing: &str, path: &Path, error: &std::io::Error) -> anyhow::Erro
 }
 
 /// Unpredictable bytes.
-fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     crate::opening::clock().random(&mut bytes);
     bytes

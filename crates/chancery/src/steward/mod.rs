@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use server::Door;
 use time::OffsetDateTime;
 
+use crate::alerts::delivery;
 use crate::alerts::evaluation::Alerts;
 use crate::arguments::Common;
 use crate::certificates::{Certificates, ListenersTls, Looking, Outcome};
@@ -104,7 +105,7 @@ impl Steward {
     fn status(&self) -> Result<Value, Refusal> {
         Ok(json!({
             "version": VERSION,
-            "started": certificate::text(self.started),
+            "started": crate::alerts::text(self.started),
             "certificate": certificate::state(&self.certificates),
             "tls": certificate::settings(&self.listeners),
             "locked": accounts::locked(&self.directory)?,
@@ -140,10 +141,14 @@ impl Steward {
 
     fn read_again(&self) -> anyhow::Result<()> {
         let config = opening::load(&self.common, &self.overrides)?;
+        let channels = delivery::open(&config.alerts)?;
         self.directory.reload_schema().map_err(failed)?;
         self.directory
             .replace_access(&config.access)
             .map_err(|errors| failed(config.access_error(&errors)))?;
+        self.directory.replace_lockout(opening::lockout(&config));
+        self.door.replace_policy(opening::door(&config));
+        self.alerts.deliver_by(channels);
         let now = OffsetDateTime::now_utc();
         self.listeners.update(&config, now)?;
         let certificate = served(self.certificates.look(Looking::from(&config), now));

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use ldap::message::ModifyOperation;
 use ldap::result::ResultCode;
 
-use super::{AccountStanding, Attempt, LockedAccount, Standing};
+use super::{AccountStanding, Attempt, LockedAccount, LockoutPolicy, Standing};
 use crate::change::{Change, ChangeControls, ChangeRequest, Modification, NewAttribute};
 use crate::credentials::{Unfit, Verdict};
 use crate::directory::Directory;
@@ -37,6 +37,11 @@ impl Directory {
             self.store_standing(&attempt);
         }
         verdict
+    }
+
+    /// From now on. A lock that stands is of the new length.
+    pub fn replace_lockout(&self, policy: LockoutPolicy) {
+        self.inner().verifying.lockout.replace_policy(policy);
     }
 
     /// Nobody waits for it: what is in memory counts already, and is tried again with the next
@@ -100,7 +105,7 @@ impl Directory {
         Ok(AccountStanding {
             dn,
             lock,
-            until_ms: lock.and_then(|lock| lock.until(lockout.policy())),
+            until_ms: lock.and_then(|lock| lock.until(&lockout.policy())),
             failures,
         })
     }
@@ -146,7 +151,7 @@ impl View<'_> {
                 let Some(lock) = lockout.lock_of(&attempt, now_ms) else { continue };
                 count += 1;
                 if found.len() < max {
-                    let until_ms = lock.until(lockout.policy());
+                    let until_ms = lock.until(&lockout.policy());
                     found.push(LockedAccount { dn: candidate.dn()?.to_owned(), lock, until_ms });
                 }
             }

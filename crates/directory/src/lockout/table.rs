@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
+
 use super::{Lock, LockoutPolicy, Standing};
 use crate::store::EntryId;
 
@@ -23,7 +25,7 @@ const SWEPT_EACH_MS: u64 = 60_000;
 
 /// One for a directory.
 pub(crate) struct Lockout {
-    policy: LockoutPolicy,
+    policy: ArcSwap<LockoutPolicy>,
     /// Counts up whenever an account is forgotten because its entry says something new: what was
     /// read from entries before that does not count any more.
     era: AtomicU64,
@@ -73,15 +75,19 @@ pub(crate) struct Judged {
 impl Lockout {
     pub(crate) fn new(policy: LockoutPolicy) -> Lockout {
         Lockout {
-            policy,
+            policy: ArcSwap::from_pointee(policy),
             era: AtomicU64::new(0),
             known: AtomicUsize::new(0),
             table: Mutex::default(),
         }
     }
 
-    pub(crate) fn policy(&self) -> &LockoutPolicy {
-        &self.policy
+    pub(crate) fn policy(&self) -> LockoutPolicy {
+        **self.policy.load()
+    }
+
+    pub(crate) fn replace_policy(&self, policy: LockoutPolicy) {
+        self.policy.store(Arc::new(policy));
     }
 
     /// To be read before the entry is.
@@ -105,7 +111,7 @@ impl Lockout {
 
     /// The lock that holds now.
     pub(crate) fn lock_of(&self, attempt: &Attempt, now_ms: u64) -> Option<Lock> {
-        self.standing(attempt).lock.filter(|lock| lock.holds(&self.policy, now_ms))
+        self.standing(attempt).lock.filter(|lock| lock.holds(&self.policy(), now_ms))
     }
 
     /// Judges and counts in one step, in the order in which verdicts come in.
@@ -120,12 +126,12 @@ impl Lockout {
             false => Account::of(Standing::default()),
         });
         let may_write = table.allow(now_ms);
-        let judged = account.judge(&self.policy, matched, may_write, now_ms);
+        let judged = account.judge(&self.policy(), matched, may_write, now_ms);
         if judged.write && !judged.locks && !matched {
             table.allowance = table.allowance.saturating_sub(1000);
         }
         if !account.is_nothing() {
-            table.make_room(&self.policy, now_ms);
+            table.make_room(&self.policy(), now_ms);
             table.accounts.insert(attempt.id, account);
         }
         self.known.store(table.accounts.len(), Ordering::Release);

@@ -20,6 +20,12 @@ const FORMAT: &str = "chancery backup 1";
 const BESIDE: [&str; 7] =
     ["format", "ca.pem", "ca.key", "server.pem", "server.key", "admin.password", "chancery.toml"];
 
+/// Folders that are copied with everything in them: the schema's files, and the CA's.
+const FOLDERS: [&str; 2] = ["schema", "ca"];
+
+/// What is there only while somebody works on it.
+const PASSING: [&str; 2] = ["ca/lock", ".new"];
+
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error("{0} is not empty; name a folder that does not exist yet")]
@@ -48,7 +54,9 @@ pub fn backup(store: &Store, target: &Path) -> Result<u64, BackupError> {
             names.push(PathBuf::from(name));
         }
     }
-    names.extend(schema_files(store.folder())?);
+    for folder in FOLDERS {
+        names.extend(files_in(store.folder(), Path::new(folder))?);
+    }
     for name in names.iter().filter(|name| name.as_os_str() != "data.mdb") {
         copy(&store.folder().join(name), &target.join(name))?;
     }
@@ -159,16 +167,21 @@ fn head<'m>(lines: &mut impl Iterator<Item = &'m str>) -> Result<u64, BackupErro
     entries.ok_or_else(|| damaged("its manifest does not say how many entries it has"))
 }
 
-fn schema_files(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
-    let schema = folder.join("schema");
-    if !schema.is_dir() {
+/// The files of a folder beside the data, those of folders in it included.
+fn files_in(data: &Path, name: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let folder = data.join(name);
+    if !folder.is_dir() {
         return Ok(Vec::new());
     }
     let mut names = Vec::new();
-    for file in fs::read_dir(&schema).map_err(disk("reading", &schema))? {
-        let file = file.map_err(disk("reading", &schema))?;
-        if file.path().is_file() {
-            names.push(Path::new("schema").join(file.file_name()));
+    for file in fs::read_dir(&folder).map_err(disk("reading", &folder))? {
+        let file = file.map_err(disk("reading", &folder))?;
+        let name = name.join(file.file_name());
+        let is_passing = PASSING.iter().any(|end| name.to_string_lossy().ends_with(end));
+        if file.path().is_dir() {
+            names.extend(files_in(data, &name)?);
+        } else if file.path().is_file() && !is_passing {
+            names.push(name);
         }
     }
     names.sort();
@@ -191,7 +204,8 @@ fn make_empty(folder: &Path) -> Result<(), BackupError> {
 /// Copies one file with its mode, durably.
 fn copy(from: &Path, to: &Path) -> Result<u64, BackupError> {
     if let Some(parent) = to.parent() {
-        fs::create_dir_all(parent).map_err(disk("creating", parent))?;
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(parent).map_err(disk("creating", parent))?;
     }
     let mut source = File::open(from).map_err(disk("opening", from))?;
     let mode = source.metadata().map_err(disk("reading", from))?.permissions().mode() & 0o777;

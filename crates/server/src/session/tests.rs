@@ -406,3 +406,50 @@ async fn a_search_beyond_its_time_limit_says_so() {
     step(&mut session);
     assert_eq!(taken(&mut session).last().unwrap(), "1 search timeLimitExceeded");
 }
+
+/// A session from an address that has failed so many times already.
+fn failing(times: usize) -> (Session, UnboundedReceiver<Event>) {
+    let (sender, events) = tokio::sync::mpsc::unbounded_channel();
+    let shared = shared(directory(0), Limits::default());
+    let address = Some("192.0.2.7".parse().unwrap());
+    for _ in 0..times {
+        shared.door.judge(address, false, || shared.directory.now_ms(), || ((), true)).unwrap();
+    }
+    let peer = Peer { address, ..peer(Protection::Tls) };
+    (Session::new(shared, Lens::default(), peer, sender), events)
+}
+
+#[tokio::test]
+async fn an_answer_is_held_back_and_given_when_the_server_stops() {
+    for (times, judged) in [(10, true), (20, false)] {
+        let (mut session, mut events) = failing(times);
+        give(&mut session, &encoded(1, &bind(EVA, PASSWORD), &[]));
+        if judged {
+            let verified = events.recv().await.unwrap();
+            session.resume(verified);
+        }
+        assert_eq!(taken(&mut session), [""; 0], "not yet");
+        assert!(!session.has_room() && !session.in_flight.is_empty(), "nothing is read");
+        session.drain();
+        let expected = if judged { "1 bind success" } else { "1 bind invalidCredentials" };
+        assert_eq!(taken(&mut session), [expected]);
+        assert!(session.in_flight.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_held_back_for_longer_the_more_has_failed() {
+    for (times, seconds) in [(4, 0.0), (5, 0.25), (7, 1.0), (10, 8.0), (20, 8.0)] {
+        let (mut session, mut events) = failing(times);
+        let before = Instant::now();
+        give(&mut session, &encoded(1, &bind(EVA, b"wrong"), &[]));
+        while !session.in_flight.is_empty() {
+            let event = events.recv().await.unwrap();
+            session.resume(event);
+        }
+        assert_eq!(taken(&mut session), ["1 bind invalidCredentials"]);
+        let passed = before.elapsed().as_secs_f64();
+        assert!((passed - seconds).abs() < 0.01, "{times}: {passed}");
+        assert!(session.has_room(), "and on it goes");
+    }
+}

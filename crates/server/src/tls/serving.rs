@@ -26,7 +26,8 @@ const TICKETS: usize = 1;
 pub enum ClientCertificates<'a> {
     /// Not asked for; SASL EXTERNAL over TLS finds no identity.
     NotAsked,
-    /// Asked for and verified against these CAs, but a client without one is welcome.
+    /// Asked for and verified against these CAs, but a client without one is welcome. Lists of
+    /// revoked certificates may stand among them.
     Optional { ca_pem: &'a [u8] },
     /// The same, and without one there is no connection.
     Required { ca_pem: &'a [u8] },
@@ -158,7 +159,12 @@ fn verifier(
     for root in pki::pem::certificates(ca_pem)? {
         roots.add(root).map_err(TlsRefused::ClientRoot)?;
     }
+    let lists = pki::pem::revocation_lists(ca_pem)?;
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    // Of a CA without a list nobody is revoked; a list that is out of date still keeps out who is
+    // on it, and whoever makes it is told.
+    let verifier = verifier.with_crls(lists).only_check_end_entity_revocation();
+    let verifier = verifier.allow_unknown_revocation_status();
     let verifier = if is_optional { verifier.allow_unauthenticated() } else { verifier };
     Ok(verifier.build()?)
 }

@@ -350,6 +350,36 @@ fn a_required_certificate_is_required() {
 }
 
 #[test]
+fn a_revoked_certificate_is_shown_the_door() {
+    let world = World::new(1);
+    let (person, other) = (world.person(), {
+        let subject = [("UID", "bob"), ("O", "Example")];
+        world.ca.issue_client(&subject, NOW, Duration::days(1), [4; 16]).unwrap()
+    });
+    let serial = credential(&person).leaf.serial;
+    let revoked = pki::Revoked { serial, at: NOW, reason: pki::Reason::KeyCompromise };
+    let ca = world.material.cert_pem.as_bytes();
+    for (is_listed, lifetime) in [(false, 1), (true, 1), (true, -1)] {
+        let listed = if is_listed { std::slice::from_ref(&revoked) } else { &[] };
+        let before = NOW - Duration::days(7);
+        let der = world.ca.revocation_list(listed, 1, before, Duration::days(7 + lifetime));
+        let list = pki::pem::text("X509 CRL", &der.unwrap());
+        let ca_pem = &[ca, list.as_bytes()].concat();
+        let tls = serving(&world.server(1), ClientCertificates::Optional { ca_pem }).unwrap();
+        for versions in [TLS12, TLS13] {
+            let shown = handshake(&tls, &world.client(versions, Some(&person)));
+            assert_eq!(shown.is_err(), is_listed, "{is_listed} {lifetime}");
+            assert!(handshake(&tls, &world.client(versions, Some(&other))).is_ok());
+            assert!(handshake(&tls, &world.client(versions, None)).is_ok());
+        }
+    }
+    let ca_pem = &[ca, b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"].concat();
+    let refused = serving(&world.server(1), ClientCertificates::Optional { ca_pem }).err();
+    let refused = refused.unwrap().to_string();
+    assert!(refused.starts_with("client certificates cannot be verified: "), "{refused}");
+}
+
+#[test]
 fn tickets_of_another_configuration_resume_nothing() {
     let world = World::new(1);
     let tls = world.tls();

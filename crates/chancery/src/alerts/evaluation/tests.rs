@@ -28,9 +28,12 @@ impl Watches for MockArea {
     }
 }
 
-/// A channel that is up or down, and remembers what it got.
+/// A channel that is up or down, and remembers what it got. Clones are the same.
+#[derive(Clone, Default)]
+struct MockChannel(Arc<Inner>);
+
 #[derive(Default)]
-struct MockChannel {
+struct Inner {
     down: Mutex<bool>,
     got: Mutex<Vec<u64>>,
 }
@@ -41,8 +44,8 @@ impl Delivers for MockChannel {
     }
 
     fn deliver(&self, message: &Message) -> Result<()> {
-        anyhow::ensure!(!*self.down.lock().unwrap(), "it is down");
-        self.got.lock().unwrap().push(message.number);
+        anyhow::ensure!(!*self.0.down.lock().unwrap(), "it is down");
+        self.0.got.lock().unwrap().push(message.number);
         Ok(())
     }
 }
@@ -74,12 +77,13 @@ fn a_restart_tells_nothing_again_and_delivers_what_was_left() {
     let folder = tempfile::tempdir().unwrap();
     let area = Arc::new(MockArea::default());
     *area.conditions.lock().unwrap() = vec![condition("a")];
+    let channel = MockChannel::default();
     let open = || {
         let watches: Vec<Arc<dyn Watches>> = vec![area.clone()];
-        Alerts::open(folder.path().join("alerts.json"), watches, vec![Channel::Webhook])
+        let channels: Vec<Box<dyn Delivers>> = vec![Box::new(channel.clone())];
+        Alerts::open(folder.path().join("alerts.json"), watches, channels)
     };
-    let channel = MockChannel::default();
-    *channel.down.lock().unwrap() = true;
+    *channel.0.down.lock().unwrap() = true;
     let before = open();
     assert_eq!(told(&before, START), "raised dns-drifted");
     assert!(!deliver_one(&before, &channel, START));
@@ -87,13 +91,13 @@ fn a_restart_tells_nothing_again_and_delivers_what_was_left() {
     assert_eq!((waiting[0].attempts, waiting[0].error.as_deref()), (1, Some("it is down")));
     assert_eq!(lost, 0);
     drop(before);
-    *channel.down.lock().unwrap() = false;
+    *channel.0.down.lock().unwrap() = false;
     let after = open();
     assert_eq!(told(&after, START + Duration::hours(1)), "");
     let later = START + Duration::minutes(1);
     assert!(deliver_one(&after, &channel, later));
     assert!(!deliver_one(&after, &channel, later), "once");
-    assert_eq!(*channel.got.lock().unwrap(), [1]);
+    assert_eq!(*channel.0.got.lock().unwrap(), [1]);
     area.conditions.lock().unwrap().clear();
     assert_eq!(told(&open(), START + Duration::hours(2)), "cleared dns-drifted");
 }

@@ -11,14 +11,12 @@ use crate::alerts::Watches;
 use crate::arguments::Common;
 use crate::ca::audit::{Deed, text};
 use crate::ca::watch::CaWatch;
-use crate::ca::{Ca, own, summary};
+use crate::ca::{Ca, summary};
 use crate::config::Config;
 use crate::failure::{DONE, FINDINGS};
 
 pub(super) fn run(common: &Common, config: &Config, ca: &Ca, now: OffsetDateTime) -> Result<u8> {
-    let own_names = config.tls.sources.is_empty().then(|| own::names(config));
-    let watch = CaWatch { ca: ca.clone(), own_names };
-    let conditions = watch.conditions(now);
+    let conditions = CaWatch::of(config).conditions(now);
     let code = if conditions.is_empty() { DONE } else { FINDINGS };
     if common.json {
         let state = json!({

@@ -15,16 +15,18 @@ use time::OffsetDateTime;
 
 use doors::Doors;
 
-use crate::alerts::delivery::{self, Delivers, Delivery};
+use crate::acme::Renewing;
+use crate::alerts::delivery::{self, Delivery};
 use crate::alerts::evaluation::{Alerts, Hourly};
 use crate::alerts::watches::Guessing;
 use crate::arguments::{Common, Serve};
+use crate::ca::Ca;
 use crate::ca::duty::CaDuty;
 use crate::ca::watch::CaWatch;
-use crate::ca::{Ca, own};
-use crate::certificates::{Certificates, ListenersTls, Looking, Watching};
+use crate::certificates::{Certificates, ListenersTls, Looking, Revocations, Watching};
 use crate::config::{Anonymous, Config, Overrides};
-use crate::duties::{Duties, Duty};
+use crate::dns::Drift;
+use crate::duties::{Aside, Duties, Duty};
 use crate::failure::{DONE, failed, usage};
 use crate::publish::Publisher;
 use crate::publish::certified::Serving;
@@ -35,12 +37,7 @@ use crate::steward::{self, Running, Steward};
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
-    let flags = Overrides {
-        listen: serve.listen.clone(),
-        listen_starttls: serve.listen_starttls.clone(),
-        ..Overrides::default()
-    };
-    let overrides = flags.over(common.overrides());
+    let overrides = overrides(common, serve);
     let config = opening::load(common, &overrides)?;
     logging::start(&config.log)?;
     let directory = opening::directory(&config)?;
@@ -49,22 +46,20 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let now = OffsetDateTime::now_utc();
     let certificates = Arc::new(Certificates::open(Looking::from(&config), now));
     let listeners = Arc::new(ListenersTls::open(&config, certificates.serving(), now)?);
-    let (secure, mut at_once) = sockets::listeners(&config, &listeners)?;
-    let mut waiting = Vec::new();
-    match certificates.is_ready() {
-        true => at_once.splice(..0, secure).for_each(drop),
-        false => waiting = secure,
-    }
+    let (at_once, waiting) = sockets::listeners(&config, &listeners, certificates.is_ready())?;
     let doors = Arc::new(Doors::new(waiting));
     let serving = Box::new(Serving(Arc::clone(&certificates)));
     let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
-    let door = opening::door(&config);
+    let door = Arc::new(Door::new(opening::door(&config)));
     let sources = Sources::open(&config.data, Arc::clone(&door), now);
-    let (alerts, channels) = open_alerts(&config)?;
+    let alerts = open_alerts(&config)?;
+    let (renewing, drift) = (Renewing::new(common, &overrides), Drift::new(common, &overrides));
     watch(&alerts, &config, &directory, &door);
     alerts.watch(Arc::clone(&certificates) as _);
     alerts.watch(Arc::clone(&doors) as _);
     alerts.watch(Arc::clone(&publisher) as _);
+    alerts.watch(Arc::new(renewing.clone()));
+    alerts.watch(Arc::new(drift.clone()));
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
@@ -97,29 +92,36 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         Box::new(sources),
         Box::new(Hourly(Arc::clone(&alerts))),
         Box::new(ca_duty(common, &overrides, &config)),
+        Box::new(Aside::new(renewing)),
+        Box::new(Aside::new(drift)),
+        Box::new(Revocations::new(Ca::at(&config.data), Arc::clone(&listeners))),
     ])?;
-    let delivery = Delivery::start(alerts, channels)?;
+    let delivery = Delivery::start(alerts)?;
     supervision::until_stopped(&supervision::Serving { steward })?;
     server.shutdown(config.shutdown_grace);
     drop((duties, delivery));
     Ok(DONE)
 }
 
-type Channels = Vec<Box<dyn Delivers>>;
-
-fn open_alerts(config: &Config) -> Result<(Arc<Alerts>, Channels)> {
+fn open_alerts(config: &Config) -> Result<Arc<Alerts>> {
     let channels = delivery::open(&config.alerts).map_err(|error| usage(format!("{error:#}")))?;
-    let names = channels.iter().map(|channel| channel.channel()).collect();
-    let alerts = Alerts::open(config.data.join("alerts.json"), Vec::new(), names);
-    Ok((Arc::new(alerts), channels))
+    Ok(Arc::new(Alerts::open(config.data.join("alerts.json"), Vec::new(), channels)))
+}
+
+fn overrides(common: &Common, serve: &Serve) -> Overrides {
+    let flags = Overrides {
+        listen: serve.listen.clone(),
+        listen_starttls: serve.listen_starttls.clone(),
+        ..Overrides::default()
+    };
+    flags.over(common.overrides())
 }
 
 /// The areas that know alert conditions from the beginning.
 fn watch(alerts: &Alerts, config: &Config, directory: &Directory, door: &Arc<Door>) {
-    let own_names = config.tls.sources.is_empty().then(|| own::names(config));
     alerts.watch(Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(door) }));
     alerts.watch(Arc::new(NotUnderRules::of(config)));
-    alerts.watch(Arc::new(CaWatch { ca: Ca::at(&config.data), own_names }));
+    alerts.watch(Arc::new(CaWatch::of(config)));
 }
 
 fn running(server: &Server, doors: &Arc<Doors>) -> Running {

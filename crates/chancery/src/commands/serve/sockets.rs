@@ -14,9 +14,13 @@ use crate::failure::failed;
 /// may do everything.
 const LOCAL_MODE: u32 = 0o600;
 
-/// The listeners that need a certificate, and those that do not. With socket activation, the
-/// sockets handed over serve LDAPS in place of the configured addresses.
-pub(super) fn listeners(config: &Config, tls: &ListenersTls) -> Result<(Vec<Listen>, Vec<Listen>)> {
+/// The listeners that open at once, and those that wait for a certificate. With socket activation,
+/// the sockets handed over serve LDAPS in place of the configured addresses.
+pub(super) fn listeners(
+    config: &Config,
+    tls: &ListenersTls,
+    is_ready: bool,
+) -> Result<(Vec<Listen>, Vec<Listen>)> {
     let mut handed = ListenFd::from_env();
     let mut secure = Vec::new();
     for index in 0..handed.len() {
@@ -46,5 +50,9 @@ pub(super) fn listeners(config: &Config, tls: &ListenersTls) -> Result<(Vec<List
             }
         }
     }
-    Ok((secure, local))
+    if !is_ready {
+        return Ok((local, secure));
+    }
+    secure.extend(local);
+    Ok((secure, Vec::new()))
 }

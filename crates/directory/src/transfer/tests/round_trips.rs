@@ -110,6 +110,10 @@ fn a_backup_is_made_while_the_directory_serves_and_is_restored() {
     std::fs::create_dir(folder.path().join("schema")).unwrap();
     std::fs::write(folder.path().join("schema/own.schema"), "# nothing\n").unwrap();
     std::fs::write(folder.path().join("ca.key"), "secret").unwrap();
+    std::fs::create_dir_all(folder.path().join("ca/issued")).unwrap();
+    for file in ["ca/issuing.key", "ca/issued/4001.pem", "ca/lock", "ca/crl.pem.new"] {
+        std::fs::write(folder.path().join(file), "of the CA").unwrap();
+    }
     let expected = folder.export();
     let directory = folder.open();
     let target = Folder::new();
@@ -119,10 +123,12 @@ fn a_backup_is_made_while_the_directory_serves_and_is_restored() {
     assert!(matches!(error, BackupError::NotEmpty(_)), "{error}");
     restore(&copy, &again).unwrap();
     drop(directory);
-    for file in ["ca.key", "schema/own.schema", "format"] {
+    for file in ["ca.key", "schema/own.schema", "format", "ca/issuing.key", "ca/issued/4001.pem"] {
         assert!(again.join(file).is_file(), "{file}");
     }
-    assert!(!again.join("manifest").exists());
+    for file in ["manifest", "ca/lock", "ca/crl.pem.new"] {
+        assert!(!again.join(file).exists(), "{file}");
+    }
     let restored =
         unlocked(|| Directory::open(&again, settings()).map_err(|error| error.to_string()));
     assert_eq!(exported(&restored, &ExportOptions { base: None, user_only: false }), expected);

@@ -72,6 +72,8 @@ pub(crate) fn answer(
     held: Option<Held>,
     answer: Answer,
 ) -> Progress {
+    // A server that stops waits for nothing of its own.
+    let held = held.filter(|_| session.state != State::Draining);
     let Some(held) = held else { return Progress::Done(answer) };
     let slot = session.reply_slot(call);
     tokio::spawn(async move {

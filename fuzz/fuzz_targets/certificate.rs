@@ -1,0 +1,6 @@
+//! Runs `testing::fuzzed::certificate`, which says what must hold.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| testing::fuzzed::certificate(bytes));

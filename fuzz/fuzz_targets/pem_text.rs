@@ -1,0 +1,6 @@
+//! Runs `testing::fuzzed::pem_text`, which says what must hold.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| testing::fuzzed::pem_text(bytes));
