@@ -11,7 +11,7 @@ use testing::peers::chancery::{binary, peer, serve, start_command};
 use testing::peers::missing::{Peer, present};
 use testing::peers::nameserver::{NameServer, Product, dig, write_key};
 use testing::peers::{Server, port};
-use testing::process::{Finished, run};
+use testing::process::{Finished, Process, run};
 
 /// A data folder and a configuration, and the command on them.
 struct Place {
@@ -127,6 +127,15 @@ fn records_are_created_kept_changed_and_removed() {
         assert!(all("A").is_empty() && all("AAAA").is_empty() && srv().is_empty());
         assert_eq!(server.dig(&["taken.example.com", "A"]).unwrap(), ["192.0.2.99"]);
         expect(&place.dns(&["remove"]), 0, &["already"]);
+        // The same key as its secret alone.
+        let secret = std::fs::read_to_string(&server.key).unwrap();
+        let alone = place.folder.path().join("secret");
+        std::fs::write(&alone, secret.split('"').nth(3).unwrap()).unwrap();
+        std::fs::set_permissions(&alone, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let named = format!("{}\nkey-name = 'chancery'", at(server, &alone));
+        place.configure(NAME, "192.0.2.1", &named);
+        expect(&place.dns(&["apply"]), 0, &["written"]);
+        assert_eq!(all("A"), ["192.0.2.1"]);
     });
 }
 
@@ -280,5 +289,27 @@ fn the_outside_is_compared_with_what_is_published() {
         seen(port(&ldaps.ldaps), server.port);
         drop(ldaps);
         expect(&place.dns(&["verify", &other]), 3, &["nobody was met"]);
+    });
+}
+
+#[test]
+fn a_server_tells_when_the_outside_drifts() {
+    each("dns drift", |_, server| {
+        let place = Place::new();
+        let view = format!(
+            "{}\nresolvers = ['127.0.0.1:{}']\nservices = []",
+            at(server, &server.key),
+            server.port
+        );
+        place.configure(NAME, "127.0.0.1", &view);
+        server.nsupdate("add ldap.example.com 300 A 192.0.2.99").unwrap();
+        let mut ldaps = place.serve();
+        // It looks for the first time when it starts, beside everything else.
+        let told = |_: &Process| {
+            let told = run(&mut place.command(&["alerts", "evaluate"])).ok()?;
+            let is_told = ["dns-drifted", "192.0.2.99", "chancery dns plan"];
+            is_told.iter().all(|word| told.stdout.contains(word)).then_some(())
+        };
+        ldaps.process.wait_until("an alert about the record", told).unwrap();
     });
 }

@@ -45,6 +45,7 @@ mod kill;
 mod lockout;
 mod maximums;
 mod operating;
+mod pages;
 mod pfx;
 mod publishing;
 mod seeds;

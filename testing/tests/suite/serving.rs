@@ -81,11 +81,15 @@ struct Running {
 
 /// A server with this configuration, up as far as its local socket.
 fn start(folder: TempDir, config: &str) -> Running {
+    start_with(folder, config, &["--listen", "127.0.0.1:0"])
+}
+
+fn start_with(folder: TempDir, config: &str, more: &[&str]) -> Running {
     let file = folder.path().join("chancery.toml");
     std::fs::write(&file, config).unwrap();
     let data = folder.path().join("data");
     let mut command = Command::new(binary());
-    command.args(["serve", "--suffix", SUFFIX, "--listen", "127.0.0.1:0", "--data"]).arg(&data);
+    command.args(["serve", "--suffix", SUFFIX]).args(more).arg("--data").arg(&data);
     command.arg("--config").arg(&file);
     let mut process = Process::start("chancery", folder.path(), command).unwrap();
     process
@@ -370,4 +374,83 @@ fn the_monitor_and_the_root_dse_are_for_administrators() {
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let refused = run(&mut tool("ldapmodify", &person, &password, &file)).unwrap();
     assert_eq!(refused.code, Some(50), "{}", refused.stderr);
+}
+
+/// A listener's own settings: client certificates needed and mapped, TLS 1.3 only, and changed as a
+/// whole or not at all.
+#[test]
+fn client_certificates_are_needed_and_become_entries_by_rule() {
+    let tools =
+        ["ldapwhoami", "openssl"].map(|name| Peer::program(name, format!("/usr/bin/{name}")));
+    if !present("client certificates", &[&[peer()], tools.as_slice()].concat()) {
+        return;
+    }
+    let folder = folder();
+    let ca = Ca::new(folder.path());
+    let config = |ca: &str| {
+        format!(
+            "[[listen]]\naddress = '127.0.0.1:0'\nclient-certificates = 'required'\n\
+             client-ca = '{ca}'\ntls-floor = '1.3'\n\
+             [[certificate-map]]\nfrom = 'common-name'\nto = 'mail'\n"
+        )
+    };
+    let at = folder.path().to_owned();
+    let mut server = start_with(folder, &config("test-ca.pem"), &[]);
+    let number = server.ldaps();
+    let ldif = format!(
+        "dn: uid=eva,{SUFFIX}\nobjectClass: inetOrgPerson\ncn: Eva\nsn: E\nmail: eva@example.com\n"
+    );
+    std::fs::write(at.join("eva.ldif"), ldif).unwrap();
+    let file = at.join("eva.ldif");
+    assert!(server.command(&["import", file.to_str().unwrap()]).success());
+    let signer = InHouseCa::open(&ca.material).unwrap();
+    let now = OffsetDateTime::now_utc();
+    for (serial, name) in [(1_u8, "eva@example.com"), (2, "nobody@example.com")] {
+        let subject = [("CN", name), ("O", "Example")];
+        let issued = signer.issue_client(&subject, now, Duration::days(9), [serial; 16]).unwrap();
+        put(&at.join(format!("{name}.pem")), &issued.chain_pem);
+        put(&at.join(format!("{name}.key")), &issued.key_pem);
+    }
+    let whoami = |name: &str| {
+        let mut command = Command::new("ldapwhoami");
+        command.args(["-H", &format!("ldaps://localhost:{number}"), "-Y", "EXTERNAL", "-Q"]);
+        command.env("LDAPTLS_CACERT", server.data.join("ca.pem"));
+        command.env("LDAPTLS_CERT", at.join(format!("{name}.pem")));
+        command.env("LDAPTLS_KEY", at.join(format!("{name}.key")));
+        run(&mut command).unwrap()
+    };
+    let eva = format!("dn:uid=eva,{SUFFIX}");
+    assert_eq!(whoami("eva@example.com").stdout.trim(), eva);
+    assert_eq!(whoami("nobody@example.com").stdout.trim(), "anonymous");
+    assert!(
+        Connection::open(number, &server.data.join("ca.pem"))
+            .and_then(|mut one| one.ask(&who_am_i(), &[]))
+            .is_err(),
+        "without a certificate"
+    );
+    let speaks = |version: &str| {
+        let mut command = Command::new("openssl");
+        command.args(["s_client", "-connect", &format!("localhost:{number}"), version]);
+        let text = run(command.args(["-no_ign_eof"])).unwrap().stdout;
+        text.contains("BEGIN CERTIFICATE")
+    };
+    assert!(speaks("-tls1_3") && !speaks("-tls1_2"));
+
+    let state = |server: &Running| {
+        let status = server.command(&["status", "--json"]).stdout;
+        let after = status.split("\"settings\"").nth(1).unwrap().to_owned();
+        ["ready", "updated", "failed"].into_iter().find(|state| after.contains(state)).unwrap()
+    };
+    assert_eq!(state(&server), "ready");
+    let file = at.join("chancery.toml");
+    std::fs::write(&file, config("not-there.pem")).unwrap();
+    let refused = server.command(&["reload"]);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    assert!(refused.stderr.contains("not-there.pem"), "{}", refused.stderr);
+    assert_eq!(state(&server), "failed");
+    assert_eq!(whoami("eva@example.com").stdout.trim(), eva, "the old settings are in force");
+    std::fs::write(&file, config("test-ca.pem").replace("1.3", "1.2")).unwrap();
+    assert!(server.command(&["reload"]).success());
+    assert_eq!(state(&server), "updated");
+    assert!(speaks("-tls1_3") && speaks("-tls1_2"));
 }

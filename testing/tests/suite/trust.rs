@@ -7,7 +7,7 @@ use std::process::Command;
 use pki::{pem, trust};
 use testing::peers::chancery::{binary, peer, start};
 use testing::peers::missing::{Peer, present};
-use testing::peers::port;
+use testing::peers::{SUFFIX, port};
 use testing::process::{Finished, run, run_checked};
 
 const PASSWORD: &str = "changeit";
@@ -119,6 +119,36 @@ fn java_reads_both_truststores() {
 }
 
 #[test]
+fn java_signs_in_with_either_truststore_and_not_without() {
+    if !present("ca export", &[peer(), program("java")]) {
+        return;
+    }
+    let server = start().unwrap();
+    let at = server.folder.path();
+    password(at);
+    let both = ["--pkcs12", "ca.p12", "--jks", "ca.jks", "--password-file", "password"];
+    assert!(chancery(at, &both).success());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/Jndi.java");
+    for (file, kind, is_trusted) in
+        [("ca.p12", "PKCS12", true), ("ca.jks", "JKS", true), ("none", "PKCS12", false)]
+    {
+        let mut java = Command::new("java");
+        java.current_dir(at).args([
+            &format!("-Djavax.net.ssl.trustStore={file}"),
+            &format!("-Djavax.net.ssl.trustStoreType={kind}"),
+            &format!("-Djavax.net.ssl.trustStorePassword={PASSWORD}"),
+        ]);
+        java.arg(&source).args([&server.ldaps, &server.admin]).arg(&server.password_file);
+        let said = run(java.arg(SUFFIX)).unwrap();
+        let found = format!("found uid=anna,ou=people,{SUFFIX}\n");
+        assert_eq!(said.stdout == found, is_trusted, "{file}: {said:?}");
+        if !is_trusted {
+            assert!(said.stderr.contains("SSLHandshakeException"), "{said:?}");
+        }
+    }
+}
+
+#[test]
 fn the_lines_for_openldap_work_as_printed() {
     if !present("ca export", &[peer(), program("ldapwhoami")]) {
         return;
@@ -145,4 +175,72 @@ fn the_lines_for_openldap_work_as_printed() {
         assert!(said.success() && said.stdout.contains("chancery-ca"), "{client}: {said:?}");
         assert!(!said.stdout.contains('{') || client == "containers" || client == "node");
     }
+}
+
+/// One client with and without the exported CA: the first succeeds, the second must not.
+fn accepts(name: &str, with: &mut Command, without: &mut Command, expected: &str) {
+    let said = run(with).unwrap();
+    let shows = said.stdout.contains(expected);
+    assert!(said.success() && shows, "{name} with the exported CA: {said:?}");
+    let said = run(without).unwrap();
+    assert!(!said.stdout.contains(expected), "{name} without it: {said:?}");
+    assert!(!said.success(), "{name} without it: {said:?}");
+}
+
+fn script(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
+}
+
+#[test]
+fn clients_of_five_kinds_trust_the_exported_ca_and_no_other() {
+    let peers = ["openssl", "ldapwhoami", "node", "python3"].map(program);
+    if !present("clients that trust the CA", &[&[peer()], peers.as_slice()].concat()) {
+        return;
+    }
+    let server = start().unwrap();
+    let at = server.folder.path();
+    let number = port(&server.ldaps).to_string();
+    std::fs::write(at.join("exported.pem"), chancery(at, &["--pem"]).stdout).unwrap();
+    let exported = at.join("exported.pem");
+    let here = |program: &str| {
+        let mut command = Command::new(program);
+        command.current_dir(at);
+        command
+    };
+
+    // GnuTLS, as Debian builds ldap-utils.
+    let whoami = |ca: &Path| {
+        let mut command = here("ldapwhoami");
+        command.args(["-H", &server.ldaps, "-x", "-D", &server.admin, "-y"]);
+        command.arg(&server.password_file).env("LDAPTLS_CACERT", ca);
+        command
+    };
+    let nothing = Path::new("/dev/null");
+    accepts("ldapwhoami", &mut whoami(&exported), &mut whoami(nothing), "dn:cn=admin");
+
+    let s_client = |ca: &[&str]| {
+        let mut command = here("openssl");
+        command.args(["s_client", "-connect", &format!("localhost:{number}")]);
+        command.args(["-verify_return_error", "-verify_hostname", "localhost"]).args(ca);
+        command
+    };
+    accepts(
+        "openssl",
+        &mut s_client(&["-CAfile", "exported.pem"]),
+        &mut s_client(&["-no-CAfile", "-no-CApath", "-no-CAstore"]),
+        "Verify return code: 0 (ok)",
+    );
+
+    let mut with = here("node");
+    with.arg(script("trust.mjs")).args(["localhost", &number]);
+    with.env("NODE_EXTRA_CA_CERTS", &exported);
+    let mut without = here("node");
+    without.arg(script("trust.mjs")).args(["localhost", &number]);
+    accepts("Node", &mut with, &mut without, "bound");
+
+    let mut with = here("python3");
+    with.arg(script("trust.py")).args(["localhost", &number, "exported.pem"]);
+    let mut without = here("python3");
+    without.arg(script("trust.py")).args(["localhost", &number]);
+    accepts("Python", &mut with, &mut without, "bound");
 }

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use instant_acme::{Error, Problem};
 
+use crate::failure::{Failure, USAGE};
+
 /// Why there is no certificate, for a person; and when it makes sense to try again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trouble {
     pub(crate) what: String,
     /// The server's own wish.
     pub(crate) again_after: Option<Duration>,
+    /// The configuration is wrong, and trying again changes nothing.
+    pub(crate) is_ours: bool,
 }
 
 impl fmt::Display for Trouble {
@@ -23,13 +27,15 @@ impl std::error::Error for Trouble {}
 
 impl Trouble {
     pub(crate) fn new(what: impl fmt::Display) -> Trouble {
-        Trouble { what: what.to_string(), again_after: None }
+        Trouble { what: what.to_string(), again_after: None, is_ours: false }
     }
 }
 
 impl From<anyhow::Error> for Trouble {
     fn from(error: anyhow::Error) -> Trouble {
-        Trouble::new(format!("{error:#}"))
+        let failure = error.downcast_ref::<Failure>();
+        let is_ours = failure.is_some_and(|failure| failure.code == USAGE);
+        Trouble { is_ours, ..Trouble::new(format!("{error:#}")) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A certificate that is ordered, judged, put in place, and renewed in time.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::proof::Stand;
 use super::shelf::{Shelf, held};
 use super::timing::{self, Due, Held, State, Suggestion};
 use crate::config::{Acme, Config};
-use crate::failure::failed;
+use crate::failure::{failed, usage};
 
 /// Everything about the one certificate that the configuration asks for.
 pub(crate) struct Renewal<'c> {
@@ -67,7 +68,8 @@ impl<'c> Renewal<'c> {
     }
 
     pub(crate) fn standing(&self, now: OffsetDateTime) -> Result<Standing> {
-        let state = self.shelf.state()?;
+        let mut state = self.shelf.state()?;
+        timing::configured(&mut state, &self.settings());
         let held = self.held();
         let due = timing::due(held.as_ref(), &state, self.acme.orders_per_hour, now);
         Ok(Standing { held, state, due })
@@ -111,11 +113,19 @@ impl<'c> Renewal<'c> {
             Err(mut trouble) => {
                 trouble.again_after = trouble.again_after.or_else(|| https.take_again_after());
                 let what = trouble.what.clone();
-                timing::failed(&mut state, what, trouble.again_after, clock.now());
+                let (again, now) = (trouble.again_after, clock.now());
+                timing::failed(&mut state, &self.settings(), what, again, now);
                 self.shelf.store_state(&state)?;
-                Err(failed(trouble))
+                Err(if trouble.is_ours { usage(trouble) } else { failed(trouble) })
             }
         }
+    }
+
+    /// Tells settings apart; keys are in files and not among them.
+    fn settings(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        format!("{:?} {:?}", self.acme, self.config.dns).hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
     }
 
     fn now_or_crowded(&self, state: &State, now: OffsetDateTime) -> Due {

@@ -29,6 +29,10 @@ pub(crate) struct State {
     /// No order before this.
     #[serde(default)]
     pub(crate) not_before: Option<i64>,
+    /// The settings of an attempt that failed without the CA asking for time: with others it is
+    /// tried at once.
+    #[serde(default)]
+    pub(crate) settings: Option<String>,
     /// What went wrong last.
     #[serde(default)]
     pub(crate) trouble: Option<String>,
@@ -146,12 +150,22 @@ pub(crate) fn begun(state: &mut State, now: OffsetDateTime) {
 pub(crate) fn worked(state: &mut State) {
     state.failures = 0;
     state.not_before = None;
+    state.settings = None;
     state.trouble = None;
     state.suggestion = None;
 }
 
+/// Whoever changed the settings wants to see what comes of it.
+pub(crate) fn configured(state: &mut State, settings: &str) {
+    if state.settings.as_ref().is_some_and(|tried| tried != settings) {
+        state.settings = None;
+        state.not_before = None;
+    }
+}
+
 pub(crate) fn failed(
     state: &mut State,
+    settings: &str,
     trouble: String,
     again_after: Option<Duration>,
     now: OffsetDateTime,
@@ -161,6 +175,7 @@ pub(crate) fn failed(
     let wait = wait.max(again_after.unwrap_or_default()).min(WAIT_BELIEVED);
     state.failures = state.failures.saturating_add(1);
     state.not_before = Some((now + wait).unix_timestamp());
+    state.settings = again_after.is_none().then(|| settings.to_owned());
     state.trouble = Some(trouble);
 }
 
@@ -242,7 +257,7 @@ mod tests {
         for _ in 0..10 {
             assert!(matches!(due(None, &state, 5, now), Due::Now(_)));
             begun(&mut state, now);
-            failed(&mut state, "no".to_owned(), None, now);
+            failed(&mut state, "s", "no".to_owned(), None, now);
             state = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
             let Due::Later(until, _) = due(None, &state, 5, now) else { panic!() };
             waits.push((until - now).whole_minutes());
@@ -257,9 +272,22 @@ mod tests {
     fn the_server_decides_when_it_asks_for_more_time() {
         for (asked, waited) in [(60, 300), (7200, 7200), (u64::MAX / 4, 30 * 86_400)] {
             let mut state = State::default();
-            failed(&mut state, "rate".to_owned(), Some(Duration::from_secs(asked)), START);
+            failed(&mut state, "s", "rate".to_owned(), Some(Duration::from_secs(asked)), START);
             let until = START + Duration::from_secs(waited);
             assert_eq!(state.not_before, Some(until.unix_timestamp()), "{asked}");
+        }
+    }
+
+    #[test]
+    fn other_settings_are_tried_at_once_unless_the_ca_asked_for_time() {
+        for (asked, settings, waits) in
+            [(None, "s", true), (None, "other", false), (Some(WAIT_FIRST), "other", true)]
+        {
+            let mut state = State::default();
+            failed(&mut state, "s", "no".to_owned(), asked, START);
+            configured(&mut state, settings);
+            let due = due(None, &state, 5, START);
+            assert_eq!(matches!(due, Due::Later(..)), waits, "{asked:?} {settings}");
         }
     }
 
@@ -283,7 +311,7 @@ mod tests {
         let mut state = State::default();
         let future = START + 4000 * DAY;
         begun(&mut state, future);
-        failed(&mut state, "no".to_owned(), None, future);
+        failed(&mut state, "s", "no".to_owned(), None, future);
         assert!(matches!(due(None, &state, 1, START), Due::Now(_)), "back again");
     }
 
@@ -297,7 +325,7 @@ mod tests {
                 orders += 1;
                 // Every third attempt fails.
                 if orders % 3 == 0 {
-                    failed(&mut state, "no".to_owned(), None, now);
+                    failed(&mut state, "s", "no".to_owned(), None, now);
                 } else {
                     worked(&mut state);
                     certificate =

@@ -37,7 +37,12 @@ use crate::steward::{self, Running, Steward};
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
-    let overrides = overrides(common, serve);
+    let flags = Overrides {
+        listen: serve.listen.clone(),
+        listen_starttls: serve.listen_starttls.clone(),
+        ..Overrides::default()
+    };
+    let overrides = flags.over(common.overrides());
     let config = opening::load(common, &overrides)?;
     logging::start(&config.log)?;
     let directory = opening::directory(&config)?;
@@ -106,15 +111,6 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
 fn open_alerts(config: &Config) -> Result<Arc<Alerts>> {
     let channels = delivery::open(&config.alerts).map_err(|error| usage(format!("{error:#}")))?;
     Ok(Arc::new(Alerts::open(config.data.join("alerts.json"), Vec::new(), channels)))
-}
-
-fn overrides(common: &Common, serve: &Serve) -> Overrides {
-    let flags = Overrides {
-        listen: serve.listen.clone(),
-        listen_starttls: serve.listen_starttls.clone(),
-        ..Overrides::default()
-    };
-    flags.over(common.overrides())
 }
 
 /// The areas that know alert conditions from the beginning.
