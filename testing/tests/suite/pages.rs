@@ -1,5 +1,5 @@
-//! `docs/operating/secure-ldap.md`, every command as it is printed: on a machine of its own, made of
-//! network and mount namespaces, with the page's addresses on its loopback interface.
+//! `docs/operating/secure-ldap.md`, every command as it is printed: on a machine of its own, made
+//! of network and mount namespaces, with the page's addresses on its loopback interface.
 
 use std::path::Path;
 use std::process::Command;
