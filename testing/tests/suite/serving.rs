@@ -376,6 +376,18 @@ fn the_monitor_and_the_root_dse_are_for_administrators() {
     assert_eq!(refused.code, Some(50), "{}", refused.stderr);
 }
 
+/// A client certificate and its key for each name, in files of that name.
+fn people(ca: &Ca, at: &Path, names: &[&str]) {
+    let signer = InHouseCa::open(&ca.material).unwrap();
+    let now = OffsetDateTime::now_utc();
+    for (serial, name) in (1_u8..).zip(names) {
+        let subject = [("CN", *name), ("O", "Example")];
+        let issued = signer.issue_client(&subject, now, Duration::days(9), [serial; 16]).unwrap();
+        put(&at.join(format!("{name}.pem")), &issued.chain_pem);
+        put(&at.join(format!("{name}.key")), &issued.key_pem);
+    }
+}
+
 /// A listener's own settings: client certificates needed and mapped, TLS 1.3 only, and changed as a
 /// whole or not at all.
 #[test]
@@ -403,14 +415,7 @@ fn client_certificates_are_needed_and_become_entries_by_rule() {
     std::fs::write(at.join("eva.ldif"), ldif).unwrap();
     let file = at.join("eva.ldif");
     assert!(server.command(&["import", file.to_str().unwrap()]).success());
-    let signer = InHouseCa::open(&ca.material).unwrap();
-    let now = OffsetDateTime::now_utc();
-    for (serial, name) in [(1_u8, "eva@example.com"), (2, "nobody@example.com")] {
-        let subject = [("CN", name), ("O", "Example")];
-        let issued = signer.issue_client(&subject, now, Duration::days(9), [serial; 16]).unwrap();
-        put(&at.join(format!("{name}.pem")), &issued.chain_pem);
-        put(&at.join(format!("{name}.key")), &issued.key_pem);
-    }
+    people(&ca, &at, &["eva@example.com", "nobody@example.com"]);
     let whoami = |name: &str| {
         let mut command = Command::new("ldapwhoami");
         command.args(["-H", &format!("ldaps://localhost:{number}"), "-Y", "EXTERNAL", "-Q"]);

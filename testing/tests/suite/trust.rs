@@ -143,7 +143,8 @@ fn java_signs_in_with_either_truststore_and_not_without() {
         let found = format!("found uid=anna,ou=people,{SUFFIX}\n");
         assert_eq!(said.stdout == found, is_trusted, "{file}: {said:?}");
         if !is_trusted {
-            assert!(said.stderr.contains("SSLHandshakeException"), "{said:?}");
+            // Which of its threads notices first that it does not trust, Java does not say.
+            assert!(!said.success() && said.stderr.contains("CommunicationException"), "{said:?}");
         }
     }
 }
