@@ -368,7 +368,7 @@ pub(crate) enum Publish {
     Status,
     /// What `apply` would change, line by line; exit code 1 where it would change something.
     Plan,
-    /// Bring in force what is written in [publish], all of it or nothing; SIGHUP does the same.
+    /// Bring in force what is written in `[publish]`, all of it or nothing; SIGHUP does the same.
     Apply,
     /// Say which rule decides about a client's address; exit code 1 where it is denied.
     Test(PublishTest),

@@ -23,58 +23,32 @@ pub(crate) trait Duty: Send {
 
 /// The thread; dropping it lets the duty at work end and stops the rest.
 pub(crate) struct Duties {
-    orders: Sender<Order>,
+    /// Says when to stop.
+    stop: Sender<()>,
     thread: Option<JoinHandle<()>>,
-}
-
-enum Order {
-    /// The duty of this name, now.
-    #[allow(dead_code, reason = "duties that are called come one by one")]
-    Run(String),
-    Stop,
 }
 
 impl Duties {
     pub(crate) fn start(duties: Vec<Box<dyn Duty>>) -> Result<Duties> {
-        let (orders, received) = channel();
+        let (stop, stopped) = channel();
         let thread = thread::Builder::new()
             .name("duties".to_owned())
-            .spawn(move || work(duties, &received))
+            .spawn(move || work(duties, &stopped))
             .context("cannot start the thread of duties")?;
-        Ok(Duties { orders, thread: Some(thread) })
-    }
-
-    /// A way to have a duty done before it is due.
-    #[allow(dead_code, reason = "duties that are called come one by one")]
-    pub(crate) fn caller(&self) -> Caller {
-        Caller(self.orders.clone())
-    }
-}
-
-/// Calls for duties; may be cloned and kept anywhere.
-#[derive(Clone)]
-#[allow(dead_code, reason = "duties that are called come one by one")]
-pub(crate) struct Caller(Sender<Order>);
-
-impl Caller {
-    #[allow(dead_code, reason = "duties that are called come one by one")]
-    /// Soon, on the duties' own thread.
-    pub(crate) fn call(&self, name: &str) {
-        // The thread is gone where the program is about to end.
-        let _ = self.0.send(Order::Run(name.to_owned()));
+        Ok(Duties { stop, thread: Some(thread) })
     }
 }
 
 impl Drop for Duties {
     fn drop(&mut self) {
-        let _ = self.orders.send(Order::Stop);
+        let _ = self.stop.send(());
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread of duties panicked");
         }
     }
 }
 
-fn work(duties: Vec<Box<dyn Duty>>, orders: &Receiver<Order>) {
+fn work(duties: Vec<Box<dyn Duty>>, stopped: &Receiver<()>) {
     let begin = Instant::now();
     let mut due: Vec<(Instant, Box<dyn Duty>)> =
         duties.into_iter().map(|duty| (begin, duty)).collect();
@@ -89,14 +63,8 @@ fn work(duties: Vec<Box<dyn Duty>>, orders: &Receiver<Order>) {
         let wait = next.map_or(Duration::from_secs(3600), |next| {
             next.saturating_duration_since(Instant::now())
         });
-        match orders.recv_timeout(wait) {
-            Ok(Order::Run(name)) => {
-                let now = Instant::now();
-                let called = due.iter_mut().filter(|(_, duty)| duty.name() == name);
-                called.for_each(|(next, _)| *next = now);
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+        if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+            return;
         }
     }
 }
@@ -171,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn each_at_once_then_again_and_when_called() {
+    fn each_at_once_and_then_again() {
         let (done, is_done) = channel();
         let hour = Duration::from_secs(3600);
         let duty = |name, every| Box::new(Counting(name, every, done.clone())) as Box<dyn Duty>;
@@ -179,8 +147,6 @@ mod tests {
             Duties::start(vec![duty("panics", Duration::ZERO), duty("rare", hour)]).unwrap();
         let wait = || is_done.recv_timeout(Duration::from_secs(10)).unwrap();
         assert_eq!([wait(), wait(), wait(), wait()], ["panics", "rare", "panics", "panics"]);
-        duties.caller().call("rare");
-        while wait() != "rare" {}
         drop(duties);
     }
 

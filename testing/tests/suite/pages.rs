@@ -84,5 +84,10 @@ fn secure_ldap_from_nothing_as_it_is_printed() {
     ] {
         assert!(done.stdout.contains(part), "{part:?} is missing in: {said}");
     }
+    let after = |words: &str| {
+        let (_, rest) = done.stdout.rsplit_once(words).unwrap_or_else(|| panic!("{words}: {said}"));
+        rest.split_whitespace().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(after("certificateThumbprint: "), after("\nthumbprint "), "what `ca renew` issued");
     assert_eq!(done.stderr.matches("Invalid credentials (49)").count(), 5, "{said}");
 }

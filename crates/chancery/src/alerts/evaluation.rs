@@ -1,5 +1,6 @@
 //! Once an hour, and whenever somebody asks: what holds, what of it is to be told, and to whom.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,10 +13,11 @@ use super::deadline::Held;
 use super::delivery::{Channels, Delivers};
 use super::outbox::{Channel, Message};
 use super::state::State;
-use super::{Level, Watches, text};
+use super::{Condition, Level, Watches, text};
 use crate::duties::Duty;
 
 const EVALUATED_EACH: std::time::Duration = std::time::Duration::from_secs(3600);
+const SOONER_EACH: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// How long a test waits for what becomes of it.
 const TEST_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -128,6 +130,18 @@ impl Alerts {
         Ok(())
     }
 
+    /// The warnings and worse that hold and are not on the board.
+    fn untold(&self, now: OffsetDateTime) -> BTreeSet<(&'static str, String)> {
+        let told = self.alerts();
+        let areas = self.watches.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let held = areas.iter().flat_map(|area| area.conditions(now));
+        let is_new = |one: &Condition| {
+            let is_told = told.iter().any(|it| it.id == one.id && it.cause == one.cause);
+            one.level > Level::Notice && !is_told
+        };
+        held.filter(is_new).map(|one| (one.id, one.cause)).collect()
+    }
+
     pub(crate) fn alerts(&self) -> Vec<Alert> {
         self.state().alerts.alerts.clone()
     }
@@ -207,6 +221,42 @@ impl Duty for Hourly {
 
     fn run(&mut self, now: OffsetDateTime) -> Result<()> {
         self.0.evaluate(now).map(drop)
+    }
+}
+
+/// What is bad is not left until the next full hour: it is told when it has held for two looks, so
+/// that a file that is being written is nothing to tell.
+pub(crate) struct Sooner {
+    alerts: Arc<Alerts>,
+    seen: BTreeSet<(&'static str, String)>,
+    /// Evaluated for already; what the board does not take is not tried again and again.
+    tried: BTreeSet<(&'static str, String)>,
+}
+
+impl Sooner {
+    pub(crate) fn new(alerts: Arc<Alerts>) -> Sooner {
+        Sooner { alerts, seen: BTreeSet::new(), tried: BTreeSet::new() }
+    }
+}
+
+impl Duty for Sooner {
+    fn name(&self) -> &'static str {
+        "alerts-sooner"
+    }
+
+    fn every(&self) -> std::time::Duration {
+        SOONER_EACH
+    }
+
+    fn run(&mut self, now: OffsetDateTime) -> Result<()> {
+        let untold = self.alerts.untold(now);
+        let lasting: BTreeSet<_> = untold.intersection(&self.seen).cloned().collect();
+        let is_new = !lasting.is_subset(&self.tried);
+        (self.seen, self.tried) = (untold, lasting);
+        match is_new {
+            true => self.alerts.evaluate(now).map(drop),
+            false => Ok(()),
+        }
     }
 }
 

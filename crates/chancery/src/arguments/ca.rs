@@ -20,6 +20,8 @@ pub(crate) enum Ca {
         #[arg(long)]
         renew: bool,
     },
+    /// Issue this server's own certificate anew, due or not; a running server takes it at once.
+    Renew,
     /// Give the CA to clients: as PEM, for OpenSSL, for Java, or the lines to write elsewhere.
     Export(CaExport),
     /// List what was issued, refused and revoked.

@@ -88,7 +88,6 @@ impl ListenersTls {
         found.unwrap_or(&state.published).tls.clone()
     }
 
-    #[allow(dead_code, reason = "published listeners take it")]
     pub(crate) fn published(&self) -> ListenerTls {
         self.state().published.tls.clone()
     }

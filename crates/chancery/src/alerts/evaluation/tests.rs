@@ -151,3 +151,25 @@ fn a_file_that_cannot_be_read_is_kept_and_alerts_begin_anew() {
         assert_eq!(told(&alerts, START), "raised dns-drifted");
     }
 }
+
+#[test]
+fn what_is_bad_and_lasts_is_told_before_the_hour() {
+    let folder = tempfile::tempdir().unwrap();
+    let area = Arc::new(MockArea::default());
+    let file = folder.path().join("alerts.json");
+    let alerts = Arc::new(Alerts::open(file, vec![area.clone() as _], Vec::new()));
+    let mut sooner = Sooner::new(alerts.clone());
+    let mut at = |seconds: i64, conditions: Vec<Condition>| {
+        *area.conditions.lock().unwrap() = conditions;
+        sooner.run(START + Duration::seconds(seconds)).unwrap();
+        alerts.alerts().into_iter().map(|alert| alert.cause).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(at(0, vec![condition("a")]), "");
+    assert_eq!(at(15, vec![]), "", "it did not last");
+    assert_eq!(at(30, vec![condition("b")]), "");
+    assert_eq!(at(45, vec![condition("b"), condition("c")]), "b c", "one that lasts is enough");
+    let notice = Condition { level: Level::Notice, ..condition("d") };
+    for seconds in [60, 75] {
+        assert_eq!(at(seconds, vec![condition("b"), notice.clone()]), "b c", "not that bad");
+    }
+}

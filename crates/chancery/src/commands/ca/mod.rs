@@ -14,7 +14,9 @@ use time::OffsetDateTime;
 
 use crate::arguments::{Ca as Asked, CaRevoke, Common};
 use crate::ca::audit::text;
-use crate::ca::{Ca, files, revoke};
+use crate::ca::own::Outcome;
+use crate::ca::{Ca, files, own, revoke};
+use crate::config::Config;
 use crate::failure::{DONE, failed, usage};
 use crate::opening;
 
@@ -34,9 +36,35 @@ pub(crate) fn run(common: &Common, asked: &Asked) -> Result<u8> {
         Asked::Issue(issue) => issue::run(common, &config, &ca, issue, now),
         Asked::Revoke(asked) => revoked(common, &ca, asked, now),
         Asked::Crl { renew } => list(common, &ca, *renew, now),
+        Asked::Renew => renewed(common, &config, now),
         Asked::Export(asked) => export::run(common, &config, &ca, asked, now),
         Asked::Log(log) => history::run(common, &ca, log),
         Asked::Template(template) => template::run(common, &ca, template, now),
+    }
+}
+
+fn renewed(common: &Common, config: &Config, now: OffsetDateTime) -> Result<u8> {
+    match own::renew(&config.data, &own::names(config), now, true)? {
+        Outcome::Renewed(made) if common.json => {
+            let until = text(made.not_after);
+            println!(
+                "{}",
+                json!({ "serial": made.serial, "thumbprint": made.thumbprint, "until": until })
+            );
+            Ok(DONE)
+        }
+        Outcome::Renewed(made) => {
+            println!("issued {}, until {}", made.serial, text(made.not_after));
+            println!("thumbprint {}", made.thumbprint);
+            if !config.tls.sources.is_empty() {
+                println!("it is not served: [tls] names other certificates");
+            }
+            Ok(DONE)
+        }
+        Outcome::NotOurs | Outcome::NotDue => Err(failed(format!(
+            "{} was not issued by this CA: whoever put it there renews it",
+            own::files(&config.data).0.display()
+        ))),
     }
 }
 

@@ -17,7 +17,7 @@ use doors::Doors;
 
 use crate::acme::Renewing;
 use crate::alerts::delivery::{self, Delivery};
-use crate::alerts::evaluation::{Alerts, Hourly};
+use crate::alerts::evaluation::{Alerts, Hourly, Sooner};
 use crate::alerts::watches::Guessing;
 use crate::arguments::{Common, Serve};
 use crate::ca::Ca;
@@ -96,6 +96,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         watching(&certificates, doors, &steward, now),
         Box::new(sources),
         Box::new(Hourly(Arc::clone(&alerts))),
+        Box::new(Sooner::new(Arc::clone(&alerts))),
         Box::new(ca_duty(common, &overrides, &config)),
         Box::new(Aside::new(renewing)),
         Box::new(Aside::new(drift)),
