@@ -61,8 +61,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let (renewing, drift) = (Renewing::new(common, &overrides), Drift::new(common, &overrides));
     watch(&alerts, &config, &directory, &door);
     alerts.watch(Arc::clone(&certificates) as _);
-    alerts.watch(Arc::clone(&doors) as _);
-    alerts.watch(Arc::clone(&publisher) as _);
+    [Arc::clone(&doors) as _, Arc::clone(&publisher) as _].map(|area| alerts.watch(area));
     alerts.watch(Arc::new(renewing.clone()));
     alerts.watch(Arc::new(drift.clone()));
     let steward = Arc::new(Steward {
