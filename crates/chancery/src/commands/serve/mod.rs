@@ -37,12 +37,7 @@ use crate::steward::{self, Running, Steward};
 use crate::{first_run, logging, opening};
 
 pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
-    let flags = Overrides {
-        listen: serve.listen.clone(),
-        listen_starttls: serve.listen_starttls.clone(),
-        ..Overrides::default()
-    };
-    let overrides = flags.over(common.overrides());
+    let overrides = overrides(common, serve);
     let config = opening::load(common, &overrides)?;
     logging::start(&config.log)?;
     let directory = opening::directory(&config)?;
@@ -61,7 +56,8 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let (renewing, drift) = (Renewing::new(common, &overrides), Drift::new(common, &overrides));
     watch(&alerts, &config, &directory, &door);
     alerts.watch(Arc::clone(&certificates) as _);
-    [Arc::clone(&doors) as _, Arc::clone(&publisher) as _].map(|area| alerts.watch(area));
+    alerts.watch(Arc::clone(&doors) as _);
+    alerts.watch(Arc::clone(&publisher) as _);
     alerts.watch(Arc::new(renewing.clone()));
     alerts.watch(Arc::new(drift.clone()));
     let steward = Arc::new(Steward {
@@ -106,6 +102,16 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     server.shutdown(config.shutdown_grace);
     drop((duties, delivery));
     Ok(DONE)
+}
+
+/// The command line over the environment.
+fn overrides(common: &Common, serve: &Serve) -> Overrides {
+    let flags = Overrides {
+        listen: serve.listen.clone(),
+        listen_starttls: serve.listen_starttls.clone(),
+        ..Overrides::default()
+    };
+    flags.over(common.overrides())
 }
 
 fn open_alerts(config: &Config) -> Result<Arc<Alerts>> {
