@@ -14,6 +14,8 @@ pub(crate) struct Offers {
     pub(crate) start_tls: bool,
     pub(crate) external: bool,
     pub(crate) plain: bool,
+    /// Whether the program around the server takes signing requests.
+    pub(crate) enrol: bool,
 }
 
 impl Offers {
@@ -24,7 +26,8 @@ impl Offers {
 
     fn extensions(self) -> impl Iterator<Item = &'static str> {
         let always = [extended::CANCEL, extended::PASSWORD_MODIFY, extended::WHO_AM_I];
-        self.start_tls.then_some(extended::START_TLS).into_iter().chain(always)
+        let enrol = self.enrol.then_some(extended::ENROL);
+        self.start_tls.then_some(extended::START_TLS).into_iter().chain(always).chain(enrol)
     }
 }
 
@@ -94,12 +97,13 @@ mod tests {
         let nothing = entry(&[], Offers::default());
         assert!(values(&nothing, "supportedSASLMechanisms").is_empty());
         assert!(!values(&nothing, "supportedExtension").contains(&extended::START_TLS.to_owned()));
-        let all = Offers { start_tls: true, external: true, plain: true };
+        let all = Offers { start_tls: true, external: true, plain: true, enrol: true };
         let everything = entry(&["dc=example".to_owned()], all);
         assert_eq!(values(&everything, "supportedSASLMechanisms"), ["EXTERNAL", "PLAIN"]);
         assert!(
             values(&everything, "supportedExtension").contains(&extended::START_TLS.to_owned())
         );
+        assert!(values(&everything, "supportedExtension").contains(&extended::ENROL.to_owned()));
         assert_eq!(values(&everything, "namingContexts"), ["dc=example"]);
     }
 

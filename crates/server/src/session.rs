@@ -136,6 +136,7 @@ impl Session {
             start_tls: peer.start_tls,
             external: peer.proof != Proof::Nothing,
             plain: peer.protection != Protection::None,
+            enrol: shared.office.is_some(),
         };
         Session {
             shared,
@@ -160,7 +161,8 @@ impl Session {
     pub(crate) fn secured(&mut self, proof: Proof) {
         self.subject.who = Who::Anonymous;
         self.subject.protection = Protection::Tls;
-        self.offers = Offers { start_tls: false, external: proof != Proof::Nothing, plain: true };
+        let external = proof != Proof::Nothing;
+        self.offers = Offers { start_tls: false, external, plain: true, ..self.offers };
         self.proof = proof;
         self.state = State::Open;
     }

@@ -35,10 +35,12 @@ fn people(answer: &Value) -> String {
     out.push_str(&match certificate.is_null() {
         true => "certificate   none: LDAPS is not served\n".to_owned(),
         false => format!(
-            "certificate   until {} for {}\n              from {}\n              thumbprint {}\n",
+            "certificate   until {} for {}\n              from {}\n              serial {}\n\
+             \x20             thumbprint {}\n",
             text(field(certificate, "not-after")),
             names(field(certificate, "names")),
             text(field(certificate, "source")),
+            text(field(certificate, "serial")),
             text(field(certificate, "thumbprint")),
         ),
     });
@@ -101,9 +103,11 @@ fn prometheus(answer: &Value) -> String {
     let ever = one(number(field(connections, "ever")));
     metric("connections_total", "counter", "Connections since the start.", ever);
     let certificate = field(answer, "certificate");
-    let thumbprint = label("thumbprint", text(field(certificate, "thumbprint")));
+    let which = |name: &str| escaped(text(field(certificate, name)));
+    let which =
+        format!("{{thumbprint=\"{}\",serial=\"{}\"}}", which("thumbprint"), which("serial"));
     let until = seconds(field(certificate, "not-after")).into_iter();
-    let rows = until.map(|at| (thumbprint.clone(), at)).collect();
+    let rows = until.map(|at| (which.clone(), at)).collect();
     let help = "When the certificate that is served expires; absent where none is.";
     metric("certificate_not_after_seconds", "gauge", help, rows);
     let published = list(field(field(answer, "publishing"), "listeners"));
