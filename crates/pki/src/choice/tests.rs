@@ -133,3 +133,22 @@ fn a_chain_is_sent_in_order_and_without_its_root() {
     assert_eq!(in_order(&[]), []);
     assert_eq!(in_order(&[CertificateDer::from(vec![1, 2])]), [CertificateDer::from(vec![1, 2])]);
 }
+
+#[test]
+fn issuers_follow_whom_they_issued_however_the_file_has_them() {
+    let root = InHouseCa::create_root("Root", NOW, CA_LIFETIME, [1; 16]).unwrap();
+    let signer = InHouseCa::open(&root).unwrap();
+    let issuing = signer.issue_authority("Issuing", None, NOW, CA_LIFETIME, [2; 16]).unwrap();
+    let signer = InHouseCa::open(&issuing).unwrap();
+    let made = signer.issue_server(&["a.example"], NOW, Duration::days(9), [3; 16]).unwrap();
+    let one = |text: &str| pem::certificates(text.as_bytes()).unwrap().remove(0);
+    let (leaf, issuing, root) = (one(&made.chain_pem), one(&issuing.cert_pem), one(&root.cert_pem));
+    let expected = [leaf.clone(), issuing.clone()];
+    for given in [
+        vec![leaf.clone(), issuing.clone()],
+        vec![leaf.clone(), root.clone(), issuing.clone()],
+        vec![leaf.clone(), Ca::new().root(), issuing.clone(), issuing.clone(), root.clone()],
+    ] {
+        assert_eq!(in_order(&given), expected);
+    }
+}
