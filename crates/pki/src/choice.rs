@@ -147,7 +147,8 @@ impl fmt::Display for Choice {
             if let Some(summary) = &one.summary {
                 let names: Vec<_> = summary.names.iter().map(ToString::to_string).collect();
                 write!(out, "\n  for        {}", names.join(", "))?;
-                write!(out, "\n  valid      {} to {}", summary.not_before, summary.not_after)?;
+                write!(out, "\n  valid      {}", minute(summary.not_before))?;
+                write!(out, " to {}", minute(summary.not_after))?;
                 write!(out, "\n  serial     {}", summary.serial)?;
                 write!(out, "\n  thumbprint {}", summary.thumbprint)?;
             }
@@ -159,6 +160,14 @@ impl fmt::Display for Choice {
         }
         Ok(())
     }
+}
+
+/// As people read it, to the minute.
+fn minute(at: OffsetDateTime) -> String {
+    let at = at.to_offset(time::UtcOffset::UTC);
+    let (date, time) = (at.date(), at.time());
+    let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", time.hour(), time.minute())
 }
 
 /// Judges every candidate and chooses.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use directory::{Error, View, Who};
 use pki::Summary;
 use pki::certificate::AlternativeName;
@@ -14,6 +15,32 @@ pub struct CertificateRule {
     pub from: CertificatePart,
     /// The attribute in which the entry has it; none: it is the entry's name.
     pub to: Option<String>,
+}
+
+/// The rules in force; replaced as a whole, for the next sign-in. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct CertificateRules(Arc<ArcSwap<Vec<CertificateRule>>>);
+
+impl Default for CertificateRules {
+    /// The subject is the entry's name.
+    fn default() -> CertificateRules {
+        CertificateRules::new(defaults())
+    }
+}
+
+impl CertificateRules {
+    #[must_use]
+    pub fn new(rules: Vec<CertificateRule>) -> CertificateRules {
+        CertificateRules(Arc::new(ArcSwap::from_pointee(rules)))
+    }
+
+    pub fn replace(&self, rules: Vec<CertificateRule>) {
+        self.0.store(Arc::new(rules));
+    }
+
+    pub(crate) fn in_force(&self) -> Arc<Vec<CertificateRule>> {
+        self.0.load_full()
+    }
 }
 
 /// What of a certificate is looked for.
@@ -29,8 +56,7 @@ pub enum CertificatePart {
     Thumbprint,
 }
 
-/// The subject is the entry's name.
-pub(crate) fn defaults() -> Vec<CertificateRule> {
+fn defaults() -> Vec<CertificateRule> {
     vec![CertificateRule { issuer: None, from: CertificatePart::Subject, to: None }]
 }
 

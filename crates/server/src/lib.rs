@@ -52,7 +52,7 @@ mod testing;
 pub mod tls;
 mod worker;
 
-pub use certificate_map::{CertificatePart, CertificateRule};
+pub use certificate_map::{CertificatePart, CertificateRule, CertificateRules};
 pub use door::{Door, DoorPolicy, KnownSource};
 pub use limits::Limits;
 pub use listener::StartError;

@@ -13,7 +13,7 @@ use pki::Summary;
 use tokio::time::Instant;
 
 use crate::audit::{Origin, Record};
-use crate::certificate_map::CertificateRule;
+use crate::certificate_map::CertificateRules;
 use crate::controls;
 use crate::door::Door;
 use crate::in_flight::{
@@ -40,7 +40,7 @@ pub(crate) struct Shared {
     pub(crate) door: Arc<Door>,
     pub(crate) anonymous: Anonymous,
     pub(crate) own_password_without_old: bool,
-    pub(crate) certificate_rules: Vec<CertificateRule>,
+    pub(crate) certificate_rules: CertificateRules,
     /// The program around the server, where there is one.
     pub(crate) office: Option<Office>,
     /// The user this process runs as.

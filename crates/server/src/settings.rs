@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ldap::message::DecodeLimits;
 
-use crate::certificate_map::CertificateRule;
+use crate::certificate_map::CertificateRules;
 use crate::door::Door;
 use crate::limits::Limits;
 use crate::network::Gate;
@@ -25,8 +25,8 @@ pub struct ServerSettings {
     pub password_threads: usize,
     /// Whether people may change their own password (RFC 3062) without giving the old one.
     pub own_password_without_old: bool,
-    /// How client certificates become entries; empty is that the subject is the entry's name.
-    pub certificate_rules: Vec<CertificateRule>,
+    /// How client certificates become entries.
+    pub certificate_rules: CertificateRules,
     /// The program around the server; without it, what it would do is refused.
     pub steward: Option<Arc<dyn Steward>>,
     /// Counts wrong passwords by where they come from.

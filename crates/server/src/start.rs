@@ -9,7 +9,6 @@ use std::time::Duration;
 use directory::Directory;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::certificate_map;
 use crate::listener::{self, Acceptor, Close, Late, Places, StartError};
 use crate::password_pool::PasswordPool;
 use crate::session::Shared;
@@ -232,10 +231,7 @@ pub(crate) fn shared(directory: Directory, settings: ServerSettings) -> Result<S
         decode: settings.decode,
         anonymous: settings.anonymous,
         own_password_without_old: settings.own_password_without_old,
-        certificate_rules: match settings.certificate_rules {
-            rules if rules.is_empty() => certificate_map::defaults(),
-            rules => rules,
-        },
+        certificate_rules: settings.certificate_rules,
         office: office.transpose().map_err(StartError::Thread)?,
         own_user: rustix::process::geteuid().as_raw(),
     })

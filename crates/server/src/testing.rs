@@ -104,7 +104,7 @@ pub(crate) fn shared(directory: Directory, limits: Limits) -> Arc<Shared> {
         decode: DecodeLimits::default(),
         anonymous: crate::settings::Anonymous::RootDse,
         own_password_without_old: false,
-        certificate_rules: crate::certificate_map::defaults(),
+        certificate_rules: crate::certificate_map::CertificateRules::default(),
         office: None,
         own_user: 1000,
     })

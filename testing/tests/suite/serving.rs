@@ -193,6 +193,26 @@ fn ldaps_comes_up_when_a_certificate_passes_and_not_before() {
     assert_eq!(server.command(&["cert", "why"]).code, Some(0));
 }
 
+#[test]
+fn a_reload_that_brings_a_certificate_brings_up_ldaps_and_says_what_needs_a_restart() {
+    if !present("a reload brings a certificate", &[peer(), openssl()]) {
+        return;
+    }
+    let folder = folder();
+    let ca = Ca::new(folder.path());
+    let at = folder.path().to_owned();
+    let mut server = start(folder, "[tls]\ncertificate = 'not-there.pem'\n");
+    let good = ca.good(5);
+    put(&at.join("both.pem"), &format!("{}{}", good.key, good.chain));
+    let config = "anonymous = 'search'\n[tls]\ncertificate = 'both.pem'\n";
+    std::fs::write(at.join("chancery.toml"), config).unwrap();
+    let reloaded = server.command(&["reload"]);
+    assert!(reloaded.success(), "{}", reloaded.stderr);
+    assert!(reloaded.stdout.contains("next start on: anonymous"), "{}", reloaded.stdout);
+    let number = server.ldaps();
+    assert_eq!(shown(number).as_ref(), Some(&good.thumbprint));
+}
+
 /// What the clients of a load have counted.
 #[derive(Default)]
 struct Load {
@@ -408,12 +428,11 @@ fn client_certificates_are_needed_and_become_entries_by_rule() {
     };
     let at = folder.path().to_owned();
     let mut server = start_with(folder, &config("test-ca.pem"), &[]);
-    let number = server.ldaps();
+    let (number, file) = (server.ldaps(), at.join("eva.ldif"));
     let ldif = format!(
         "dn: uid=eva,{SUFFIX}\nobjectClass: inetOrgPerson\ncn: Eva\nsn: E\nmail: eva@example.com\n"
     );
-    std::fs::write(at.join("eva.ldif"), ldif).unwrap();
-    let file = at.join("eva.ldif");
+    std::fs::write(&file, ldif).unwrap();
     assert!(server.command(&["import", file.to_str().unwrap()]).success());
     people(&ca, &at, &["eva@example.com", "nobody@example.com"]);
     let whoami = |name: &str| {
@@ -458,4 +477,8 @@ fn client_certificates_are_needed_and_become_entries_by_rule() {
     assert!(server.command(&["reload"]).success());
     assert_eq!(state(&server), "updated");
     assert!(speaks("-tls1_3") && speaks("-tls1_2"));
+    let all = config("test-ca.pem");
+    std::fs::write(&file, all.split("[[certificate-map]]").next().unwrap()).unwrap();
+    assert!(server.command(&["reload"]).success());
+    assert_ne!(whoami("eva@example.com").stdout.trim(), eva, "the rule was taken out");
 }

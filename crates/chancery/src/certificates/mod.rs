@@ -27,7 +27,7 @@ use crate::config::{Config, Source};
 
 pub(crate) use listeners::ListenersTls;
 pub(crate) use presented::{Shown, shown};
-use sources::Unread;
+use sources::{Found, Unread};
 pub(crate) use watching::{Revocations, Watching};
 
 /// Where candidates are looked for, and what is wanted of them.
@@ -56,6 +56,8 @@ impl Looking {
 /// The certificates of a running server.
 pub(crate) struct Certificates {
     serving: ServingTls,
+    /// Held by whoever looks at the sources.
+    turn: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -113,6 +115,7 @@ impl Certificates {
     pub(crate) fn open(looking: Looking, now: OffsetDateTime) -> Certificates {
         let certificates = Certificates {
             serving: ServingTls::default(),
+            turn: Mutex::new(()),
             state: Mutex::new(State {
                 looking,
                 choice: Choice::default(),
@@ -170,22 +173,26 @@ impl Certificates {
     }
 
     fn looked(&self, now: OffsetDateTime) -> Outcome {
+        // One after the other, so that nobody serves what was read before what is served now. The
+        // state itself is free meanwhile: a file system that hangs must not hold up who asks.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let looking = self.looking();
+        let mut found = sources::read(&looking);
+        let roots = sources::roots(&looking.data);
         let mut state = self.state();
-        let (mut candidates, unread) = sources::read(&state.looking);
-        let roots = sources::roots(&state.looking.data);
-        let (mut choice, mut chosen) = state.choose(&candidates, &roots, now);
+        let (mut choice, mut chosen) = found.choose(&looking, &roots, now);
         let lost = state.in_service.as_ref().filter(|served| {
-            !is_given(&choice, &served.source)
-                && !sources::has_stepped_aside(&state.looking, &served.source)
+            let makes_way = found.is_in_house(&served.source) && chosen.is_some();
+            !is_given(&choice, &served.source) && !makes_way
         });
         let is_failing = lost.is_some() || chosen.is_none();
         if let Some(served) = lost {
             // It is in memory and may still be the best there is.
-            candidates.push(copy(&served.kept));
-            (choice, chosen) = state.choose(&candidates, &roots, now);
+            found.candidates.push(copy(&served.kept));
+            (choice, chosen) = found.choose(&looking, &roots, now);
         }
         state.failing_since = is_failing.then(|| state.failing_since.unwrap_or(now));
-        (state.choice, state.unread) = (choice, unread);
+        (state.choice, state.unread) = (choice, found.unread);
         self.serve(&mut state, chosen, now)
     }
 
@@ -306,10 +313,10 @@ impl std::fmt::Display for Why {
 
 /// Without a server: what it would choose now.
 pub(crate) fn why(looking: &Looking, now: OffsetDateTime) -> Why {
-    let (candidates, unread) = sources::read(looking);
+    let mut found = sources::read(looking);
     let roots = sources::roots(&looking.data);
-    let (choice, _) = choose(looking, &candidates, &roots, now);
-    Why { choice, unread }
+    let (choice, _) = found.choose(looking, &roots, now);
+    Why { choice, unread: found.unread }
 }
 
 fn choose(
@@ -325,6 +332,23 @@ fn choose(
         policy: looking.policy.clone(),
     };
     pki::choose(candidates, &wanted, now)
+}
+
+impl Found {
+    /// Of all sources; of the in-house CA only where none of the others gives one that passes.
+    fn choose(
+        &mut self,
+        looking: &Looking,
+        roots: &[CertificateDer<'static>],
+        now: OffsetDateTime,
+    ) -> (Choice, Option<Chosen>) {
+        let (choice, chosen) = choose(looking, &self.candidates, roots, now);
+        if chosen.is_some() || self.in_house.is_empty() {
+            return (choice, chosen);
+        }
+        self.candidates.append(&mut self.in_house);
+        choose(looking, &self.candidates, roots, now)
+    }
 }
 
 /// Whether a source gives a certificate that passes.
@@ -347,15 +371,6 @@ fn copy(of: &Candidate) -> Candidate {
 }
 
 impl State {
-    fn choose(
-        &self,
-        candidates: &[Candidate],
-        roots: &[CertificateDer<'static>],
-        now: OffsetDateTime,
-    ) -> (Choice, Option<Chosen>) {
-        choose(&self.looking, candidates, roots, now)
-    }
-
     /// Why nothing new is served, in one sentence.
     fn reason(&self) -> String {
         reasons(&self.choice, &self.unread).join("; ")

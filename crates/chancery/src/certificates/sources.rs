@@ -28,9 +28,8 @@ const SYSTEM_ROOTS: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// All candidates, and why others are none.
-pub(super) fn read(looking: &Looking) -> (Vec<Candidate>, Vec<Unread>) {
-    let mut found = Found { candidates: Vec::new(), unread: Vec::new(), renews_itself: false };
-    found.renews_itself = looking.renews_itself;
+pub(super) fn read(looking: &Looking) -> Found {
+    let mut found = Found { renews_itself: looking.renews_itself, ..Found::default() };
     for source in &looking.sources {
         match source {
             Source::Files { certificate, key } => found.files(certificate, key.as_deref()),
@@ -42,22 +41,13 @@ pub(super) fn read(looking: &Looking) -> (Vec<Candidate>, Vec<Unread>) {
     for folder in acme_folders(looking) {
         found.folder(&folder);
     }
-    if is_in_house(looking) {
+    if looking.sources.is_empty() {
+        let others = std::mem::take(&mut found.candidates);
         found.in_house(&looking.data);
+        found.in_house = std::mem::replace(&mut found.candidates, others);
+        found.in_house_source = Some(own::files(&looking.data).0.display().to_string());
     }
-    (found.candidates, found.unread)
-}
-
-/// The in-house CA's certificate counts where nothing else was named.
-fn is_in_house(looking: &Looking) -> bool {
-    looking.sources.is_empty() && acme_folders(looking).is_empty()
-}
-
-/// Whether this is the in-house CA's certificate and makes way for another source: then nobody
-/// took it away, and what it was is no candidate any more.
-pub(super) fn has_stepped_aside(looking: &Looking, source: &str) -> bool {
-    let (certificate, _) = own::files(&looking.data);
-    !is_in_house(looking) && source == certificate.display().to_string()
+    found
 }
 
 /// One folder for each certificate that ACME fetched; before the first came there is nothing.
@@ -97,7 +87,7 @@ pub(super) fn watched(looking: &Looking) -> Vec<PathBuf> {
         paths.extend(files(&folder).unwrap_or_default());
         paths.push(folder);
     }
-    if is_in_house(looking) {
+    if looking.sources.is_empty() {
         let (certificate, key) = own::files(&looking.data);
         paths.extend([certificate, key]);
     }
@@ -125,13 +115,23 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-struct Found {
-    candidates: Vec<Candidate>,
-    unread: Vec<Unread>,
+/// What the sources give.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) candidates: Vec<Candidate>,
+    /// The in-house CA's, which make way for all others that pass.
+    pub(super) in_house: Vec<Candidate>,
+    /// What theirs is called, where it counts.
+    in_house_source: Option<String>,
+    pub(super) unread: Vec<Unread>,
     renews_itself: bool,
 }
 
 impl Found {
+    pub(super) fn is_in_house(&self, source: &str) -> bool {
+        self.in_house_source.as_deref() == Some(source)
+    }
+
     fn candidate(
         &mut self,
         source: String,

@@ -176,3 +176,59 @@ fn a_clock_that_jumps_loses_no_certificate() {
     }
     assert_eq!(certificates.refresh(NOW), Outcome::Unchanged);
 }
+
+#[test]
+fn the_in_house_certificate_makes_way_only_for_one_that_passes() {
+    let by_hand = ByHand::new();
+    let data = by_hand.folder.path();
+    Ca::at(data).found("host", NOW).unwrap();
+    own::renew(data, &["a.example".to_owned()], NOW, false).unwrap();
+    let fetched = data.join("acme/a.example");
+    std::fs::create_dir_all(&fetched).unwrap();
+    let fetch = |now: OffsetDateTime, days: i64, serial: u8| {
+        by_hand.put(now, days, serial);
+        std::fs::rename(by_hand.file(), fetched.join("certificate.pem")).unwrap();
+    };
+    fetch(NOW - Duration::days(30), 10, 1);
+    let certificates = Certificates::open(looking(data, Vec::new()), NOW);
+    let (source, _) = certificates.origin().unwrap();
+    assert!(source.ends_with("server.pem"), "what ACME left behind has expired: {source}");
+    assert!(certificates.conditions(NOW).is_empty());
+    fetch(NOW, 20, 2);
+    assert_eq!(certificates.refresh(NOW), Outcome::Replaced);
+    assert!(certificates.origin().unwrap().0.contains("acme"), "though it lives shorter");
+    assert!(certificates.conditions(NOW).is_empty());
+    std::fs::remove_dir_all(data.join("acme")).unwrap();
+    assert!(matches!(certificates.refresh(NOW), Outcome::Replaced | Outcome::Kept(_)));
+}
+
+#[test]
+fn whoever_replaces_it_what_follows_is_done_once() {
+    use crate::duties::Duty;
+    let by_hand = ByHand::new();
+    let certificates = by_hand.certificates(NOW);
+    assert!(!certificates.is_ready());
+    let (done, is_done) = std::sync::mpsc::channel();
+    let after = Box::new(move || done.send(()).unwrap());
+    let mut watching = Watching::new(Arc::clone(&certificates), NOW, after);
+    by_hand.put(NOW, 300, 1);
+    // A reload was first.
+    assert_eq!(certificates.refresh(NOW), Outcome::Replaced);
+    for _ in 0..3 {
+        watching.run(NOW).unwrap();
+    }
+    assert_eq!(is_done.try_iter().count(), 1);
+    by_hand.put(NOW, 300, 2);
+    watching.run(NOW).unwrap();
+    assert_eq!(is_done.try_iter().count(), 1);
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_holds_up_nobody() {
+    let by_hand = ByHand::new();
+    let made = std::process::Command::new("mkfifo").arg(by_hand.file()).status().unwrap();
+    assert!(made.success());
+    let certificates = by_hand.certificates(NOW);
+    let why = certificates.why().to_string();
+    assert!(why.contains("both.pem is no file"), "{why}");
+}

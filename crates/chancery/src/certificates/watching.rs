@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::{Certificates, ListenersTls, Outcome};
+use super::{Certificates, ListenersTls};
 use crate::ca::Ca;
 use crate::duties::Duty;
 
@@ -28,6 +28,8 @@ pub(crate) struct Watching {
     certificates: Arc<Certificates>,
     seen: Vec<(PathBuf, Option<Mark>)>,
     judged: OffsetDateTime,
+    /// The thumbprint of what was in service when last looked, whoever brought it there.
+    handled: Option<String>,
     after: AfterReplacement,
 }
 
@@ -59,8 +61,8 @@ impl Watching {
         now: OffsetDateTime,
         after: AfterReplacement,
     ) -> Watching {
-        let seen = look(&certificates);
-        Watching { certificates, seen, judged: now, after }
+        let (seen, handled) = (look(&certificates), thumbprint(&certificates));
+        Watching { certificates, seen, judged: now, handled, after }
     }
 }
 
@@ -100,6 +102,10 @@ impl Duty for Revocations {
     }
 }
 
+fn thumbprint(certificates: &Certificates) -> Option<String> {
+    certificates.served().map(|served| served.thumbprint)
+}
+
 fn look(certificates: &Certificates) -> Vec<(PathBuf, Option<Mark>)> {
     certificates.watched().into_iter().map(|path| (path.clone(), mark(&path))).collect()
 }
@@ -117,11 +123,14 @@ impl Duty for Watching {
         // Looked at before it is read: what is written in between is seen the next time.
         let seen = look(&self.certificates);
         let is_time = now - self.judged >= JUDGED_EVERY || now < self.judged;
-        if seen == self.seen && !is_time {
-            return Ok(());
+        if seen != self.seen || is_time {
+            (self.seen, self.judged) = (seen, now);
+            self.certificates.refresh(now);
         }
-        (self.seen, self.judged) = (seen, now);
-        if self.certificates.refresh(now) == Outcome::Replaced {
+        // A reload or a write to the root DSE may have replaced it as well.
+        let served = thumbprint(&self.certificates);
+        if served != self.handled {
+            self.handled = served;
             (self.after)();
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! `chancery reload`: what SIGHUP does, with an answer.
 
 use anyhow::Result;
+use serde_json::Value;
 
 use crate::arguments::Common;
 use crate::failure::DONE;
@@ -15,6 +16,11 @@ pub(crate) fn run(common: &Common) -> Result<u8> {
         println!("{answer}");
     } else {
         println!("reloaded schema, access rules and certificate");
+        let waiting = answer.get("needs-restart").and_then(Value::as_array);
+        let waiting: Vec<_> = waiting.into_iter().flatten().filter_map(Value::as_str).collect();
+        if !waiting.is_empty() {
+            println!("changed, and counts from the next start on: {}", waiting.join(", "));
+        }
     }
     Ok(DONE)
 }

@@ -6,6 +6,7 @@ mod alerting;
 pub(crate) mod certificate;
 mod enrolment;
 pub(crate) mod publish;
+mod reload;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -14,16 +15,14 @@ use directory::{Directory, GivenEntry, Refusal, Subject};
 use ldap::result::ResultCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use server::CertificateRules;
 use server::Door;
 use time::OffsetDateTime;
 
-use crate::alerts::delivery;
 use crate::alerts::evaluation::Alerts;
 use crate::arguments::Common;
-use crate::certificates::{Certificates, ListenersTls, Looking, Outcome};
-use crate::config::Overrides;
-use crate::failure::failed;
-use crate::opening;
+use crate::certificates::{Certificates, ListenersTls};
+use crate::config::{Config, Overrides};
 use crate::publish::Publisher;
 
 /// A request of a command, as JSON: `{"do": "status"}`.
@@ -58,6 +57,9 @@ pub(crate) struct Steward {
     pub(crate) directory: Directory,
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) listeners: Arc<ListenersTls>,
+    pub(crate) certificate_rules: CertificateRules,
+    /// As it was at the start.
+    pub(crate) started_with: Config,
     pub(crate) door: Arc<Door>,
     pub(crate) alerts: Arc<Alerts>,
     /// From when on the server runs.
@@ -93,7 +95,10 @@ impl Steward {
             Asked::TestAlerts => alerting::test(&self.alerts),
             Asked::Account { dn } => accounts::account(&self.directory, dn),
             Asked::Unlock { dn } => accounts::unlock(&self.directory, dn),
-            Asked::Reload => self.reload().map(|()| json!({ "reloaded": true })),
+            Asked::Reload => {
+                let waiting = self.reload()?;
+                Ok(json!({ "reloaded": true, "needs-restart": waiting }))
+            }
             Asked::CertificateWhy => {
                 let why = self.certificates.why();
                 Ok(json!({ "text": why.to_string(), "why": why }))
@@ -124,37 +129,23 @@ impl Steward {
         json!({ "failing": known.len(), "blocked": blocked.collect::<Vec<_>>() })
     }
 
-    /// Reads schema, access rules and certificates again; whatever is wrong leaves the old in
-    /// force.
-    pub(crate) fn reload(&self) -> Result<(), Refusal> {
-        match self.read_again() {
-            Ok(()) => {
+    /// Reads schema, access rules, certificates and more again. What is wrong leaves the old of it
+    /// in force. Given back: the settings that changed and need a restart.
+    pub(crate) fn reload(&self) -> Result<Vec<&'static str>, Refusal> {
+        match reload::read_again(self) {
+            Ok(waiting) => {
                 tracing::info!("reloaded schema, access rules and certificate");
-                Ok(())
+                if !waiting.is_empty() {
+                    let sections = waiting.join(", ");
+                    tracing::warn!(sections, "changed settings that count from the next start on");
+                }
+                Ok(waiting)
             }
             Err(error) => {
-                tracing::error!("not reloaded, the old stays in force: {error:#}");
-                Err(unwilling(format!("not reloaded, the old stays in force: {error:#}")))
+                tracing::error!("{error:#}");
+                Err(unwilling(format!("{error:#}")))
             }
         }
-    }
-
-    fn read_again(&self) -> anyhow::Result<()> {
-        let config = opening::load(&self.common, &self.overrides)?;
-        let channels = delivery::open(&config.alerts)?;
-        self.directory.reload_schema().map_err(failed)?;
-        self.directory
-            .replace_access(&config.access)
-            .map_err(|errors| failed(config.access_error(&errors)))?;
-        self.directory.replace_lockout(opening::lockout(&config));
-        self.door.replace_policy(opening::door(&config));
-        self.alerts.deliver_by(channels);
-        let now = OffsetDateTime::now_utc();
-        self.listeners.update(&config, now)?;
-        let certificate = served(self.certificates.look(Looking::from(&config), now));
-        let published = publish::reload(&self.publisher, &config, now);
-        certificate?;
-        published.map_err(|not_done| failed(format!("publishing: {not_done}")))
     }
 }
 
@@ -165,15 +156,6 @@ fn connections(running: &Running) -> Value {
         "ever": statistics.connections_ever,
         "panics": statistics.panics,
     })
-}
-
-/// What was found is served, or there is a sentence why not.
-fn served(outcome: Outcome) -> anyhow::Result<()> {
-    match outcome {
-        Outcome::Replaced | Outcome::Unchanged => Ok(()),
-        Outcome::Kept(why) => Err(failed(format!("the certificate that is served stays: {why}"))),
-        Outcome::None(why) => Err(failed(format!("no certificate passes: {why}"))),
-    }
 }
 
 impl server::Steward for Steward {
@@ -191,7 +173,7 @@ impl server::Steward for Steward {
     }
 
     fn renew_certificate(&self, _requester: &Subject) -> Result<(), Refusal> {
-        let renewed = served(self.certificates.refresh(OffsetDateTime::now_utc()));
+        let renewed = reload::served(self.certificates.refresh(OffsetDateTime::now_utc()));
         renewed.map_err(|error| unwilling(format!("{error:#}")))
     }
 

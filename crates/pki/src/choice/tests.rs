@@ -112,6 +112,9 @@ fn when_the_best_expires_the_next_is_chosen_and_in_the_end_none() {
         assert_eq!(choice.winner().map(|one| one.source.as_str()), chosen, "after {days} days");
     }
     assert!(choose_for(&ca, &[], &[], NOW).winner().is_none());
+    let said = choose_for(&ca, &candidates, &["a.example"], NOW).to_string();
+    let lines = ["long\n  chosen", "valid      2027-03-01 11:00 UTC to 2027-12-26 12:00 UTC"];
+    assert!(lines.iter().all(|line| said.contains(line)), "{said}");
 }
 
 #[test]

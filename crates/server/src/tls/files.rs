@@ -19,6 +19,8 @@ const OTHERS: u32 = 0o077;
 pub enum FileRefused {
     #[error("cannot read {path}: {source}")]
     Read { path: PathBuf, source: io::Error },
+    #[error("{path} is no file; name the file that holds the certificate or key")]
+    NotAFile { path: PathBuf },
     #[error("{path} is larger than a certificate or key can be")]
     TooLarge { path: PathBuf },
     #[error(
@@ -80,6 +82,10 @@ fn refuse_exposed(path: &Path, mode: u32) -> Result<(), FileRefused> {
 /// Content and permission bits of the same open file, so that neither can be exchanged in between.
 fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), FileRefused> {
     let failed = |source| FileRefused::Read { path: path.to_owned(), source };
+    // Opening a pipe would wait for whoever writes into it.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(FileRefused::NotAFile { path: path.to_owned() });
+    }
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.len() > MAX_FILE {

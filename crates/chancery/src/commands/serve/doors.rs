@@ -1,14 +1,20 @@
 //! The listeners that wait for a certificate: LDAPS comes up when, and only when, one passes.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
-use server::{Listen, Listeners, Listening, ListeningAddress, Mode, OpenListener, Server};
+use anyhow::Result;
+
+use server::{
+    Endpoint, Listen, Listeners, Listening, ListeningAddress, Mode, OpenListener, Server,
+};
 use time::OffsetDateTime;
 
 use super::greeting;
 use crate::alerts::{Condition, Level, Watches};
 use crate::certificates::Certificates;
+use crate::duties::Duty;
 
 pub(super) struct Doors {
     /// Not before the server runs.
@@ -49,7 +55,9 @@ impl Doors {
         let open = {
             let mut state = self.state();
             let Some(listeners) = self.listeners.get() else { return };
+            state.failed.clear();
             for listen in std::mem::take(&mut state.waiting) {
+                let again = again(&listen);
                 match listeners.open(listen) {
                     Ok(opened) => {
                         greeting::print_listening(opened.listening());
@@ -57,14 +65,22 @@ impl Doors {
                         state.opened.push(opened);
                     }
                     Err(error) => {
-                        tracing::error!(%error, "a listener could not be opened");
+                        tracing::error!(%error, "a listener could not be opened; trying again");
                         state.failed.push(error.to_string());
+                        state.waiting.extend(again);
                     }
                 }
             }
             state.open.clone()
         };
         certificates.check_listeners(&open);
+    }
+
+    /// Tries again what could not be opened: somebody else may have had the address.
+    fn try_again(&self, certificates: &Certificates) {
+        if !self.state().failed.is_empty() {
+            self.certificate_came(certificates);
+        }
     }
 
     /// All that was opened late, as URIs.
@@ -81,9 +97,43 @@ impl Watches for Doors {
             cause: what.clone(),
             level: Level::Critical,
             what: format!("a listener that waited for a certificate did not open: {what}"),
-            fix: "free the address or change it, then start the server again".to_owned(),
+            fix: "free the address, or change it and start the server again".to_owned(),
         });
         failed.collect()
+    }
+}
+
+/// The same listener once more. A socket that was handed over is open already and does not fail.
+fn again(listen: &Listen) -> Option<Listen> {
+    match listen {
+        Listen::Ldaps(Endpoint::Address(address), tls) => {
+            Some(Listen::Ldaps(Endpoint::Address(*address), tls.clone()))
+        }
+        Listen::StartTls(Endpoint::Address(address), tls) => {
+            Some(Listen::StartTls(Endpoint::Address(*address), tls.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// The duty that tries again.
+pub(super) struct Opening {
+    pub(super) doors: Arc<Doors>,
+    pub(super) certificates: Arc<Certificates>,
+}
+
+impl Duty for Opening {
+    fn name(&self) -> &'static str {
+        "listeners"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+
+    fn run(&mut self, _now: OffsetDateTime) -> Result<()> {
+        self.doors.try_again(&self.certificates);
+        Ok(())
     }
 }
 

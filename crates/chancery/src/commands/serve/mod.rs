@@ -10,10 +10,10 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Result;
 use directory::Directory;
 use ldap::message::DecodeLimits;
-use server::{Door, Limits, Server, ServerSettings};
+use server::{CertificateRules, Door, Limits, Server, ServerSettings};
 use time::OffsetDateTime;
 
-use doors::Doors;
+use doors::{Doors, Opening};
 
 use crate::acme::Renewing;
 use crate::alerts::delivery::{self, Delivery};
@@ -67,6 +67,8 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         directory: directory.clone(),
         certificates: Arc::clone(&certificates),
         listeners: Arc::clone(&listeners),
+        certificate_rules: CertificateRules::new(config.certificate_rules.clone()),
+        started_with: config.clone(),
         door: Arc::clone(&door),
         alerts: Arc::clone(&alerts),
         running: OnceLock::new(),
@@ -77,6 +79,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         listeners: at_once,
         steward: Some(Arc::clone(&steward) as _),
         door,
+        certificate_rules: steward.certificate_rules.clone(),
         ..server_settings(&config)
     };
     let server = Server::start(directory.clone(), settings).map_err(failed)?;
@@ -88,7 +91,8 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     doors.begin(&server, &certificates);
     steward.runs(running(&server, &doors));
     let duties = Duties::start(vec![
-        watching(&certificates, doors, &steward, now),
+        watching(&certificates, &doors, &steward, now),
+        Box::new(Opening { doors, certificates: Arc::clone(&certificates) }),
         Box::new(sources),
         Box::new(Hourly(Arc::clone(&alerts))),
         Box::new(Sooner::new(Arc::clone(&alerts))),
@@ -137,11 +141,11 @@ fn running(server: &Server, doors: &Arc<Doors>) -> Running {
 
 fn watching(
     certificates: &Arc<Certificates>,
-    doors: Arc<Doors>,
+    doors: &Arc<Doors>,
     steward: &Arc<Steward>,
     now: OffsetDateTime,
 ) -> Box<dyn Duty> {
-    let steward = Arc::clone(steward);
+    let (doors, steward) = (Arc::clone(doors), Arc::clone(steward));
     let after = Box::new(move || {
         doors.certificate_came(&steward.certificates);
         steward::publish::certificate_came(&steward);
@@ -164,7 +168,6 @@ fn server_settings(config: &Config) -> ServerSettings {
         },
         // Whoever may write their password by a modify may do so by this operation as well.
         own_password_without_old: true,
-        certificate_rules: config.certificate_rules.clone(),
         password_threads: config.passwords.threads as usize,
         limits: limits(config),
         decode: decode_limits(config),

@@ -13,7 +13,7 @@ pub(crate) fn run(session: &mut Session, credentials: Option<&[u8]>) -> Result<P
         Proof::Nothing => Who::Anonymous,
         Proof::Certificate(certificate) => {
             let view = session.shared.directory.view(&session.subject)?;
-            certificate_map::who(&session.shared.certificate_rules, certificate, &view)?
+            certificate_map::who(&session.shared.certificate_rules.in_force(), certificate, &view)?
         }
         Proof::User(user) => local(*user, session.shared.own_user),
     };
