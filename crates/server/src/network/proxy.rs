@@ -73,17 +73,18 @@ fn begins(bytes: &[u8], form: &[u8]) -> bool {
 
 fn version_1(bytes: &[u8]) -> Result<Header, HeaderFault> {
     let within = bytes.get(..V1_BYTES_MAX).unwrap_or(bytes);
-    let Some(end) = within.windows(2).position(|pair| pair == b"\r\n") else {
-        // A line feed alone ends no line; waiting for another would take the client's bytes.
-        return match within.contains(&b'\n') {
-            true => Err(HeaderFault::Line),
-            false if within.len() == V1_BYTES_MAX => Err(HeaderFault::EndlessLine),
+    let Some(end) = within.iter().position(|byte| *byte == b'\n') else {
+        return match within.len() == V1_BYTES_MAX {
+            true => Err(HeaderFault::EndlessLine),
             false => Ok(Header::Incomplete),
         };
     };
-    let line = within.get(..end).and_then(|line| std::str::from_utf8(line).ok());
+    // A line feed alone ends no line, and none is inside one: what a header is must not depend on
+    // how much of it has come.
+    let line = within.get(..end).and_then(|line| line.strip_suffix(b"\r"));
+    let line = line.and_then(|line| std::str::from_utf8(line).ok());
     let client = line.and_then(client_of_line).ok_or(HeaderFault::Line)?;
-    Ok(Header::Complete { length: end + 2, client })
+    Ok(Header::Complete { length: end + 1, client })
 }
 
 fn client_of_line(line: &str) -> Option<Client> {
@@ -243,6 +244,7 @@ mod tests {
             (b"PROXY TCP6 192.0.2.7 10.0.0.1 1 636\r\n".to_vec(), HeaderFault::Line),
             (b"PROXY UDP4 192.0.2.7 10.0.0.1 1 636\r\n".to_vec(), HeaderFault::Line),
             (b"PROXY \xff\r\n".to_vec(), HeaderFault::Line),
+            (b"PROXY UNKNOWN \nUIT\r\n".to_vec(), HeaderFault::Line),
             (v2(0x11, 0x11, &v4_body(b"")), HeaderFault::VersionOrCommand(0x11)),
             (v2(0x22, 0x11, &v4_body(b"")), HeaderFault::VersionOrCommand(0x22)),
             (v2(0x21, 0x12, &v4_body(b"")), HeaderFault::Family(0x12)),
