@@ -96,6 +96,10 @@ pub(crate) fn is_due(
     renew_before: Duration,
     now: OffsetDateTime,
 ) -> Option<String> {
+    if certificate.not_before > now {
+        // Made while this machine's clock was ahead.
+        return Some(format!("it begins at {}, and it is {}", certificate.not_before, now));
+    }
     let left = certificate.not_after - now;
     if left <= renew_before {
         let days = left.whole_days();

@@ -55,7 +55,11 @@ impl Ca {
     pub(crate) fn renew_list_when_due(&self, now: OffsetDateTime) -> Result<bool> {
         let is_due = match self.list() {
             Ok(Some(list)) => match list.next_update {
-                Some(next) => now - list.this_update > (next - list.this_update) / 2,
+                // Or it was made while this machine's clock was ahead.
+                Some(next) => {
+                    let age = now - list.this_update;
+                    age.is_negative() || age > (next - list.this_update) / 2
+                }
                 None => true,
             },
             // What cannot be read is of no use to anybody.

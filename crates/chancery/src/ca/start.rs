@@ -68,7 +68,9 @@ impl Ca {
         }
         let (issuing, root) = (summary(&self.issuing_pem())?, summary(&self.root_pem())?);
         let is_short = issuing.not_after - now < ISSUING_LEFT_MIN;
-        Ok(is_short && issuing.not_after < root.not_after)
+        // The root is older: it is the clock that made this one that was ahead.
+        let is_ahead = issuing.not_before > now && root.not_before <= now;
+        Ok(is_ahead || (is_short && issuing.not_after < root.not_after))
     }
 
     fn write_authority(

@@ -302,3 +302,22 @@ fn two_who_issue_at_once_do_not_collide() {
     assert_eq!(history.events.len(), 22);
     assert_eq!(fs::read_dir(ca.folder().join("issued")).unwrap().count(), 20);
 }
+
+#[test]
+fn what_was_made_while_the_clock_was_ahead_is_made_again() {
+    let (folder, ca) = new_folder();
+    let data = folder.path();
+    own::renew(data, &names(), NOW, false).unwrap();
+    // Years go by on a clock that is wrong, and everything is renewed.
+    let ahead = NOW + Duration::days(1000);
+    ca.renew_list_when_due(ahead).unwrap();
+    assert!(matches!(own::renew(data, &names(), ahead, false).unwrap(), Outcome::Renewed(_)));
+    assert!(!summary(&data.join("server.pem")).unwrap().is_valid_at(NOW));
+    // Back at the right time.
+    assert!(ca.renew_list_when_due(NOW).unwrap());
+    assert!(!ca.renew_list_when_due(NOW).unwrap(), "once is enough");
+    assert!(matches!(own::renew(data, &names(), NOW, false).unwrap(), Outcome::Renewed(_)));
+    assert!(summary(&data.join("server.pem")).unwrap().is_valid_at(NOW));
+    assert!(summary(&ca.issuing_pem()).unwrap().is_valid_at(NOW));
+    assert_eq!(own::renew(data, &names(), NOW, false).unwrap(), Outcome::NotDue);
+}
