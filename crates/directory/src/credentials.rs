@@ -18,6 +18,10 @@ use crate::store::EntryId;
 use crate::subject::{Protection, Subject, Who};
 use crate::tree::{Candidate, Tree};
 
+/// How often an entry is read again for one verdict while others come and go. What was read last
+/// is of a moment ago.
+const READ_AGAIN_MAX: usize = 8;
+
 /// What verifying needs besides the stored values: one for a directory.
 pub(crate) struct Verifying {
     pub hasher: Hasher,
@@ -169,20 +173,36 @@ impl BindTarget {
 
 impl Verifying {
     fn is_locked(&self, attempt: &Attempt) -> bool {
-        !self.lockout.is_quiet(&attempt.stored)
+        !self.lockout.is_quiet(attempt)
             && self.lockout.lock_of(attempt, self.clock.now_ms()).is_some()
     }
 }
 
 impl Verdict {
     /// The last word: whether the account is locked by now, and what this attempt adds.
-    pub(crate) fn judge(mut self, verifying: &Verifying) -> (Verdict, Option<Attempt>) {
-        let Some(attempt) = self.attempt.take() else { return (self, None) };
+    /// `read_again` says what the entry says by now; none where it cannot be read.
+    pub(crate) fn judge(
+        mut self,
+        verifying: &Verifying,
+        read_again: impl Fn(&Attempt) -> Option<Attempt>,
+    ) -> (Verdict, Option<Attempt>) {
+        let Some(mut attempt) = self.attempt.take() else { return (self, None) };
         let matched = self.accepted.is_some();
-        if matched && verifying.lockout.is_quiet(&attempt.stored) {
+        let Verifying { lockout, clock, .. } = verifying;
+        if matched && lockout.is_quiet(&attempt) {
             return (self, None);
         }
-        let judged = verifying.lockout.judge(&attempt, matched, verifying.clock.now_ms());
+        let mut judged = lockout.judge(&attempt, matched, clock.now_ms());
+        for _ in 0..READ_AGAIN_MAX {
+            if judged.is_some() {
+                break;
+            }
+            let Some(anew) = read_again(&attempt) else { break };
+            attempt = anew;
+            judged = lockout.judge(&attempt, matched, clock.now_ms());
+        }
+        let judged =
+            judged.unwrap_or_else(|| lockout.judge_as_read(&attempt, matched, clock.now_ms()));
         if judged.refused {
             (self.accepted, self.rehash, self.refusal) = (None, None, Some(Unfit::Locked));
         }

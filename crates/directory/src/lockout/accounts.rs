@@ -26,7 +26,8 @@ impl Directory {
     /// The last word on a bind, given in the order in which verdicts come in: a locked account is
     /// refused whatever the password was, and a wrong password counts.
     pub fn conclude(&self, verdict: Verdict) -> Verdict {
-        let (verdict, write) = verdict.judge(&self.inner().verifying);
+        let read_again = |attempt: &Attempt| self.read_again(attempt);
+        let (verdict, write) = verdict.judge(&self.inner().verifying, read_again);
         if let Some(attempt) = write {
             if verdict.refusal == Some(Unfit::NowLocked) {
                 tracing::warn!(
@@ -37,6 +38,16 @@ impl Directory {
             self.store_standing(&attempt);
         }
         verdict
+    }
+
+    /// What the entry of an attempt says now.
+    fn read_again(&self, attempt: &Attempt) -> Option<Attempt> {
+        let subject = server();
+        let view = self.view(&subject).ok()?;
+        let tree = view.tree();
+        let candidate = tree.expect_entry(attempt.id).ok()?;
+        let stored = Standing::of(&tree, &candidate);
+        Some(Attempt { stored, era: view.lock_era(), ..attempt.clone() })
     }
 
     /// From now on. A lock that stands is of the new length.

@@ -27,7 +27,7 @@ const SWEPT_EACH_MS: u64 = 60_000;
 pub(crate) struct Lockout {
     policy: ArcSwap<LockoutPolicy>,
     /// Counts up whenever an account is forgotten because its entry says something new: what was
-    /// read from entries before that does not count any more.
+    /// read from entries before that is to be read again.
     era: AtomicU64,
     /// The length of the table: 0 in a directory in which nobody has failed of late.
     known: AtomicUsize,
@@ -96,16 +96,17 @@ impl Lockout {
     }
 
     /// Whether nothing is known beyond what this entry says, and that is nothing: the normal case.
-    pub(crate) fn is_quiet(&self, stored: &Standing) -> bool {
-        stored.is_clear() && self.known.load(Ordering::Acquire) == 0
+    pub(crate) fn is_quiet(&self, attempt: &Attempt) -> bool {
+        attempt.stored.is_clear()
+            && self.known.load(Ordering::Acquire) == 0
+            && attempt.era == self.era()
     }
 
     pub(crate) fn standing(&self, attempt: &Attempt) -> Standing {
         let table = self.table();
         match table.accounts.get(&attempt.id) {
             Some(account) => account.standing.clone(),
-            None if attempt.era == self.era() => attempt.stored.clone(),
-            None => Standing::default(),
+            None => attempt.stored.clone(),
         }
     }
 
@@ -114,17 +115,28 @@ impl Lockout {
         self.standing(attempt).lock.filter(|lock| lock.holds(&self.policy(), now_ms))
     }
 
-    /// Judges and counts in one step, in the order in which verdicts come in.
-    pub(crate) fn judge(&self, attempt: &Attempt, matched: bool, now_ms: u64) -> Judged {
-        if matched && self.is_quiet(&attempt.stored) {
-            return Judged::default();
-        }
-        let mut table = self.table();
+    /// Judges and counts in one step, in the order in which verdicts come in. None where the entry
+    /// may say something else by now: it is to be read again first.
+    pub(crate) fn judge(&self, attempt: &Attempt, matched: bool, now_ms: u64) -> Option<Judged> {
+        let table = self.table();
+        let is_sure = table.accounts.contains_key(&attempt.id) || attempt.era == self.era();
+        is_sure.then(|| self.judge_in(table, attempt, matched, now_ms))
+    }
+
+    /// The same, with whatever the attempt knows: better a lock too many than one taken off.
+    pub(crate) fn judge_as_read(&self, attempt: &Attempt, matched: bool, now_ms: u64) -> Judged {
+        self.judge_in(self.table(), attempt, matched, now_ms)
+    }
+
+    fn judge_in(
+        &self,
+        mut table: MutexGuard<'_, Table>,
+        attempt: &Attempt,
+        matched: bool,
+        now_ms: u64,
+    ) -> Judged {
         let known = table.accounts.remove(&attempt.id);
-        let mut account = known.unwrap_or_else(|| match attempt.era == self.era() {
-            true => Account::of(attempt.stored.clone()),
-            false => Account::of(Standing::default()),
-        });
+        let mut account = known.unwrap_or_else(|| Account::of(attempt.stored.clone()));
         let may_write = table.allow(now_ms);
         let judged = account.judge(&self.policy(), matched, may_write, now_ms);
         if judged.write && !judged.locks && !matched {
@@ -248,6 +260,9 @@ impl Account {
         now_ms: u64,
     ) -> Judged {
         self.touched = now_ms;
+        if matched && self.is_nothing() {
+            return Judged::default();
+        }
         self.forget_what_is_over(policy, now_ms);
         if self.standing.lock.is_some() {
             return Judged {

@@ -24,6 +24,10 @@ fn attempt(lockout: &Lockout, id: u64, stored: Standing) -> Attempt {
     Attempt { id: EntryId(id), dn: Arc::from("cn=a"), stored, era: lockout.era() }
 }
 
+fn judge(lockout: &Lockout, attempt: &Attempt, matched: bool, now_ms: u64) -> table::Judged {
+    lockout.judge(attempt, matched, now_ms).unwrap()
+}
+
 /// `-` a wrong password, `+` the right one, a number that many seconds, `w` the writer is done.
 /// Comes out as `-` or `+` for what was answered, `!` for the attempt that locks, `x` for locked.
 fn play(lockout: &Lockout, now: &mut u64, script: &str) -> String {
@@ -37,7 +41,7 @@ fn play(lockout: &Lockout, now: &mut u64, script: &str) -> String {
             "-" | "+" => {
                 let matched = word == "+";
                 let attempt = attempt(lockout, 1, Standing::default());
-                let judged = lockout.judge(&attempt, matched, *now);
+                let judged = judge(lockout, &attempt, matched, *now);
                 said.push_str(match (judged.refused, judged.locks) {
                     (true, _) => "x",
                     (_, true) => "!",
@@ -78,13 +82,14 @@ fn a_lock_comes_with_the_failures_and_goes_with_time() {
 fn a_policy_of_none_and_one_without_end() {
     let off = Lockout::new(LockoutPolicy::OFF);
     assert_eq!(play(&off, &mut START.clone(), "- - - - - - - +"), "-------+");
-    assert!(off.is_quiet(&Standing::default()), "and nothing is remembered");
+    let clear = attempt(&off, 1, Standing::default());
+    assert!(off.is_quiet(&clear), "and nothing is remembered");
     let policy = LockoutPolicy { duration_ms: 0, ..LockoutPolicy::default() };
     let forever = Lockout::new(policy);
     assert_eq!(play(&forever, &mut START.clone(), "- - - - - 999999999 +"), "----!x");
     let lock = Some(Lock::Always);
     let stored = Standing { lock, failures: Times::new() };
-    let judged = off.judge(&attempt(&off, 1, stored), true, START);
+    let judged = judge(&off, &attempt(&off, 1, stored), true, START);
     assert!(judged.refused, "an administrator's lock holds without a policy");
 }
 
@@ -96,19 +101,18 @@ fn what_the_entry_says_counts_after_a_restart_and_not_after_an_unlock() {
     };
     let lockout = Lockout::new(LockoutPolicy::default());
     let before = attempt(&lockout, 1, failed(4));
-    assert!(lockout.judge(&before, false, START).locks, "four before, one now");
+    assert!(judge(&lockout, &before, false, START).locks, "four before, one now");
     lockout.forget(EntryId(1));
-    assert_eq!(lockout.lock_of(&before, START), None, "looked up before the unlock");
-    assert!(!lockout.judge(&before, false, START).locks);
+    assert_eq!(lockout.judge(&before, false, START), None, "looked up before the unlock");
     let after = attempt(&lockout, 2, failed(4));
-    assert!(lockout.judge(&after, false, START).locks, "looked up after it");
+    assert!(judge(&lockout, &after, false, START).locks, "looked up after it");
 }
 
 #[test]
 fn only_so_much_is_written_and_all_of_it_is_remembered() {
     let lockout = Lockout::new(LockoutPolicy::default());
     let fail =
-        |id: u64, now| lockout.judge(&attempt(&lockout, id, Standing::default()), false, now);
+        |id: u64, now| judge(&lockout, &attempt(&lockout, id, Standing::default()), false, now);
     let written = |now| (0..1000).filter(|id| fail(*id, now).write).count();
     assert_eq!(written(START), 100, "at once");
     for id in 0..1000 {
@@ -131,7 +135,7 @@ fn only_so_much_is_written_and_all_of_it_is_remembered() {
 fn the_table_is_rid_of_what_entries_say_and_never_grows_without_end() {
     let lockout = Lockout::new(LockoutPolicy::default());
     let fail =
-        |id: u64, now| lockout.judge(&attempt(&lockout, id, Standing::default()), false, now);
+        |id: u64, now| judge(&lockout, &attempt(&lockout, id, Standing::default()), false, now);
     for id in 0..10 {
         fail(id, START);
         lockout.to_store(EntryId(id));
@@ -368,6 +372,58 @@ fn who_unlocks_and_who_does_not() {
     let standing = directory.account("uid=eva, DC=example,dc=com").unwrap();
     assert_eq!((standing.lock, standing.failures.len()), (None, 0));
     assert!(directory.account("uid=nobody,dc=example,dc=com").is_err());
+}
+
+#[test]
+fn what_others_do_meanwhile_takes_no_lock_off() {
+    let always = modify(EVA, "pwdAccountLockedTime", ModifyOperation::Replace, &["000001010000Z"]);
+    // Somebody else mistypes and then signs in, or the lock itself comes meanwhile.
+    for (by_an_administrator, meanwhile) in [(false, false), (true, false), (true, true)] {
+        for password in [RIGHT, b"wrong"] {
+            let folder = tempfile::tempdir().unwrap();
+            let clock = HandSet(Arc::new(AtomicU64::new(START)));
+            let mut directory = filled(folder.path(), &clock);
+            let lock = |directory: &Directory| match by_an_administrator {
+                true => change(directory, &operator(), always.clone()).unwrap(),
+                false => drop(fail(directory, 5)),
+            };
+            if !meanwhile {
+                lock(&directory);
+                drop(directory);
+                directory = open(folder.path(), &clock);
+            }
+            let nobody =
+                Subject { who: Who::Anonymous, address: None, protection: Protection::Tls };
+            let target = directory.view(&nobody).unwrap().bind_target(EVA).unwrap();
+            let verdict = target.verify(password);
+            if meanwhile {
+                lock(&directory);
+            }
+            bind(&directory, ADMIN, b"wrong");
+            assert!(signs_in(&directory, ADMIN));
+            let verdict = directory.conclude(verdict);
+            directory.settled();
+            assert_eq!(verdict.refusal, Some(Unfit::Locked), "{by_an_administrator} {meanwhile}");
+            assert!(verdict.accepted.is_none());
+            assert_eq!(values(&directory, LOCKED_TIME), 1);
+            assert!(!signs_in(&directory, EVA));
+        }
+    }
+}
+
+#[test]
+fn no_attempt_writes_over_the_lock_of_an_administrator() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = filled(folder.path(), &HandSet(Arc::new(AtomicU64::new(START))));
+    let always = modify(EVA, "pwdAccountLockedTime", ModifyOperation::Replace, &["000001010000Z"]);
+    change(&directory, &operator(), always).unwrap();
+    // As if it had been counted between the lock and its commit.
+    let Who::Entry { id, .. } = signed_in(&directory, EVA).who else { panic!("{EVA}") };
+    let lockout = &directory.inner().verifying.lockout;
+    assert!(judge(lockout, &attempt(lockout, id.0, Standing::default()), false, START).write);
+    change(&directory, &operator(), Change::StoreStanding { dn: EVA.to_owned() }).unwrap();
+    assert_eq!(values(&directory, LOCKED_TIME), 1);
+    assert!(!signs_in(&directory, EVA), "what was counted is forgotten");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::catalogue::{FAILURE_TIME, LOCKED_TIME};
 use crate::change::apply::Explained;
 use crate::change::prepare::{Prepared, PreparedModify, Preparing};
 use crate::entry::Entry;
-use crate::lockout::Standing;
+use crate::lockout::{Lock, Standing};
 use crate::refusal::Error;
 use crate::store::EntryId;
 use crate::subject::Who;
@@ -16,7 +16,13 @@ pub(crate) fn prepare(preparing: &Preparing<'_, '_>, dn: &str) -> Result<Prepare
     let Some(standing) = preparing.lockout.to_store(candidate.id) else {
         return Ok(Prepared::Nothing);
     };
-    if standing == Standing::of(tree, &candidate) {
+    let stored = Standing::of(tree, &candidate);
+    if standing == stored {
+        return Ok(Prepared::Nothing);
+    }
+    // Nobody's attempt takes off what an administrator has set: the entry is what counts.
+    if stored.lock == Some(Lock::Always) && standing.lock != stored.lock {
+        preparing.lockout.forget(candidate.id);
         return Ok(Prepared::Nothing);
     }
     let before = Entry::decode(&candidate.record, tree.catalogue)?;
