@@ -2,6 +2,7 @@
 //! four days as long as it lasts, and once when it is over.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -73,6 +74,8 @@ pub(crate) struct Notice {
 /// What holds at one time.
 pub(crate) struct Findings {
     pub(crate) held: Vec<Held>,
+    /// Id and cause of those on the board that nobody has looked at yet: they stay as they are.
+    pub(crate) unseen: BTreeSet<(String, String)>,
     /// Whether the clock is believed. If not, nothing is told again, and nothing that has steps is
     /// taken to be over.
     pub(crate) clock_is_right: bool,
@@ -87,7 +90,7 @@ pub(crate) struct Board {
 impl Board {
     /// Brings the board up to date; comes back with what is to be told, the worst first.
     pub(crate) fn update(&mut self, findings: Findings, now: OffsetDateTime) -> Vec<Notice> {
-        let Findings { mut held, clock_is_right } = findings;
+        let Findings { mut held, unseen, clock_is_right } = findings;
         held.sort_by_key(|one| Reverse(one.condition.level));
         held.truncate(ALERTS_MAX);
         let mut notices = Vec::new();
@@ -107,7 +110,8 @@ impl Board {
             still.push(alert);
         }
         for alert in self.alerts.drain(..) {
-            if alert.step > 0 && !clock_is_right {
+            let is_unseen = unseen.contains(&(alert.id.clone(), alert.cause.clone()));
+            if is_unseen || (alert.step > 0 && !clock_is_right) {
                 still.push(alert);
             } else {
                 notices.push(alert.notice(Event::Cleared));

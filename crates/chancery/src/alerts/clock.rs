@@ -10,6 +10,8 @@ use time::{Duration, OffsetDateTime};
 
 use super::{Condition, Level};
 
+pub(super) const ID: &str = "clock-implausible";
+
 /// No clock that is right shows a time before this.
 pub(super) const MADE: OffsetDateTime = datetime!(2026-11-01 0:00 UTC);
 
@@ -73,7 +75,7 @@ impl Clock {
 
 fn implausible(cause: &str, what: String) -> Condition {
     Condition {
-        id: "clock-implausible",
+        id: ID,
         cause: cause.to_owned(),
         level: Level::Warning,
         what,

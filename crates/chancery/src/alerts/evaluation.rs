@@ -92,7 +92,9 @@ impl Alerts {
                 held.extend(area.deadlines().iter().filter_map(|deadline| deadline.held(now)));
             }
         }
-        let notices = state.alerts.update(Findings { held, clock_is_right }, now);
+        let unseen = state.alerts.alerts.iter().filter(|alert| is_unseen(&watches, alert));
+        let unseen = unseen.map(|alert| (alert.id.clone(), alert.cause.clone())).collect();
+        let notices = state.alerts.update(Findings { held, unseen, clock_is_right }, now);
         notices.iter().for_each(log);
         self.post(&mut state, &notices, now)?;
         Ok(notices)
@@ -130,16 +132,27 @@ impl Alerts {
         Ok(())
     }
 
-    /// The warnings and worse that hold and are not on the board.
-    fn untold(&self, now: OffsetDateTime) -> BTreeSet<(&'static str, String)> {
+    /// The warnings and worse that hold and are not on the board, and those on it that are over.
+    /// What has steps is left to the hour: its dates are not looked at here.
+    fn untold(&self, now: OffsetDateTime) -> BTreeSet<(bool, String, String)> {
         let told = self.alerts();
         let areas = self.watches.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let held = areas.iter().flat_map(|area| area.conditions(now));
-        let is_new = |one: &Condition| {
-            let is_told = told.iter().any(|it| it.id == one.id && it.cause == one.cause);
-            one.level > Level::Notice && !is_told
+        let held: Vec<Condition> = areas.iter().flat_map(|area| area.conditions(now)).collect();
+        let is_same =
+            |alert: &Alert, one: &Condition| alert.id == one.id && alert.cause == one.cause;
+        let is_new = |one: &&Condition| {
+            one.level > Level::Notice && !told.iter().any(|alert| is_same(alert, one))
         };
-        held.filter(is_new).map(|one| (one.id, one.cause)).collect()
+        let is_over = |alert: &&Alert| {
+            alert.step == 0
+                && alert.id != super::clock::ID
+                && !is_unseen(&areas, alert)
+                && !held.iter().any(|one| is_same(alert, one))
+        };
+        let new =
+            held.iter().filter(is_new).map(|one| (true, one.id.to_owned(), one.cause.clone()));
+        let over = told.iter().filter(is_over);
+        new.chain(over.map(|alert| (false, alert.id.clone(), alert.cause.clone()))).collect()
     }
 
     pub(crate) fn alerts(&self) -> Vec<Alert> {
@@ -191,6 +204,11 @@ impl Alerts {
     }
 }
 
+/// Some area has not looked yet whether it is over.
+fn is_unseen(watches: &[Arc<dyn Watches>], alert: &Alert) -> bool {
+    watches.iter().any(|area| !area.has_looked(&alert.id, &alert.cause))
+}
+
 fn log(notice: &Notice) {
     let Notice { event, id, cause, level, what, fix, since } = notice;
     let (event, level_name, since) = (event.name(), level.name(), text(*since));
@@ -225,12 +243,12 @@ impl Duty for Hourly {
 }
 
 /// What is bad is not left until the next full hour: it is told when it has held for two looks, so
-/// that a file that is being written is nothing to tell.
+/// that a file that is being written is nothing to tell. The same when it is over.
 pub(crate) struct Sooner {
     alerts: Arc<Alerts>,
-    seen: BTreeSet<(&'static str, String)>,
+    seen: BTreeSet<(bool, String, String)>,
     /// Evaluated for already; what the board does not take is not tried again and again.
-    tried: BTreeSet<(&'static str, String)>,
+    tried: BTreeSet<(bool, String, String)>,
 }
 
 impl Sooner {

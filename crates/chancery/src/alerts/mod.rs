@@ -66,6 +66,12 @@ pub(crate) trait Watches: Send + Sync {
     /// All that hold at this time. Reads state, does not wait for anything.
     fn conditions(&self, now: OffsetDateTime) -> Vec<Condition>;
 
+    /// Whether an alert of this id and cause is over where the area does not name it. Not where it
+    /// has not looked yet: then what is on the board stays there.
+    fn has_looked(&self, _id: &str, _cause: &str) -> bool {
+        true
+    }
+
     /// Dates of which somebody should be told before they come.
     fn deadlines(&self) -> Vec<Deadline> {
         Vec::new()

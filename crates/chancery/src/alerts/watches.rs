@@ -26,7 +26,7 @@ impl Watches for Guessing {
                 conditions.push(Condition {
                     id: "accounts-locked",
                     cause: String::new(),
-                    level: Level::Notice,
+                    level: Level::Warning,
                     what: format!("{count} locked: {}{more}", names.join("; ")),
                     fix: "look in the audit log for where the wrong passwords came from; \
                         `chancery account unlock DN` unlocks one"
@@ -39,7 +39,7 @@ impl Watches for Guessing {
         for source in known.into_iter().filter(|source| source.blocked) {
             conditions.push(Condition {
                 id: "source-blocked",
-                level: Level::Notice,
+                level: Level::Warning,
                 what: format!("too many wrong passwords came from {}", source.source),
                 fix: "find out who that is; if many people sign in through it, name it in \
                     [lockout] `gateways`"

@@ -1,6 +1,6 @@
 //! Once an hour: whether the outside still sees what is published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use crate::config::{Config, Overrides};
 use crate::duties::Duty;
 use crate::opening;
 
+/// The one condition of this area.
+const ID: &str = "dns-drifted";
 const EVERY: Duration = Duration::from_secs(3600);
 
 /// Clones share what was seen. Reads the configuration at each run, so that a change needs no
@@ -23,16 +25,37 @@ const EVERY: Duration = Duration::from_secs(3600);
 pub(crate) struct Drift {
     common: Common,
     overrides: Overrides,
-    wrong: Arc<Mutex<Vec<Sight>>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    wrong: Vec<Sight>,
+    /// Who has answered about which record since the start.
+    answered: BTreeSet<(String, String)>,
+    /// The records about which somebody was asked who has not answered since the start; nothing
+    /// before the first look.
+    open: Option<BTreeSet<String>>,
+}
+
+impl Seen {
+    fn look(&mut self, sights: Vec<Sight>) {
+        let asked = |sight: &Sight| (sight.from.clone(), sight.about.clone());
+        let answers = sights.iter().filter(|sight| sight.verdict != Verdict::Unknown);
+        self.answered.extend(answers.map(asked));
+        let silent = sights.iter().filter(|sight| !self.answered.contains(&asked(sight)));
+        self.open = Some(silent.map(|sight| sight.about.clone()).collect());
+        self.wrong = still_wrong(&self.wrong, sights);
+    }
 }
 
 impl Drift {
     pub(crate) fn new(common: &Common, overrides: &Overrides) -> Drift {
-        Drift { common: common.clone(), overrides: overrides.clone(), wrong: Arc::default() }
+        Drift { common: common.clone(), overrides: overrides.clone(), seen: Arc::default() }
     }
 
-    fn wrong(&self) -> MutexGuard<'_, Vec<Sight>> {
-        self.wrong.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -58,8 +81,7 @@ impl Duty for Drift {
             true => verify(&config.dns, &published(&config)?, None),
             false => Vec::new(),
         };
-        let mut wrong = self.wrong();
-        *wrong = still_wrong(&wrong, seen);
+        self.seen().look(seen);
         Ok(())
     }
 }
@@ -79,7 +101,7 @@ fn still_wrong(before: &[Sight], seen: Vec<Sight>) -> Vec<Sight> {
 impl Watches for Drift {
     fn conditions(&self, _: OffsetDateTime) -> Vec<Condition> {
         let mut by_record: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for sight in self.wrong().iter() {
+        for sight in &self.seen().wrong {
             let said = format!("{} says {}", sight.from, sight.seen);
             by_record.entry(sight.about.clone()).or_default().push(said);
         }
@@ -97,6 +119,11 @@ impl Watches for Drift {
         };
         by_record.into_iter().map(condition).collect()
     }
+
+    /// What the last run of the server saw holds until somebody answers.
+    fn has_looked(&self, id: &str, cause: &str) -> bool {
+        id != ID || self.seen().open.as_ref().is_some_and(|open| !open.contains(cause))
+    }
 }
 
 #[cfg(test)]
@@ -112,9 +139,7 @@ mod tests {
     fn silence_is_no_drift_and_ends_none() {
         let drift = Drift::new(&Common::default(), &Overrides::default());
         let see = |sights: Vec<Sight>| {
-            let mut wrong = drift.wrong();
-            *wrong = still_wrong(&wrong, sights);
-            drop(wrong);
+            drift.seen().look(sights);
             drift.conditions(OffsetDateTime::UNIX_EPOCH)
         };
         let unknown = || vec![sight("a", Verdict::Unknown, ""), sight("b", Verdict::Right, "")];
@@ -129,5 +154,22 @@ mod tests {
         assert!(drifted[0].what.contains("a says 192.0.2.9"), "{}", drifted[0].what);
         assert_eq!(see(unknown()), drifted, "nobody answered since");
         assert!(see(vec![sight("a", Verdict::Right, "")]).is_empty());
+    }
+
+    #[test]
+    fn what_was_on_the_board_stays_until_somebody_answers() {
+        let about = "ldap.example.com A";
+        let drift = Drift::new(&Common::default(), &Overrides::default());
+        assert!(!drift.has_looked(ID, about), "not looked yet");
+        assert!(drift.has_looked("no-certificate", ""), "what others say is not ours");
+        for (sights, looked) in [
+            (vec![sight("a", Verdict::Unknown, ""), sight("b", Verdict::Right, "")], false),
+            (vec![sight("a", Verdict::Right, ""), sight("b", Verdict::Unknown, "")], true),
+            (vec![sight("a", Verdict::Unknown, ""), sight("b", Verdict::Unknown, "")], true),
+            (vec![], true),
+        ] {
+            drift.seen().look(sights.clone());
+            assert_eq!(drift.has_looked(ID, about), looked, "{sights:?}");
+        }
     }
 }

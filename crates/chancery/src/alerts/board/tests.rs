@@ -13,7 +13,8 @@ fn condition(id: &'static str, cause: &str, level: Level) -> Held {
 }
 
 fn update(board: &mut Board, held: Vec<Held>, now: OffsetDateTime) -> String {
-    let notices = board.update(Findings { held, clock_is_right: true }, now);
+    let notices =
+        board.update(Findings { held, unseen: BTreeSet::new(), clock_is_right: true }, now);
     let told = notices.iter().map(|notice| format!("{} {}", notice.event.name(), notice.cause));
     told.collect::<Vec<_>>().join(", ")
 }
@@ -126,7 +127,7 @@ fn the_worst_comes_first_and_there_is_an_end_to_it() {
         condition("name-not-covered", &number.to_string(), level)
     });
     let mut board = Board::default();
-    let findings = Findings { held: many.collect(), clock_is_right: true };
+    let findings = Findings { held: many.collect(), unseen: BTreeSet::new(), clock_is_right: true };
     let notices = board.update(findings, START);
     assert_eq!((notices.len(), notices[0].cause.as_str()), (ALERTS_MAX, "1500"));
 }

@@ -16,11 +16,16 @@ const START: OffsetDateTime = datetime!(2027-01-01 0:00 UTC);
 struct MockArea {
     conditions: Mutex<Vec<Condition>>,
     deadlines: Mutex<Vec<Deadline>>,
+    is_blind: Mutex<bool>,
 }
 
 impl Watches for MockArea {
     fn conditions(&self, _now: OffsetDateTime) -> Vec<Condition> {
         self.conditions.lock().unwrap().clone()
+    }
+
+    fn has_looked(&self, id: &str, _cause: &str) -> bool {
+        id != "dns-drifted" || !*self.is_blind.lock().unwrap()
     }
 
     fn deadlines(&self) -> Vec<Deadline> {
@@ -103,6 +108,24 @@ fn a_restart_tells_nothing_again_and_delivers_what_was_left() {
 }
 
 #[test]
+fn what_nobody_has_looked_at_yet_stays_on_the_board() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |area: &Arc<MockArea>| {
+        let file = folder.path().join("alerts.json");
+        Alerts::open(file, vec![area.clone() as _], Vec::new())
+    };
+    let area = Arc::new(MockArea::default());
+    *area.conditions.lock().unwrap() = vec![condition("a")];
+    assert_eq!(told(&open(&area), START), "raised dns-drifted");
+    let restarted = Arc::new(MockArea { is_blind: Mutex::new(true), ..MockArea::default() });
+    let alerts = open(&restarted);
+    assert_eq!(told(&alerts, START + Duration::hours(1)), "", "not looked yet");
+    assert_eq!(alerts.alerts().len(), 1);
+    *restarted.is_blind.lock().unwrap() = false;
+    assert_eq!(told(&alerts, START + Duration::hours(2)), "cleared dns-drifted");
+}
+
+#[test]
 fn a_clock_that_leaps_neither_loses_nor_repeats() {
     for leap in [Duration::days(-400), Duration::days(400)] {
         let folder = tempfile::tempdir().unwrap();
@@ -170,6 +193,9 @@ fn what_is_bad_and_lasts_is_told_before_the_hour() {
     assert_eq!(at(45, vec![condition("b"), condition("c")]), "b c", "one that lasts is enough");
     let notice = Condition { level: Level::Notice, ..condition("d") };
     for seconds in [60, 75] {
-        assert_eq!(at(seconds, vec![condition("b"), notice.clone()]), "b c", "not that bad");
+        let held = vec![condition("b"), condition("c"), notice.clone()];
+        assert_eq!(at(seconds, held), "b c", "not that bad");
     }
+    assert_eq!(at(90, vec![condition("b")]), "b c", "one look is none");
+    assert_eq!(at(105, vec![condition("b")]), "b", "over");
 }
