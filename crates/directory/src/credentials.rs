@@ -12,7 +12,7 @@ use crate::change::{Change, ChangeControls, ChangeRequest};
 use crate::clock::Clock;
 use crate::judge::Judge;
 use crate::lockout::{Attempt, Lockout, Standing};
-use crate::password::{self, Hasher, Stored, Verified};
+use crate::password::{self, Hasher, Stored, Tag, Verified};
 use crate::refusal::{Error, Fault};
 use crate::store::EntryId;
 use crate::subject::{Protection, Subject, Who};
@@ -52,6 +52,8 @@ pub struct Verdict {
     /// For the log and the audit only: to a client a locked account is a wrong password.
     pub refusal: Option<Unfit>,
     pub(crate) attempt: Option<Attempt>,
+    /// Of a slow password, to be remembered once it counts.
+    tag: Option<Tag>,
 }
 
 /// Why a password was not even a wrong one.
@@ -137,18 +139,18 @@ impl BindTarget {
         let Some(accepted) = self.verifying.hasher.check(&stored, password) else {
             return self.no();
         };
-        if let (Some(value), Some(Who::Entry { id, .. })) = (stored.get(accepted.index), &self.who)
-            && password::is_slow(value)
-        {
-            let Verifying { verified, clock, .. } = &*self.verifying;
-            verified.remember(id.0, value, password, clock.now_ms());
-        }
-        self.accepted(accepted.index, password)
+        let tag = match (stored.get(accepted.index), &self.who) {
+            (Some(value), Some(Who::Entry { id, .. })) if password::is_slow(value) => {
+                self.verifying.verified.tag(id.0, value, password)
+            }
+            _ => None,
+        };
+        Verdict { tag, ..self.accepted(accepted.index, password) }
     }
 
     fn no(&self) -> Verdict {
         let attempt = self.attempt.clone();
-        Verdict { accepted: None, rehash: None, refusal: None, attempt }
+        Verdict { accepted: None, rehash: None, refusal: None, attempt, tag: None }
     }
 
     fn accepted(&self, index: usize, password: &[u8]) -> Verdict {
@@ -167,7 +169,7 @@ impl BindTarget {
             _ => None,
         };
         let attempt = self.attempt.clone();
-        Verdict { accepted: self.who.clone(), rehash, refusal: None, attempt }
+        Verdict { accepted: self.who.clone(), rehash, refusal: None, attempt, tag: None }
     }
 }
 
@@ -186,10 +188,14 @@ impl Verdict {
         verifying: &Verifying,
         read_again: impl Fn(&Attempt) -> Option<Attempt>,
     ) -> (Verdict, Option<Attempt>) {
-        let Some(mut attempt) = self.attempt.take() else { return (self, None) };
+        let Some(mut attempt) = self.attempt.take() else {
+            self.remember(verifying);
+            return (self, None);
+        };
         let matched = self.accepted.is_some();
         let Verifying { lockout, clock, .. } = verifying;
         if matched && lockout.is_quiet(&attempt) {
+            self.remember(verifying);
             return (self, None);
         }
         let mut judged = lockout.judge(&attempt, matched, clock.now_ms());
@@ -209,7 +215,15 @@ impl Verdict {
         if judged.locks {
             self.refusal = Some(Unfit::NowLocked);
         }
+        self.remember(verifying);
         (self, judged.write.then_some(attempt))
+    }
+
+    /// Not before it counts: whoever is refused must not find out from the next answer's speed.
+    fn remember(&self, verifying: &Verifying) {
+        if let (Some(tag), true) = (self.tag, self.accepted.is_some()) {
+            verifying.verified.remember(tag, verifying.clock.now_ms());
+        }
     }
 }
 

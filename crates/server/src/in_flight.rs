@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use directory::password::HashFailed;
-use directory::{Error, Outcome, Refusal, Verdict};
+use directory::{Error, Outcome, Refusal};
 use ldap::message::MessageId;
 use ldap::response::ResponseOperation;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::audit::Record;
 use crate::operations::bind::Binding;
+use crate::operations::bind::attempt::Concluded;
 use crate::operations::extended::password_modify::PasswordChange;
 use crate::operations::search::RunningSearch;
 use crate::post::Post;
@@ -37,6 +38,18 @@ pub(crate) enum Work {
     PasswordModify(Box<PasswordChange>),
     /// With the program around the server.
     Steward,
+}
+
+impl Work {
+    /// Whether a password is being tried: nothing else is read meanwhile, so that whoever tries
+    /// one cannot be gone before it counts.
+    pub(crate) fn is_attempt(&self) -> bool {
+        match self {
+            Work::Bind(_) | Work::Held(_) => true,
+            Work::PasswordModify(change) => change.is_attempt(),
+            Work::Search(_) | Work::Change | Work::Steward => false,
+        }
+    }
 }
 
 /// How far an operation came.
@@ -137,7 +150,7 @@ impl std::fmt::Debug for Event {
 
 pub(crate) enum Finished {
     Changed(Result<Outcome, Error>),
-    Verified(Verdict),
+    Verified(Concluded),
     Hashed(Result<Vec<u8>, HashFailed>),
     /// What was held back may go out.
     Released,

@@ -1,7 +1,7 @@
 //! A few threads for slow password hashes, so that none of them ever stalls a connection.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -9,14 +9,26 @@ use std::thread;
 use directory::Refusal;
 use ldap::result::ResultCode;
 
-type Job = Box<dyn FnOnce() + Send>;
+type Job = (Place, Box<dyn FnOnce() + Send>);
 
 /// At most as many hashes at once as there are cores, and a bounded queue before them.
 #[derive(Clone, Debug)]
 pub(crate) struct PasswordPool {
     queue: SyncSender<Job>,
+    waiting: Arc<AtomicUsize>,
+    waiting_max: usize,
     /// Whether a job that nobody waits for is at work.
     has_spare_job: Arc<AtomicBool>,
+}
+
+/// A place in the queue, until dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// The right to the one job that nobody waits for, until dropped.
@@ -49,7 +61,12 @@ impl PasswordPool {
                 .name(format!("{name}-{number}"))
                 .spawn(move || work_off(&jobs))?;
         }
-        Ok(PasswordPool { queue, has_spare_job: Arc::default() })
+        Ok(PasswordPool {
+            queue,
+            waiting: Arc::default(),
+            waiting_max,
+            has_spare_job: Arc::default(),
+        })
     }
 
     /// None: somebody else has it. One at a time, so that people who wait never wait for many.
@@ -59,11 +76,24 @@ impl PasswordPool {
     }
 
     pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Refusal> {
-        self.queue.try_send(Box::new(job)).map_err(|error| match error {
-            TrySendError::Full(_) => Refusal::new(
-                ResultCode::BUSY,
-                "too many requests of this kind are waiting; try again shortly",
-            ),
+        self.submit_at(self.reserve()?, job)
+    }
+
+    /// For those who must know that there is room before they look at what they bring.
+    pub(crate) fn reserve(&self) -> Result<Place, Refusal> {
+        // Counted first: dropping the place counts it back.
+        let before = self.waiting.fetch_add(1, Ordering::AcqRel);
+        let place = Place(Arc::clone(&self.waiting));
+        if before < self.waiting_max { Ok(place) } else { Err(busy()) }
+    }
+
+    pub(crate) fn submit_at(
+        &self,
+        place: Place,
+        job: impl FnOnce() + Send + 'static,
+    ) -> Result<(), Refusal> {
+        self.queue.try_send((place, Box::new(job))).map_err(|error| match error {
+            TrySendError::Full(_) => busy(),
             TrySendError::Disconnected(_) => {
                 Refusal::new(ResultCode::UNAVAILABLE, "the server is shutting down")
             }
@@ -71,11 +101,17 @@ impl PasswordPool {
     }
 }
 
+fn busy() -> Refusal {
+    let text = "too many requests of this kind are waiting; try again shortly";
+    Refusal::new(ResultCode::BUSY, text)
+}
+
 fn work_off(jobs: &Mutex<Receiver<Job>>) {
     loop {
         // A thread that panicked held no state in the receiver, so its poison means nothing.
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = next else { return };
+        let Ok((place, job)) = next else { return };
+        drop(place);
         if catch_unwind(AssertUnwindSafe(job)).is_err() {
             tracing::error!("a job panicked; its client is told, the pool goes on");
         }

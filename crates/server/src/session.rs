@@ -325,7 +325,7 @@ impl Session {
         self.now = Instant::now();
         let Some(pending) = self.in_flight.take_serial(event.serial) else { return };
         let Pending { call, work, abandoned } = pending;
-        if self.state == State::Binding && matches!(work, Work::Bind(_) | Work::Held(_)) {
+        if self.state == State::Binding && work.is_attempt() {
             self.state = State::Open;
         }
         let result = self.proceed(&call, work, *event.finished);
@@ -337,8 +337,8 @@ impl Session {
             (Work::Change, Finished::Changed(outcome)) => {
                 Ok(Progress::Done(change::answer(&outcome?)))
             }
-            (Work::Bind(binding), Finished::Verified(verdict)) => {
-                Ok(bind::finish(self, call, verdict, binding))
+            (Work::Bind(binding), Finished::Verified(concluded)) => {
+                Ok(bind::finish(self, call, concluded, binding))
             }
             (Work::Held(answer), Finished::Released) => Ok(Progress::Done(*answer)),
             (Work::PasswordModify(pending), news) => {

@@ -128,10 +128,10 @@ fn a_webhook_is_told_once_again_after_a_failure_and_when_it_is_over() {
     lock(&server);
     let evaluated = chancery(&server, &["alerts", "evaluate"]);
     assert!(
-        evaluated.stdout.contains("notice    accounts-locked: 1 locked: uid=eva"),
+        evaluated.stdout.contains("warning   accounts-locked: 1 locked: uid=eva"),
         "{evaluated:?}"
     );
-    assert_eq!(evaluated.code, Some(0), "a notice is no finding");
+    assert_eq!(evaluated.code, Some(1), "a warning is a finding");
     let message = receiver.message(0);
     for part in [
         "\"path\": \"/hook?x=1\"",
@@ -139,7 +139,7 @@ fn a_webhook_is_told_once_again_after_a_failure_and_when_it_is_over() {
         "\"authorization\": \"Bearer s3cret\"",
         "\"event\": \"raised\"",
         "\"id\": \"accounts-locked\"",
-        "\"level\": \"notice\"",
+        "\"level\": \"warning\"",
         "\"message\": 1",
     ] {
         assert!(message.contains(part), "{part}: {message}");
@@ -204,7 +204,7 @@ fn mail_goes_out_over_starttls_with_a_password() {
     lock(&server);
     chancery(&server, &["alerts", "evaluate"]);
     let message = receiver.message(1);
-    for part in ["notice accounts-locked", "what to do: look in the audit log", "uid=eva"] {
+    for part in ["warning accounts-locked", "what to do: look in the audit log", "uid=eva"] {
         assert!(message.contains(part), "{part}: {message}");
     }
     assert!(!server.process.output().contains("pass word"));

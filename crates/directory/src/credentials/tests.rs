@@ -42,6 +42,11 @@ fn target(verifying: &Arc<Verifying>, id: u64, stored: &[&[u8]]) -> BindTarget {
     }
 }
 
+/// The whole way: verified, then judged, after which it counts.
+fn signed_in(entry: &BindTarget, password: &[u8]) -> Verdict {
+    entry.verify(password).judge(&entry.verifying, |_| None).0
+}
+
 fn is_accepted(verdict: Option<Verdict>) -> Option<bool> {
     verdict.map(|verdict| verdict.accepted.is_some())
 }
@@ -57,6 +62,8 @@ fn a_slow_hash_is_paid_for_once() {
         assert!(entry.verify(b"wrong").accepted.is_none());
         assert_eq!(is_accepted(entry.verify_quickly(b"wrong")), None, "a no is never remembered");
         assert!(entry.verify(PASSWORD).accepted.is_some());
+        assert_eq!(is_accepted(entry.verify_quickly(PASSWORD)), None, "not before it counts");
+        assert!(signed_in(&entry, PASSWORD).accepted.is_some());
         assert_eq!(is_accepted(entry.verify_quickly(PASSWORD)), expected, "{kept_ms}");
         assert_eq!(is_accepted(entry.verify_quickly(b"wrong")), None);
         let changed = target(&verifying, 1, &[&other]);
@@ -75,6 +82,6 @@ fn an_old_cost_is_still_replaced_when_it_is_remembered() {
     let verifying = verifying(KEPT_MS);
     let stored = hasher(2).hash(PASSWORD, &[1; password::SALT_LENGTH]).unwrap();
     let entry = target(&verifying, 1, &[&stored]);
-    assert!(entry.verify(PASSWORD).rehash.is_some());
+    assert!(signed_in(&entry, PASSWORD).rehash.is_some());
     assert!(entry.verify_quickly(PASSWORD).unwrap().rehash.is_some());
 }

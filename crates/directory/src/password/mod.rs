@@ -30,7 +30,7 @@ pub use limits::{
     MAX_CRYPT_ROUNDS, MAX_PASSWORD, MAX_PBKDF2_ROUNDS, MAX_STORED, MAX_VALUES,
 };
 pub use stored::{Stored, Unusable};
-pub(crate) use verified::Verified;
+pub(crate) use verified::{Tag, Verified};
 
 /// Does the password belong to this stored value? A value that cannot be used never matches.
 #[must_use]

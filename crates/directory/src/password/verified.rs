@@ -17,7 +17,7 @@ const GENERATION_MAX: usize = 8 * 1024;
 
 const KEY_LENGTH: usize = 32;
 
-type Tag = [u8; 32];
+pub(crate) type Tag = [u8; 32];
 
 /// Shared by all threads that verify.
 pub(crate) struct Verified {
@@ -53,12 +53,12 @@ impl Verified {
         until.is_some_and(|until| now_ms < *until && *until - now_ms <= self.kept_ms)
     }
 
-    /// After the whole verification only: a match that came from here makes nothing younger.
-    pub(crate) fn remember(&self, entry: u64, stored: &[u8], password: &[u8], now_ms: u64) {
+    /// After the whole verification, and once it counts: a match that came from here makes nothing
+    /// younger.
+    pub(crate) fn remember(&self, tag: Tag, now_ms: u64) {
         if self.kept_ms == 0 {
             return;
         }
-        let Some(tag) = self.tag(entry, stored, password) else { return };
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         if generations.young.len() >= GENERATION_MAX {
             generations.old = std::mem::take(&mut generations.young);
@@ -66,7 +66,7 @@ impl Verified {
         generations.young.insert(tag, now_ms.saturating_add(self.kept_ms));
     }
 
-    fn tag(&self, entry: u64, stored: &[u8], password: &[u8]) -> Option<Tag> {
+    pub(crate) fn tag(&self, entry: u64, stored: &[u8], password: &[u8]) -> Option<Tag> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.key.as_slice()).ok()?;
         mac.update(&entry.to_le_bytes());
         // With its length, so that no byte can move between the value and the password.
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn only_the_same_three_match_and_only_for_a_while() {
         let table = verified(KEPT);
-        table.remember(1, b"{ARGON2}x", b"secret", NOW);
+        table.remember(table.tag(1, b"{ARGON2}x", b"secret").unwrap(), NOW);
         for (entry, stored, password, now, expected) in [
             (1, &b"{ARGON2}x"[..], &b"secret"[..], NOW, true),
             (1, b"{ARGON2}x", b"secret", NOW + KEPT - 1, true),
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn switched_off_it_keeps_nothing() {
         let table = verified(0);
-        table.remember(1, b"{ARGON2}x", b"secret", NOW);
+        table.remember(table.tag(1, b"{ARGON2}x", b"secret").unwrap(), NOW);
         assert!(!table.contains(1, b"{ARGON2}x", b"secret", NOW));
         assert!(table.generations.lock().unwrap().young.is_empty());
     }
@@ -127,7 +127,7 @@ mod tests {
     fn it_never_grows_beyond_two_generations() {
         let table = verified(KEPT);
         for entry in 0..3 * GENERATION_MAX as u64 {
-            table.remember(entry, b"{ARGON2}x", b"secret", NOW);
+            table.remember(table.tag(entry, b"{ARGON2}x", b"secret").unwrap(), NOW);
         }
         let last = 3 * GENERATION_MAX as u64 - 1;
         assert!(table.contains(last, b"{ARGON2}x", b"secret", NOW));

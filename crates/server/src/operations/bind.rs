@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::door::Held;
 use crate::in_flight::{Call, Finished, Progress, Work};
-use crate::operations::bind::attempt::Let;
+use crate::operations::bind::attempt::{Concluded, Counting, Let};
 use crate::respond::Answer;
 use crate::session::{Session, State};
 
@@ -136,6 +136,8 @@ fn verify(
         }
     };
     let binding = Binding { held, ..binding };
+    // Before any look at the password: "busy" must not tell that it was a wrong one.
+    let place = session.shared.passwords.reserve()?;
     let target = session
         .shared
         .directory
@@ -145,12 +147,14 @@ fn verify(
         look_at_unknown(name)?;
     }
     if let Some(verdict) = target.verify_quickly(password) {
-        return Ok(finish(session, call, verdict, binding));
+        let concluded = Counting::of(session).conclude(verdict);
+        return Ok(finish(session, call, concluded, binding));
     }
     let password = Zeroizing::new(password.to_vec());
     let slot = session.reply_slot(call);
-    let job = move || slot.send(Finished::Verified(target.verify(&password)));
-    session.shared.passwords.submit(job)?;
+    let counting = Counting::of(session);
+    let job = move || slot.send(Finished::Verified(counting.verify(&target, &password)));
+    session.shared.passwords.submit_at(place, job)?;
     session.state = State::Binding;
     Ok(Progress::InFlight(Work::Bind(binding)))
 }
@@ -178,10 +182,10 @@ fn store_again(session: &Session, rehash: Rehash) {
 pub(crate) fn finish(
     session: &mut Session,
     call: &Call,
-    verdict: Verdict,
+    concluded: Concluded,
     binding: Binding,
 ) -> Progress {
-    let answer = match attempt::conclude(session, verdict) {
+    let answer = match concluded {
         Ok(verdict) => {
             accept(session, verdict, binding.authorization.as_deref()).unwrap_or_else(Answer::from)
         }

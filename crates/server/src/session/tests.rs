@@ -346,6 +346,46 @@ fn passwords_change_with_the_old_one_only() {
 }
 
 #[test]
+fn a_tried_password_counts_when_nobody_waits_for_it() {
+    let wrong = PasswordModifyRequest {
+        user_identity: Some(EVA),
+        old_password: Some(b"wrong"),
+        new_password: Some(b"new one"),
+    };
+    let mut value = Vec::new();
+    wrong.encode(&mut value);
+    let directory = directory(0);
+    for request in [
+        extended(oid::extended::PASSWORD_MODIFY, Some(&value)),
+        bind(EVA, b"wrong"),
+        extended(oid::extended::PASSWORD_MODIFY, Some(&value)),
+    ] {
+        let (mut session, mut events) = session(directory.clone(), Limits::default());
+        give(&mut session, &encoded(1, &request, &[]));
+        assert!(!session.has_room(), "nothing is read until it counts: {request:?}");
+        session.give_up();
+        drop(events.blocking_recv().unwrap());
+    }
+    assert_eq!(directory.account(EVA).unwrap().failures.len(), 3);
+    // Concluded by somebody: now it is read on.
+    let (mut session, mut events) = session(directory, Limits::default());
+    assert_eq!(change_password(&mut session, &mut events, wrong), "1 extended invalidCredentials");
+    assert!(session.has_room());
+}
+
+#[test]
+fn where_the_pool_is_full_no_password_is_looked_at() {
+    let directory = directory(0);
+    add_person(&directory, "cheap", STORED_CHEAP);
+    let limits = Limits { passwords_waiting: 0, ..Limits::default() };
+    let (mut session, mut events) = session(directory, limits);
+    for password in [PASSWORD, b"cheap", b"wrong"] {
+        let dn = "uid=cheap,dc=example,dc=com";
+        assert_eq!(ask(&mut session, &mut events, &bind(dn, password)), ["1 bind busy"]);
+    }
+}
+
+#[test]
 fn a_generated_password_is_told_once_and_works() {
     let (mut session, mut events) = eva(directory(0), Limits::default());
     session.subject.who = Who::Operator;

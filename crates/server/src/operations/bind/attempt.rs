@@ -1,10 +1,13 @@
 //! What stands around each look at a password: who is let in to try, what the verdict counts for,
 //! and when the answer goes out. The client is told the same in every case; the audit is told why.
 
-use directory::{Refusal, Unfit, Verdict};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use directory::{BindTarget, Directory, Refusal, Unfit, Verdict};
 use ldap::result::ResultCode;
 
-use crate::door::{Admission, Held};
+use crate::door::{Admission, Door, Held};
 use crate::in_flight::{Call, Finished, Progress, Work};
 use crate::respond::Answer;
 use crate::session::{Session, State};
@@ -34,18 +37,40 @@ pub(crate) fn admit(session: &Session) -> Result<Let, Refusal> {
 }
 
 /// The verdict as it counts, with why it is a "no" where that is more than a wrong password.
-pub(crate) fn conclude(
-    session: &Session,
-    verdict: Verdict,
-) -> Result<Verdict, Option<&'static str>> {
-    let shared = &session.shared;
-    let matched = verdict.accepted.is_some();
-    let now_ms = || shared.directory.now_ms();
-    let concluded = shared.door.judge(session.subject.address, matched, now_ms, || {
-        let verdict = shared.directory.conclude(verdict);
-        let failed = verdict.accepted.is_none();
-        (verdict, failed)
-    });
+pub(crate) type Concluded = Result<Verdict, Option<&'static str>>;
+
+/// What counts verdicts, on whatever thread they are found.
+pub(crate) struct Counting {
+    directory: Directory,
+    door: Arc<Door>,
+    address: Option<IpAddr>,
+}
+
+impl Counting {
+    pub(crate) fn of(session: &Session) -> Counting {
+        let shared = &session.shared;
+        let (directory, door) = (shared.directory.clone(), Arc::clone(&shared.door));
+        Counting { directory, door, address: session.subject.address }
+    }
+
+    /// Verified and counted in one go, so that it counts when nobody waits for it any more.
+    pub(crate) fn verify(&self, target: &BindTarget, password: &[u8]) -> Concluded {
+        self.conclude(target.verify(password))
+    }
+
+    pub(crate) fn conclude(&self, verdict: Verdict) -> Concluded {
+        let matched = verdict.accepted.is_some();
+        let now_ms = || self.directory.now_ms();
+        let concluded = self.door.judge(self.address, matched, now_ms, || {
+            let verdict = self.directory.conclude(verdict);
+            let failed = verdict.accepted.is_none();
+            (verdict, failed)
+        });
+        told(concluded)
+    }
+}
+
+fn told(concluded: Option<Verdict>) -> Concluded {
     match concluded {
         None => Err(Some(UNHEARD)),
         Some(verdict) if verdict.accepted.is_some() => Ok(verdict),

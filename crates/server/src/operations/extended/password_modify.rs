@@ -1,17 +1,18 @@
 //! Password Modify (RFC 3062): the old password verified, the new one hashed, then one change.
 
 use directory::password;
-use directory::{Change, ChangeControls, ChangeRequest, Error, Refusal, Verdict, Who};
+use directory::{Change, ChangeControls, ChangeRequest, Error, Refusal, Who};
 use ldap::extended::{PasswordModifyRequest, PasswordModifyResponse};
 use ldap::result::ResultCode;
 use zeroize::Zeroizing;
 
+use crate::door::Held;
 use crate::in_flight::{Call, Finished, Progress, Work};
-use crate::operations::bind::attempt::Let;
+use crate::operations::bind::attempt::{Concluded, Counting, Let};
 use crate::operations::bind::{attempt, identity, refuse_unprotected};
 use crate::operations::change;
 use crate::respond::Answer;
-use crate::session::Session;
+use crate::session::{Session, State};
 
 /// A change on its way through the pool and the writer.
 pub(crate) struct PasswordChange {
@@ -19,6 +20,16 @@ pub(crate) struct PasswordChange {
     new_password: Zeroizing<Vec<u8>>,
     /// Told to the client at the end, and only then.
     generated: bool,
+    /// An old password is tried.
+    tries: bool,
+    /// Then the answer waits for so long, whatever it is.
+    held: Option<Held>,
+}
+
+impl PasswordChange {
+    pub(crate) fn is_attempt(&self) -> bool {
+        self.tries
+    }
 }
 
 /// Never prints the password.
@@ -43,7 +54,8 @@ pub(crate) fn run(
     };
     let dn = target_name(session, &request)?;
     let (new_password, generated) = new_password(session, &request)?;
-    let change = Box::new(PasswordChange { dn, new_password, generated });
+    let tries = request.old_password.is_some();
+    let change = Box::new(PasswordChange { dn, new_password, generated, tries, held: None });
     match request.old_password {
         Some(old) => verify(session, call, change, old),
         None => {
@@ -111,34 +123,51 @@ fn refuse_own_without_old(session: &Session, dn: &str) -> Result<(), Error> {
 fn verify(
     session: &mut Session,
     call: &Call,
-    change: Box<PasswordChange>,
+    mut change: Box<PasswordChange>,
     old: &[u8],
 ) -> Result<Progress, Error> {
     // To ask for a new password is a way to try an old one, so it counts as a bind does.
-    if let Let::Answer(_) = attempt::admit(session)? {
-        return Ok(Progress::Done(attempt::unheard(WRONG)));
-    }
+    change.held = match attempt::admit(session)? {
+        Let::Judge(held) => held,
+        Let::Answer(held) => {
+            return Ok(attempt::answer(session, call, held, attempt::unheard(WRONG)));
+        }
+    };
+    let place = session.shared.passwords.reserve()?;
     let target = session.shared.directory.view(&session.subject)?.bind_target(&change.dn)?;
     if let Some(verdict) = target.verify_quickly(old) {
-        return go_on(session, call, change, verdict);
+        let concluded = Counting::of(session).conclude(verdict);
+        return go_on(session, call, change, concluded);
     }
+    let counting = Counting::of(session);
     let (slot, old) = (session.reply_slot(call), Zeroizing::new(old.to_vec()));
-    let job = move || slot.send(Finished::Verified(target.verify(&old)));
-    session.shared.passwords.submit(job)?;
-    Ok(Progress::InFlight(Work::PasswordModify(change)))
+    let job = move || slot.send(Finished::Verified(counting.verify(&target, &old)));
+    session.shared.passwords.submit_at(place, job)?;
+    Ok(in_flight(session, change))
 }
 
 const WRONG: &str = "the old password is wrong";
 
+/// As with a bind, nothing is read while a password is tried: so nobody leaves before it counts.
+fn in_flight(session: &mut Session, change: Box<PasswordChange>) -> Progress {
+    if change.tries && session.state == State::Open {
+        session.state = State::Binding;
+    }
+    Progress::InFlight(Work::PasswordModify(change))
+}
+
 fn go_on(
     session: &mut Session,
     call: &Call,
-    change: Box<PasswordChange>,
-    verdict: Verdict,
+    mut change: Box<PasswordChange>,
+    concluded: Concluded,
 ) -> Result<Progress, Error> {
-    match attempt::conclude(session, verdict) {
+    match concluded {
         Ok(_) => hash(session, call, change),
-        Err(note) => Ok(Progress::Done(attempt::wrong(WRONG, note))),
+        Err(note) => {
+            let held = change.held.take();
+            Ok(attempt::answer(session, call, held, attempt::wrong(WRONG, note)))
+        }
     }
 }
 
@@ -154,23 +183,27 @@ fn hash(
         slot.send(Finished::Hashed(hash));
     };
     session.shared.passwords.submit(job)?;
-    Ok(Progress::InFlight(Work::PasswordModify(change)))
+    Ok(in_flight(session, change))
 }
 
 /// The pool or the writer has news.
 pub(crate) fn proceed(
     session: &mut Session,
     call: &Call,
-    pending: Box<PasswordChange>,
+    mut pending: Box<PasswordChange>,
     finished: Finished,
 ) -> Result<Progress, Error> {
     match finished {
-        Finished::Verified(verdict) => go_on(session, call, pending, verdict),
+        Finished::Verified(concluded) => go_on(session, call, pending, concluded),
         Finished::Hashed(Ok(hash)) => store(session, call, pending, hash),
         Finished::Hashed(Err(failed)) => {
             Err(Refusal::new(ResultCode::CONSTRAINT_VIOLATION, failed.to_string()).into())
         }
-        Finished::Changed(outcome) => Ok(Progress::Done(done(&pending, &outcome?))),
+        Finished::Changed(outcome) => {
+            let held = pending.held.take();
+            let answer = outcome.map_or_else(Answer::from, |outcome| done(&pending, &outcome));
+            Ok(attempt::answer(session, call, held, answer))
+        }
         Finished::Advised(_) | Finished::Released | Finished::Lost => {
             Err(crate::session::lost().into())
         }
@@ -178,7 +211,7 @@ pub(crate) fn proceed(
 }
 
 fn store(
-    session: &Session,
+    session: &mut Session,
     call: &Call,
     pending: Box<PasswordChange>,
     hash: Vec<u8>,
@@ -189,7 +222,7 @@ fn store(
     let slot = session.reply_slot(call);
     let reply = Box::new(move |result| slot.send(Finished::Changed(result)));
     session.shared.directory.submit(request, reply)?;
-    Ok(Progress::InFlight(Work::PasswordModify(pending)))
+    Ok(in_flight(session, pending))
 }
 
 fn done(pending: &PasswordChange, outcome: &directory::Outcome) -> Answer {
