@@ -31,6 +31,10 @@ pub(super) fn run(
     }
     let issuing = Issuing { ca, directory: directory.as_ref(), now };
     let by = ByOperator { entry: asked.entry.as_deref(), any_name: asked.any_name };
+    // Before anything is issued: a slip must not cost a key that lies there.
+    if let Some(path) = asked.output.as_ref().filter(|path| path.exists()) {
+        return Err(failed(format!("{} is there already; name a new file", path.display())));
+    }
     let certificate = match issuing.by_operator(&asked.template, &request, by) {
         Ok(certificate) => certificate,
         Err(NoCertificate::Failed(error)) => return Err(error),
