@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use directory::{Error, View, Who};
+use directory::{Error, Refusal, View, Who};
+use ldap::dn::Dn;
+use ldap::result::ResultCode;
 use pki::Summary;
 use pki::certificate::AlternativeName;
 
@@ -93,14 +95,14 @@ impl CertificatePart {
 }
 
 fn common_name(subject: &str) -> Option<String> {
-    let name = ldap::dn::Dn::parse(subject).ok()?;
+    let name = Dn::parse(subject).ok()?;
     let mut parts = name.rdns.iter().flat_map(|rdn| &rdn.values);
     let common = parts.find(|part| part.attribute.eq_ignore_ascii_case("cn"))?;
     String::from_utf8(common.value.clone()).ok()
 }
 
 /// Who signs in with this certificate. Where no rule finds an entry, and one says that the subject
-/// is a name, it is the bare name; otherwise nobody.
+/// is a name, it is the bare name, if that lies in no tree of this server; otherwise nobody.
 pub(crate) fn who(
     rules: &[CertificateRule],
     certificate: &Summary,
@@ -132,7 +134,25 @@ pub(crate) fn who(
             return Ok(who);
         }
     }
-    Ok(bare.map_or(Who::Anonymous, |name| Who::Name(Arc::from(name))))
+    let Some(bare) = bare else { return Ok(Who::Anonymous) };
+    if has_entry_above(&bare, view)? {
+        let message = "the entry of this certificate is not here any more";
+        return Err(Refusal::new(ResultCode::INVALID_CREDENTIALS, message).into());
+    }
+    Ok(Who::Name(Arc::from(bare)))
+}
+
+/// Whether the name lies in a tree of this server: whoever it names must then have an entry, and
+/// does not outlive it.
+fn has_entry_above(name: &str, view: &View<'_>) -> Result<bool, Error> {
+    let mut above = Dn::parse(name).ok().and_then(|name| name.parent());
+    while let Some(name) = above.filter(|name| !name.is_empty()) {
+        if view.who_named(&name.to_string())?.is_some() {
+            return Ok(true);
+        }
+        above = name.parent();
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

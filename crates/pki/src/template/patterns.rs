@@ -100,10 +100,20 @@ fn is_host(text: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     let name = canonical(text);
     name.len() <= 253 && name.split('.').all(label) && name.parse::<IpAddr>().is_err()
+}
+
+/// One address as anybody reads it. Others would be taken for two, or end early, somewhere.
+fn is_mail(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"(),:;<>@[\\]".contains(&byte);
+    text.split_once('@').is_some_and(|(local, domain)| {
+        !local.is_empty() && local.bytes().all(is_plain) && is_host(domain)
+    })
 }
 
 fn network(text: &str) -> Option<NamePattern> {
@@ -158,7 +168,7 @@ impl NamePattern {
             (NamePattern::Email(pattern), AlternativeName::Email(mail)) => {
                 let mail = mail.to_ascii_lowercase();
                 match pattern.strip_prefix('*') {
-                    Some(rest) => mail.ends_with(rest) && mail.len() > rest.len(),
+                    Some(rest) => is_mail(&mail) && mail.ends_with(rest) && mail.len() > rest.len(),
                     None => mail == *pattern,
                 }
             }
@@ -233,6 +243,14 @@ mod tests {
             ("dns:**.example.com", "badexample.com", false),
             ("dns:**", "anything.test", true),
             ("dns:**", "*.test", false),
+            ("dns:**.example.com", "-a.example.com", false),
+            ("dns:**.example.com", "a-.example.com", false),
+            ("email:*@example.com", "anna.o'hara+x@example.com", true),
+            ("email:*@example.com", "@example.com", false),
+            ("email:*@example.com", "a b@example.com", false),
+            ("email:*@example.com", "victim@bank.test,x@example.com", false),
+            ("email:*@example.com", "victim@bank.test\0@example.com", false),
+            ("email:*@example.com", "x\r\nBcc: y@example.com", false),
             ("wildcard:example.com", "*.example.com", true),
             ("wildcard:example.com", "a.example.com", false),
             ("wildcard:example.com", "*.a.example.com", false),

@@ -230,6 +230,9 @@ fn external_is_who_the_layer_below_has_proved() {
         (certificate("cn=backup"), None, "dn:cn=backup"),
         (certificate("cn=backup"), Some("dn:CN=Backup"), "dn:cn=backup"),
         (certificate("cn=backup"), Some("u:eva"), ""),
+        // Whoever was deleted is not signed in by what is left of them.
+        (certificate("uid=gone,dc=example,dc=com"), None, ""),
+        (certificate("uid=gone,ou=gone,DC=Example, dc=com"), None, ""),
     ];
     for (proof, authorization, expected) in table {
         let peer = Peer { proof, ..peer(Protection::Tls) };
