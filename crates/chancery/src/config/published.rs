@@ -51,7 +51,7 @@ pub(super) fn published(
             enabled: internal.enabled,
             address: address(internal.address.as_deref(), Scope::Internal, faults),
             balancers: balancers(&internal.proxy_from, Scope::Internal, faults),
-            accepts_everyone: false,
+            accepts_everyone: internal.accept_open_to_everyone,
         },
         external: PublishedListener {
             enabled: external.enabled,

@@ -173,6 +173,8 @@ section! {
         /// The networks of the balancers in front of it. With any, connections come from them only,
         /// and each must begin with a PROXY protocol header, version 1 or 2.
         proxy_from: Words = "[]";
+        /// It does not open while its rules let everybody in, unless this is `true`.
+        accept_open_to_everyone: bool = "false";
     }
 }
 

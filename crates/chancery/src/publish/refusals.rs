@@ -6,28 +6,35 @@ use super::publication::{Publication, SCOPES};
 
 /// What the rules themselves say against it, where they are not those that are known.
 pub(crate) fn of_rules(known: &Publication, wanted: &Publication) -> Vec<String> {
-    if known.external == wanted.external && known.rules == wanted.rules {
-        return Vec::new();
-    }
-    let exposure = match exposure(wanted, Scope::External) {
-        Ok(Some(exposure)) => exposure,
-        Ok(None) => return Vec::new(),
-        Err(error) => return vec![error],
+    let is_new =
+        |scope: &Scope| known.door(*scope) != wanted.door(*scope) || known.rules != wanted.rules;
+    let changed = SCOPES.into_iter().filter(is_new);
+    let against = changed.filter_map(|scope| of_listener(wanted, scope).unwrap_or_else(Some));
+    let mut against: Vec<String> = against.collect();
+    // Rules that cannot be read are the same for both.
+    against.dedup();
+    against
+}
+
+/// The error is a refusal as well: rules that cannot be read.
+fn of_listener(wanted: &Publication, scope: Scope) -> Result<Option<String>, String> {
+    let (Some(exposure), Some(door)) = (exposure(wanted, scope)?, wanted.door(scope)) else {
+        return Ok(None);
     };
-    let accepts = wanted.external.as_ref().is_some_and(|door| door.accept_open_to_everyone);
-    let port = wanted.external.as_ref().map_or(0, |door| door.address.port());
-    match exposure {
-        Exposure::Nobody => vec![format!(
-            "the external listener lets nobody in on port {port}: write a `[[publish.rule]]` that \
-             allows those who are to reach it"
-        )],
-        Exposure::Everyone { .. } if !accepts => vec![format!(
-            "the external listener {}: narrow the rules, or write `accept-open-to-everyone = true` \
-             in [publish.external] if that is meant",
+    Ok(match exposure {
+        // The internal one lets private addresses in without a rule.
+        Exposure::Nobody if scope == Scope::External => Some(format!(
+            "the {scope} listener lets nobody in on port {}: write a `[[publish.rule]]` that \
+             allows those who are to reach it",
+            door.address.port()
+        )),
+        Exposure::Everyone { .. } if !door.accept_open_to_everyone => Some(format!(
+            "the {scope} listener {}: narrow the rules, or write `accept-open-to-everyone = true` \
+             in [publish.{scope}] if that is meant",
             sentence(exposure)
-        )],
-        Exposure::Everyone { .. } | Exposure::Some => Vec::new(),
-    }
+        )),
+        Exposure::Nobody | Exposure::Everyone { .. } | Exposure::Some => None,
+    })
 }
 
 /// Whether clients will be shown the certificate where they were not before, or under other names.

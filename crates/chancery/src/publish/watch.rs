@@ -44,6 +44,11 @@ impl Watches for NotUnderRules {
     }
 }
 
+const OPEN_TO_EVERYONE: [(Scope, &str); 2] = [
+    (Scope::Internal, "internal-open-to-everyone"),
+    (Scope::External, "external-open-to-everyone"),
+];
+
 impl Watches for Publisher {
     fn conditions(&self, _now: OffsetDateTime) -> Vec<Condition> {
         let record = self.record();
@@ -58,16 +63,18 @@ impl Watches for Publisher {
             });
         }
         let in_force = &record.in_force;
-        let exposed = exposure(in_force, Scope::External).ok().flatten();
-        if let Some(exposed @ Exposure::Everyone { .. }) = exposed {
+        for (scope, id) in OPEN_TO_EVERYONE {
+            let exposed = exposure(in_force, scope).ok().flatten();
+            let (Some(exposed @ Exposure::Everyone { .. }), Some(door)) =
+                (exposed, in_force.door(scope))
+            else {
+                continue;
+            };
             conditions.push(Condition {
-                id: "external-open-to-everyone",
-                cause: in_force
-                    .external
-                    .as_ref()
-                    .map_or_else(String::new, |door| door.address.to_string()),
+                id,
+                cause: door.address.to_string(),
                 level: Level::Critical,
-                what: format!("the external listener {}", sentence(exposed)),
+                what: format!("the {scope} listener {}", sentence(exposed)),
                 fix: "narrow the rules in [[publish.rule]] and take `accept-open-to-everyone` out"
                     .to_owned(),
             });

@@ -185,6 +185,8 @@ fn what_must_not_be_open_stays_as_it_is() {
         ([EXTERNAL, &OFFICE.replace("allow", "deny")].concat(), "lets nobody in"),
         ([EXTERNAL, &open].concat(), "accept-open-to-everyone = true"),
         ([EXTERNAL, &halves].concat(), "accept-open-to-everyone = true"),
+        ([INTERNAL, &open].concat(), "in [publish.internal] if that is meant"),
+        ([INTERNAL, &halves].concat(), "the internal listener is open to everyone"),
         ([named, EXTERNAL, OFFICE].concat(), "other.example.com is not covered"),
     ] {
         for before in ["", INTERNAL] {
@@ -206,12 +208,20 @@ fn what_must_not_be_open_stays_as_it_is() {
 #[test]
 fn everybody_by_name_is_taken_and_told() {
     let open = OFFICE.replace("192.0.2.0/24", "0.0.0.0/0");
-    let accepted = [EXTERNAL, "accept-open-to-everyone=true\n", &open].concat();
-    let scene = Scene::start(&accepted);
-    assert_eq!(scene.state(), State::Enabled);
-    let conditions = scene.publisher.conditions(NOW);
-    assert_eq!(conditions.len(), 1, "{conditions:?}");
-    assert_eq!(conditions[0].id, "external-open-to-everyone");
+    for (listener, id) in
+        [(EXTERNAL, "external-open-to-everyone"), (INTERNAL, "internal-open-to-everyone")]
+    {
+        let accepted = [listener, "accept-open-to-everyone=true\n", &open].concat();
+        let scene = Scene::start(&accepted);
+        assert_eq!(scene.state(), State::Enabled);
+        let conditions = scene.publisher.conditions(NOW);
+        assert_eq!(conditions.len(), 1, "{conditions:?}");
+        assert_eq!(conditions[0].id, id);
+    }
+    // A rule that is for outside only opens nothing inside.
+    let outside = open.clone() + "listener='external'\n";
+    let both = [EXTERNAL, "accept-open-to-everyone=true\n", INTERNAL, &outside].concat();
+    assert_eq!(Scene::start(&both).publisher.conditions(NOW).len(), 1);
 }
 
 #[test]
