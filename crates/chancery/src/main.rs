@@ -38,6 +38,7 @@ mod steward;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
@@ -47,8 +48,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    failure::while_somebody_reads(|| failure::report(run(arguments)))
+}
+
+fn run(arguments: Arguments) -> Result<u8> {
     let common = &arguments.common;
-    let result = match arguments.command.unwrap_or_default() {
+    match arguments.command.unwrap_or_default() {
         Command::Serve(serve) => commands::serve::run(common, &serve),
         Command::Reload => commands::reload::run(common),
         Command::Import(import) => commands::import::run(common, &import),
@@ -66,6 +71,5 @@ fn main() -> ExitCode {
         Command::Dns(dns) => commands::dns::run(common, &dns),
         Command::Publish(publish) => commands::publish::run(common, &publish),
         Command::Config(config) => commands::config::run(common, &config),
-    };
-    failure::report(result)
+    }
 }

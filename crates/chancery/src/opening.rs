@@ -66,9 +66,14 @@ pub(crate) fn lockout(config: &Config) -> LockoutPolicy {
     }
 }
 
+/// What commands and operators put into the folder before the first start: orders at an ACME CA,
+/// DNS records, what is to be published, a certificate.
+const BESIDE: &[&str] =
+    &["acme", "dns", "publish.json", "publish.json.new", "server.key", "server.pem"];
+
 fn store_options(config: &Config) -> StoreOptions {
     let map_bytes_max = usize::try_from(config.store.map_bytes_max.0).unwrap_or(usize::MAX);
-    StoreOptions { map_bytes_max, ..StoreOptions::default() }
+    StoreOptions { map_bytes_max, beside: BESIDE, ..StoreOptions::default() }
 }
 
 /// Opens the directory for writing, as the one process that may.

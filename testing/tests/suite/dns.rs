@@ -139,6 +139,44 @@ fn records_are_created_kept_changed_and_removed() {
     });
 }
 
+/// Commands may come before the first start, and leave a folder that it takes.
+#[test]
+fn a_server_starts_where_commands_have_written_before_it() {
+    if !present("a first start after commands", &[peer()]) {
+        return;
+    }
+    let place = Place::new();
+    let [number] = testing::ports::free().unwrap();
+    let internal = format!("[publish.internal]\naddress = '127.0.0.1:{}'", number);
+    place.configure(NAME, "192.0.2.1", &format!("zone = 'example.com'\n{internal}"));
+    let data = place.folder.path().join("data");
+    let publish = |words: &[&str]| run(place.command(&["publish"]).args(words)).unwrap();
+    expect(&publish(&["enable"]), 0, &[]);
+    assert!(data.join("publish.json").exists());
+    // What `dns apply` and `acme order` keep.
+    for folder in ["dns", "acme"] {
+        std::fs::create_dir_all(data.join(folder)).unwrap();
+    }
+    drop(place.serve());
+    assert!(data.join("format").exists());
+}
+
+/// As a shell has it for a program that wrote to a pipe nobody reads.
+#[test]
+fn a_command_whose_reader_has_gone_ends_without_a_word() {
+    if !present("a closed pipe", &[peer()]) {
+        return;
+    }
+    let place = Place::new();
+    place.configure(NAME, "192.0.2.1", "zone = 'example.com'");
+    let mut command = place.command(&["dns", "print"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let child = command.stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr), (Some(141), Vec::new()));
+}
+
 #[test]
 fn a_record_of_somebody_else_is_shown_and_not_overwritten() {
     each("foreign records", |_, server| {

@@ -213,6 +213,28 @@ fn a_reload_that_brings_a_certificate_brings_up_ldaps_and_says_what_needs_a_rest
     assert_eq!(shown(number).as_ref(), Some(&good.thumbprint));
 }
 
+/// The in-house certificate follows the names it is asked for, without a wait for the hourly look.
+#[test]
+fn a_reload_with_other_names_makes_the_certificate_for_them_first() {
+    if !present("a reload with other names", &[peer(), openssl()]) {
+        return;
+    }
+    let folder = folder();
+    let at = folder.path().to_owned();
+    let mut server = start(folder, "");
+    let number = server.ldaps();
+    let before = shown(number).unwrap();
+    let config = "[publish]\nnames = ['ldap.example.com']\n";
+    std::fs::write(at.join("chancery.toml"), config).unwrap();
+    let reloaded = server.command(&["reload"]);
+    assert!(reloaded.success(), "{}", reloaded.stderr);
+    assert_ne!(shown(number).unwrap(), before);
+    let why = server.command(&["cert", "why"]);
+    assert!(why.stdout.contains("ldap.example.com"), "{}", why.stdout);
+    let told = server.command(&["alerts", "evaluate"]);
+    assert!(!told.stdout.contains("renewal-failing"), "{}", told.stdout);
+}
+
 /// What the clients of a load have counted.
 #[derive(Default)]
 struct Load {

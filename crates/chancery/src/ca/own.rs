@@ -89,6 +89,11 @@ pub(crate) fn names(config: &Config) -> Vec<String> {
     }
 }
 
+/// The names its certificate must cover, where that comes from the in-house CA.
+pub(crate) fn wanted(config: &Config) -> Option<Vec<String>> {
+    config.tls.sources.is_empty().then(|| names(config))
+}
+
 /// Whether a certificate is to be replaced now. Pure; the same answer for the same time.
 pub(crate) fn is_due(
     certificate: &Summary,

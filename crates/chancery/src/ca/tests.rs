@@ -50,7 +50,7 @@ fn issue(ca: &Ca, template: &str, names: &[&str], any: bool) -> Result<Summary, 
 }
 
 fn conditions(ca: &Ca, now: OffsetDateTime) -> Vec<&'static str> {
-    let watch = CaWatch { ca: ca.clone(), own_names: Some(names()) };
+    let watch = CaWatch::new(ca.clone(), Some(names()));
     watch.conditions(now).iter().map(|condition| condition.id).collect()
 }
 

@@ -1,5 +1,7 @@
 //! What somebody should be told about the CA in time.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use time::{Duration, OffsetDateTime};
 
 use super::own::{self, is_due};
@@ -14,15 +16,23 @@ const ISSUING_LEFT: Duration = Duration::days(120);
 /// Watches the CA of a data folder and the certificate it made for this server.
 #[derive(Clone, Debug)]
 pub(crate) struct CaWatch {
-    pub(crate) ca: Ca,
-    /// The server's own names, where its certificate comes from this CA.
-    pub(crate) own_names: Option<Vec<String>>,
+    ca: Ca,
+    /// The server's own names, where its certificate comes from this CA. All clones share them.
+    own_names: Arc<Mutex<Option<Vec<String>>>>,
 }
 
 impl CaWatch {
+    pub(crate) fn new(ca: Ca, own_names: Option<Vec<String>>) -> CaWatch {
+        CaWatch { ca, own_names: Arc::new(Mutex::new(own_names)) }
+    }
+
     pub(crate) fn of(config: &Config) -> CaWatch {
-        let is_own = config.tls.sources.is_empty();
-        CaWatch { ca: Ca::at(&config.data), own_names: is_own.then(|| own::names(config)) }
+        CaWatch::new(Ca::at(&config.data), own::wanted(config))
+    }
+
+    /// From now on under the names of this configuration.
+    pub(crate) fn follow(&self, config: &Config) {
+        *self.own_names.lock().unwrap_or_else(PoisonError::into_inner) = own::wanted(config);
     }
 }
 
@@ -106,10 +116,11 @@ impl CaWatch {
 
     /// It was due long enough ago that somebody should have renewed it.
     fn own(&self, now: OffsetDateTime, found: &mut Vec<Condition>) {
-        let Some(names) = &self.own_names else { return };
+        let names = self.own_names.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(names) = names else { return };
         let Some(leaf) = own::there(&self.ca.data) else { return };
         let late = own::renew_before(&self.ca, now) - Duration::days(2);
-        let Some(why) = is_due(&leaf, names, late, now) else { return };
+        let Some(why) = is_due(&leaf, &names, late, now) else { return };
         let reason = match self.ca.signer() {
             Ok(_) => why,
             Err(error) => format!("{why}: {error:#}"),

@@ -42,7 +42,7 @@ fn the_in_house_ca_renews_for_a_year_and_there_is_nothing_to_tell() {
     own::renew(data, &names, NOW, false).unwrap();
     let certificates = Arc::new(Certificates::open(looking(data, Vec::new()), NOW));
     let alerts = Alerts::open(data.join("alerts.json"), vec![certificates.clone() as _], vec![]);
-    alerts.watch(Arc::new(CaWatch { ca: ca.clone(), own_names: Some(names.to_vec()) }));
+    alerts.watch(Arc::new(CaWatch::new(ca.clone(), Some(names.to_vec()))));
     let (mut replaced, mut all) = (0, Vec::new());
     for day in 0..400 {
         let now = NOW + Duration::days(day);

@@ -21,6 +21,7 @@ use time::OffsetDateTime;
 
 use crate::alerts::evaluation::Alerts;
 use crate::arguments::Common;
+use crate::ca::watch::CaWatch;
 use crate::certificates::{Certificates, ListenersTls};
 use crate::config::{Config, Overrides};
 use crate::publish::Publisher;
@@ -62,6 +63,7 @@ pub(crate) struct Steward {
     pub(crate) started_with: Config,
     pub(crate) door: Arc<Door>,
     pub(crate) alerts: Arc<Alerts>,
+    pub(crate) ca: CaWatch,
     /// From when on the server runs.
     pub(crate) running: OnceLock<Running>,
     pub(crate) started: OffsetDateTime,

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use super::{Steward, publish};
 use crate::alerts::delivery;
+use crate::ca::{Ca, own};
 use crate::certificates::{Looking, Outcome};
 use crate::config::Config;
 use crate::failure::failed;
@@ -25,12 +26,26 @@ pub(super) fn read_again(steward: &Steward) -> Result<Vec<&'static str>> {
     steward.certificate_rules.replace(config.certificate_rules.clone());
     let now = OffsetDateTime::now_utc();
     parts.done("TLS settings", steward.listeners.update(&config, now))?;
-    // Neither waits for the other: a published listener may close while a certificate is bad.
+    steward.ca.follow(&config);
+    let own = own_certificate(&config, now);
+    // None waits for another: a published listener may close while a certificate is bad.
     let certificate = served(steward.certificates.look(Looking::from(&config), now));
     let published = publish::reload(&steward.publisher, &config, now);
+    parts.done("the server's own certificate", own)?;
     parts.done("certificate", certificate)?;
     parts.done("publishing", published.map_err(failed))?;
     Ok(needs_restart(&steward.started_with, &config))
+}
+
+/// Names that the configuration has now and the in-house certificate does not cover: another one is
+/// made before anybody judges it.
+fn own_certificate(config: &Config, now: OffsetDateTime) -> Result<()> {
+    let ca = Ca::at(&config.data);
+    // No CA, or somebody's who signs elsewhere.
+    let Some(names) = own::wanted(config).filter(|_| ca.exists() && ca.signer().is_ok()) else {
+        return Ok(());
+    };
+    own::renew(&config.data, &names, now, false).map(drop)
 }
 
 /// What was found is served, or there is a sentence why not.

@@ -48,6 +48,9 @@ pub struct StoreOptions {
     pub read_only: bool,
     /// Where a segment of the journal ends.
     pub journal_segment_bytes: u64,
+    /// Names that may be in the folder before a directory is made there: what the caller keeps
+    /// beside the data.
+    pub beside: &'static [&'static str],
 }
 
 impl Default for StoreOptions {
@@ -57,6 +60,7 @@ impl Default for StoreOptions {
             readers_max: 1024,
             read_only: false,
             journal_segment_bytes: journal::SEGMENT_BYTES,
+            beside: &[],
         }
     }
 }
@@ -440,7 +444,8 @@ impl Place<'_> {
             let of_data = ["data.mdb", "lock.mdb", "lock.mdb.new", "checkpoint"];
             let of_data = of_data.iter().any(|file| name == *file);
             let known = ["lock", FORMAT_DRAFT, "schema", "chancery.toml", "lost+found"];
-            let is_known = known.iter().any(|known| name == *known);
+            let mut known = known.iter().chain(self.options.beside);
+            let is_known = known.any(|known| name == *known);
             if !is_known && (!of_data || !was_begun) {
                 return Ok(false);
             }

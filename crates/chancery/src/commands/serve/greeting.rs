@@ -1,5 +1,6 @@
 //! What a person sees when the server is up: where it listens, which files matter, what to try.
 
+use std::io::Write;
 use std::path::Path;
 
 use server::{Listening, ListeningAddress, Mode, Server};
@@ -7,6 +8,14 @@ use server::{Listening, ListeningAddress, Mode, Server};
 use crate::certificates::Certificates;
 use crate::config::Config;
 use crate::publish::Publisher;
+
+/// `println!` that goes on when whoever read it has gone: the server serves others.
+macro_rules! say {
+    ($($text:tt)*) => {
+        // There is nobody left to tell.
+        drop(writeln!(std::io::stdout(), $($text)*))
+    };
+}
 
 /// `untried`: the example tree is there, as it was made.
 pub(super) fn print(
@@ -16,14 +25,14 @@ pub(super) fn print(
     certificates: &Certificates,
     publisher: &Publisher,
 ) {
-    println!("chancery {} serves {}", env!("CARGO_PKG_VERSION"), config.suffixes.join(" and "));
+    say!("chancery {} serves {}", env!("CARGO_PKG_VERSION"), config.suffixes.join(" and "));
     match certificates.served() {
-        Some(served) => println!(
+        Some(served) => say!(
             "certificate until {} for {}",
             served.not_after.date(),
             served.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         ),
-        None => println!(
+        None => say!(
             "no certificate yet: LDAPS comes up when one passes (`chancery cert why` says more)"
         ),
     }
@@ -37,16 +46,16 @@ pub(super) fn print(
         }
     }
     for (scope, address, _) in publisher.gates() {
-        println!("listening on ldaps://{address} ({scope}, under rules)");
+        say!("listening on ldaps://{address} ({scope}, under rules)");
     }
     let data = &config.data;
-    println!("data           {}", data.display());
+    say!("data           {}", data.display());
     if config.tls.sources.is_empty() {
-        println!("CA to trust    {}", data.join("ca.pem").display());
+        say!("CA to trust    {}", data.join("ca.pem").display());
     }
     let password = data.join("admin.password");
     if password.exists() {
-        println!("administrator  {} (password in {})", config.administrator, password.display());
+        say!("administrator  {} (password in {})", config.administrator, password.display());
     }
     if let (true, Some(address)) = (untried, ldaps) {
         print_examples(config, address.port());
@@ -55,7 +64,7 @@ pub(super) fn print(
 
 /// One line for each place where it listens.
 pub(super) fn print_listening(listening: &Listening) {
-    println!("listening on {}", uri(listening));
+    say!("listening on {}", uri(listening));
 }
 
 pub(super) fn uri(listening: &Listening) -> String {
@@ -76,7 +85,7 @@ fn print_examples(config: &Config, port: u16) {
         quoted(&password.display().to_string())
     );
     let ca = quoted(&ca.display().to_string());
-    println!(
+    say!(
         "\nTry these (from the package ldap-utils):\n\n\
          LDAPTLS_CACERT={ca} ldapsearch {common} -b {base} '(memberOf=cn=engineering,ou=groups,{suffix})'\n\n\
          LDAPTLS_CACERT={ca} ldapadd {common} <<'END'\n\

@@ -60,6 +60,8 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     alerts.watch(Arc::clone(&publisher) as _);
     alerts.watch(Arc::new(renewing.clone()));
     alerts.watch(Arc::new(drift.clone()));
+    let ca = CaWatch::of(&config);
+    alerts.watch(Arc::new(ca.clone()));
     let steward = Arc::new(Steward {
         common: common.clone(),
         overrides: overrides.clone(),
@@ -71,6 +73,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         started_with: config.clone(),
         door: Arc::clone(&door),
         alerts: Arc::clone(&alerts),
+        ca,
         running: OnceLock::new(),
         started: now,
         publisher: Arc::clone(&publisher),
@@ -127,7 +130,6 @@ fn open_alerts(config: &Config) -> Result<Arc<Alerts>> {
 fn watch(alerts: &Alerts, config: &Config, directory: &Directory, door: &Arc<Door>) {
     alerts.watch(Arc::new(Guessing { directory: directory.clone(), door: Arc::clone(door) }));
     alerts.watch(Arc::new(NotUnderRules::of(config)));
-    alerts.watch(Arc::new(CaWatch::of(config)));
 }
 
 fn running(server: &Server, doors: &Arc<Doors>) -> Running {

@@ -30,6 +30,18 @@ fn folders_that_are_none_say_what_to_do() {
 }
 
 #[test]
+fn what_the_caller_keeps_beside_the_data_may_be_there_first() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("orders"), "text").unwrap();
+    assert!(matches!(open(folder.path()), OpenError::NotADirectoryFolder { .. }));
+    let options = StoreOptions { beside: &["orders"], ..options() };
+    let missing = Store::open(folder.path(), &options).unwrap_err();
+    assert!(matches!(missing, OpenError::Missing { .. }), "{missing:?}");
+    drop(Store::create(folder.path(), &options).unwrap());
+    assert!(folder.path().join("orders").exists());
+}
+
+#[test]
 fn other_formats_are_named_without_opening_the_data() {
     let (_folder, store) = created();
     let path = store.folder().to_owned();
