@@ -55,10 +55,11 @@ fn switch(common: &Common, config: &Config, external: bool, on: bool) -> Result<
     }
     // What the next start would do anyway is nothing to do now.
     let mut changes = changes(&record.in_force, &wanted);
-    if switches == record.switches {
+    if switches == record.switches && !record.held {
         changes.clear();
     } else {
-        record.switches = switches;
+        // Somebody has asked.
+        (record.switches, record.held) = (switches, false);
         record.store(&config.data)?;
     }
     let answer = json!({ "changes": changes, "state": record.state, "at": "the next start" });

@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
 
-use anyhow::Result;
 use pki::judge::names::ServedName;
 use serde_json::{Value, json};
 use server::network::{Admission, Gate, RuleTable, Scope};
@@ -113,11 +112,15 @@ impl std::fmt::Display for NotDone {
 }
 
 impl Publisher {
-    pub(crate) fn new(data: PathBuf, certificate: Box<dyn Certified>) -> Result<Publisher> {
-        let record = Record::load(&data)?;
+    pub(crate) fn new(
+        data: PathBuf,
+        certificate: Box<dyn Certified>,
+        now: OffsetDateTime,
+    ) -> Publisher {
+        let record = Record::load_or_set_aside(&data, now);
         let now = Mutex::new(Now { record, doors: Doors::default() });
         let (opens, under_way) = (OnceLock::new(), Mutex::new(()));
-        Ok(Publisher { data, certificate, opens, under_way, now })
+        Publisher { data, certificate, opens, under_way, now }
     }
 
     /// The server runs: opens what is wanted, or what served before where that cannot be. After an
@@ -137,9 +140,12 @@ impl Publisher {
                     format!(" while it was changing: {} (by {})", asked.what, asked.by)
                 });
                 let reason = format!("interrupted: the server ended{asked}");
+                self.state().record.held = true;
                 self.end(Doors::default(), State::Failed, Some(reason.clone()), text(now));
                 Err(NotDone::Failed(reason))
             }
+            // The log has said why.
+            State::Failed if record.held => return self.restore(record.in_force),
             _ => self.perform(order, true, now).map(drop),
         };
         if let Err(not_done) = changed {
@@ -158,6 +164,26 @@ impl Publisher {
             tracing::error!("what was published before cannot be: {error}");
         }
         self.state().doors = doors;
+    }
+
+    /// Another certificate is served: what failed for want of it may be possible now. What waits for
+    /// somebody to ask does not come of it; what served before does.
+    pub(crate) fn certificate_came(
+        &self,
+        order: impl FnOnce(&Record) -> Option<Order>,
+        now: OffsetDateTime,
+    ) {
+        let _change = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = self.record();
+        if record.state != State::Failed {
+            return;
+        }
+        if record.held {
+            return self.restore(record.in_force);
+        }
+        let Some(order) = order(&record) else { return };
+        // It says itself what came of it.
+        let _ = self.perform(|_| order, false, now);
     }
 
     /// Makes it so, or changes nothing. The changes made; none where there was nothing to do.
@@ -205,6 +231,7 @@ impl Publisher {
                 {
                     let record = &mut self.state().record;
                     (record.in_force, record.switches) = (wanted, switches);
+                    record.held = false;
                 }
                 self.end(doors, after, None, since);
                 let changes = changes.unwrap_or_default();

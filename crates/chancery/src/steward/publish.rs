@@ -12,7 +12,7 @@ use crate::opening;
 use crate::publish::plan::changes;
 use crate::publish::publication::{Switch, Switches};
 use crate::publish::publisher::{NotDone, Opens, Order};
-use crate::publish::record::{AskedFor, Record, State};
+use crate::publish::record::{AskedFor, Record};
 use crate::publish::verdict::decision;
 use crate::publish::{Publication, Publisher};
 
@@ -139,21 +139,19 @@ pub(crate) fn reload(
     publisher.change(|record| order(config, record, None, asked), now).map(drop)
 }
 
-/// Another certificate is served: what failed for want of it may be possible now.
+/// Another certificate is served.
 pub(crate) fn certificate_came(steward: &Steward) {
-    let publisher = &steward.publisher;
-    if publisher.record().state != State::Failed {
-        return;
-    }
-    match opening::load(&steward.common, &steward.overrides) {
+    let order = |record: &Record| match opening::load(&steward.common, &steward.overrides) {
         Ok(config) => {
             let asked = AskedFor { what: "apply".to_owned(), by: "a new certificate".to_owned() };
-            let order = |record: &Record| order(&config, record, None, asked);
-            // It says itself what came of it.
-            let _ = publisher.change(order, OffsetDateTime::now_utc());
+            Some(order(&config, record, None, asked))
         }
-        Err(error) => tracing::error!("not published: {error:#}"),
-    }
+        Err(error) => {
+            tracing::error!("not published: {error:#}");
+            None
+        }
+    };
+    steward.publisher.certificate_came(order, OffsetDateTime::now_utc());
 }
 
 fn test(publisher: &Publisher, address: std::net::IpAddr) -> Value {

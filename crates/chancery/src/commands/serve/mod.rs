@@ -49,7 +49,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let (at_once, waiting) = sockets::listeners(&config, &listeners, certificates.is_ready())?;
     let doors = Arc::new(Doors::new(waiting));
     let serving = Box::new(Serving(Arc::clone(&certificates)));
-    let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
+    let publisher = Arc::new(Publisher::new(config.data.clone(), serving, now));
     let door = Arc::new(Door::new(opening::door(&config)));
     let sources = Sources::open(&config.data, Arc::clone(&door), now);
     let alerts = open_alerts(&config)?;
