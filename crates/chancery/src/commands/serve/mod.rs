@@ -30,7 +30,7 @@ use crate::duties::{Aside, Duties, Duty};
 use crate::failure::{DONE, failed, usage};
 use crate::publish::Publisher;
 use crate::publish::certified::Serving;
-use crate::publish::publisher::OpensBehindGates;
+use crate::publish::publisher::{OpensBehindGates, Retrying};
 use crate::publish::watch::NotUnderRules;
 use crate::sources::Sources;
 use crate::steward::{self, Running, Steward};
@@ -93,6 +93,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let duties = Duties::start(vec![
         watching(&certificates, &doors, &steward, now),
         Box::new(Opening { doors, certificates: Arc::clone(&certificates) }),
+        Box::new(Retrying(publisher)),
         Box::new(sources),
         Box::new(Hourly(Arc::clone(&alerts))),
         Box::new(Sooner::new(Arc::clone(&alerts))),

@@ -109,10 +109,20 @@ impl Scene {
     }
 
     fn start_on(folder: TempDir, text: &str) -> Scene {
+        Scene::start_beside(folder, text, &[])
+    }
+
+    /// The same, while others have these addresses.
+    fn start_beside(folder: TempDir, text: &str, taken: &[&str]) -> Scene {
         let data = folder.path().to_owned();
         let publisher = Arc::new(Publisher::new(data, Box::new(MockCertificate), NOW));
         let scene = Scene { folder, listeners: MockListeners::default(), publisher };
         let listeners = Box::new(scene.listeners.clone());
+        listeners
+            .open
+            .lock()
+            .unwrap()
+            .extend(taken.iter().map(|at| at.parse::<SocketAddr>().unwrap()));
         scene.publisher.begin(listeners, |record| order(record, text, None), NOW);
         scene
     }
@@ -251,6 +261,50 @@ fn an_address_that_overlaps_with_the_old_one_is_moved_and_moved_back() {
     scene.apply(&[INTERNAL, EXTERNAL, OFFICE].concat()).unwrap_err();
     assert_eq!(scene.listeners.addresses(), ["0.0.0.0:1636"]);
     assert_eq!(scene.judges(Scope::Internal, "10.1.1.1"), "default-allow-private");
+}
+
+#[test]
+fn an_address_that_is_busy_at_the_start_is_tried_again() {
+    let both = [INTERNAL, EXTERNAL, OFFICE].concat();
+    for (is_first, meanwhile) in [(true, 0), (false, 1)] {
+        let folder = match is_first {
+            true => tempfile::tempdir().unwrap(),
+            false => Scene::start(&both).folder,
+        };
+        let scene = Scene::start_beside(folder, &both, &["0.0.0.0:636"]);
+        let reason = scene.publisher.record().reason.unwrap();
+        assert!(reason.starts_with("cannot listen on 0.0.0.0:636: it is in use; "), "{reason}");
+        assert!(reason.ends_with("`address` in [publish.external]; it is tried again"), "{reason}");
+        let open = || scene.publisher.gates().len();
+        assert_eq!(open(), meanwhile, "what served before, as far as it can be had");
+        let tried = || scene.publisher.waiting.lock().unwrap().as_ref().map(|own| own.turns);
+        for _ in 0..9 {
+            scene.publisher.try_again(NOW);
+            assert_eq!((scene.state(), open()), (State::Failed, meanwhile));
+            assert_eq!(scene.publisher.record().reason.as_ref(), Some(&reason));
+        }
+        assert_eq!(tried(), Some(9));
+        scene.listeners.open.lock().unwrap().remove(&"0.0.0.0:636".parse().unwrap());
+        for _ in 0..2 {
+            scene.publisher.try_again(NOW);
+            assert_eq!(open(), meanwhile, "more rarely by now");
+        }
+        scene.publisher.try_again(NOW);
+        assert_eq!((scene.state(), open()), (State::Enabled, 2));
+        assert_eq!((scene.publisher.record().reason, tried()), (None, None));
+    }
+}
+
+#[test]
+fn what_an_operator_asked_for_in_vain_is_not_tried_again() {
+    let scene = Scene::start_beside(tempfile::tempdir().unwrap(), "", &["0.0.0.0:636"]);
+    let NotDone::Failed(why) = scene.apply(&[EXTERNAL, OFFICE].concat()).unwrap_err() else {
+        panic!("it is refused")
+    };
+    assert!(!why.contains("--listen") && !why.contains("tried again"), "{why}");
+    scene.listeners.open.lock().unwrap().clear();
+    scene.publisher.try_again(NOW);
+    assert_eq!((scene.state(), scene.listeners.addresses().len()), (State::Failed, 0));
 }
 
 #[test]
