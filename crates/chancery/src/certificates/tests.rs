@@ -232,3 +232,29 @@ fn a_pipe_in_the_place_of_a_file_holds_up_nobody() {
     let why = certificates.why().to_string();
     assert!(why.contains("both.pem is no file"), "{why}");
 }
+
+#[test]
+fn a_broken_list_of_revoked_certificates_is_told_once_for_each_change() {
+    use crate::config::Overrides;
+    use crate::duties::Duty;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let ca = Ca::at(data);
+    ca.found("host", NOW).unwrap();
+    let overrides = Overrides { data: Some(data.to_owned()), ..Overrides::default() };
+    let config = Config::from_text("", None, &overrides).unwrap();
+    let certificates = Certificates::open(looking(data, Vec::new()), NOW);
+    let listeners = Arc::new(ListenersTls::open(&config, certificates.serving(), NOW).unwrap());
+    let mut revocations = Revocations::new(Ca::at(data), Arc::clone(&listeners));
+    revocations.run(NOW).unwrap();
+    for content in ["AAAA", "AAAAAAAA"] {
+        let text = format!("-----BEGIN X509 CRL-----\n{content}\n-----END X509 CRL-----\n");
+        std::fs::write(ca.crl_pem(), text).unwrap();
+        let told = (0..4).filter(|_| revocations.run(NOW).is_err()).count();
+        assert_eq!(told, 1, "{content}");
+    }
+    std::fs::remove_file(ca.crl_pem()).unwrap();
+    ca.renew_list_when_due(NOW).unwrap();
+    revocations.run(NOW).unwrap();
+    assert_eq!(revocations.told, None);
+}
