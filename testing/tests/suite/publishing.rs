@@ -419,7 +419,7 @@ fn commands_answer_without_a_server() {
         (&["test", "192.0.2.7"], 0, "allow by rule office (200)"),
         (&["test", "192.0.3.7"], 1, "deny by rule default-deny (65500)"),
         (&["test", "::ffff:192.0.2.7", "--json"], 0, "\"rule\": \"office\""),
-        (&["test", "192.0.2.7", "--port", "1"], 3, "no published listener has the port 1"),
+        (&["test", "192.0.2.7", "--port", "1"], 2, "no published listener has the port 1"),
         (&["test", "office"], 2, "invalid IP address"),
         (&["export", "--format", "nftables"], 3, "nothing is published"),
         (&["export", "--format", "nftables", "--external"], 0, "table inet chancery"),

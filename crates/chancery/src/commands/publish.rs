@@ -239,12 +239,14 @@ fn test(common: &Common, config: &Config, asked: &PublishTest) -> Result<u8> {
     let chosen = |one: &&Decision| asked.port.is_none_or(|port| port == one.address.port());
     let decisions: Vec<&Decision> = decisions.iter().filter(chosen).collect();
     if decisions.is_empty() {
-        let listener = match asked.port {
-            Some(port) => format!("no published listener has the port {port}"),
-            None => "nothing is published".to_owned(),
-        };
         let place = if is_running { "in force" } else { "in the configuration" };
-        return Err(failed(format!("{listener} ({place}); `chancery publish status` shows them")));
+        let right = "`chancery publish status` shows them";
+        return Err(match asked.port {
+            Some(port) => {
+                usage(format!("no published listener has the port {port} ({place}); {right}"))
+            }
+            None => failed(format!("nothing is published ({place}); {right}")),
+        });
     }
     if common.json {
         let all = json!({ "address": asked.address, "decisions": decisions });
