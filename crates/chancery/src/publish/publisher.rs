@@ -20,6 +20,7 @@ use super::publication::{Publication, SCOPES, Switches};
 use super::record::{AskedFor, Record, State};
 use super::refusals;
 use crate::alerts::text;
+use crate::certificates::ListenersTls;
 
 /// Closes a listener; returns when its address is free.
 pub(crate) type Close = Box<dyn FnOnce() + Send>;
@@ -32,13 +33,17 @@ pub(crate) trait Opens: Send + Sync {
 /// The running server, and the TLS of what it opens.
 pub(crate) struct OpensBehindGates {
     pub(crate) listeners: server::Listeners,
-    pub(crate) tls: server::tls::ListenerTls,
+    pub(crate) tls: Arc<ListenersTls>,
 }
 
 impl Opens for OpensBehindGates {
     fn open(&self, address: SocketAddr, gate: Arc<Gate>) -> Result<Close, StartError> {
         let endpoint = Endpoint::Address(address);
-        let listener = self.listeners.open(Listen::Published(endpoint, gate, self.tls.clone()))?;
+        let tls = self.tls.published(gate.scope()).map_err(|error| StartError::Listen {
+            address: address.to_string(),
+            source: std::io::Error::other(format!("{error:#}")),
+        })?;
+        let listener = self.listeners.open(Listen::Published(endpoint, gate, tls))?;
         Ok(Box::new(move || listener.close()))
     }
 }

@@ -72,7 +72,15 @@ fn change(
     let asked = AskedFor { what, by: "a command".to_owned() };
     let order = |record: &Record| order(&config, record, switch, asked);
     let now = OffsetDateTime::now_utc();
+    // What opens now speaks TLS as it is written now.
+    let before = steward.listeners.update_published(&config.published, now);
+    let before = before.map_err(|error| unwilling(format!("{error:#}")))?;
     let done = publisher.change(order, now);
+    if done.is_err()
+        && let Err(error) = steward.listeners.update_published(&before, now)
+    {
+        tracing::error!("the TLS settings from before could not be taken back: {error:#}");
+    }
     // Who opens the door to everyone is told so now, not within an hour.
     if let Err(error) = steward.alerts.evaluate(now) {
         tracing::error!("alerts could not be evaluated: {error:#}");
@@ -143,6 +151,11 @@ pub(crate) fn reload(
 pub(crate) fn certificate_came(steward: &Steward) {
     let order = |record: &Record| match opening::load(&steward.common, &steward.overrides) {
         Ok(config) => {
+            let now = OffsetDateTime::now_utc();
+            if let Err(error) = steward.listeners.update_published(&config.published, now) {
+                tracing::error!("not published: {error:#}");
+                return None;
+            }
             let asked = AskedFor { what: "apply".to_owned(), by: "a new certificate".to_owned() };
             Some(order(&config, record, None, asked))
         }

@@ -83,7 +83,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         ..server_settings(&config)
     };
     let server = Server::start(directory.clone(), settings).map_err(failed)?;
-    let opens = OpensBehindGates { listeners: server.listeners(), tls: listeners.published() };
+    let opens = OpensBehindGates { listeners: server.listeners(), tls: Arc::clone(&listeners) };
     steward::publish::start(&publisher, &config, Box::new(opens), now);
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
