@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use pki::InHouseCa;
 use pki::authority::{CA_LIFETIME, CaMaterial};

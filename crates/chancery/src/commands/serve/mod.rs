@@ -88,11 +88,11 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
     greeting::print(&config, untried, &server, &certificates, &publisher);
-    doors.begin(&server, &certificates);
+    doors.begin(&server, &certificates, &publisher);
     steward.runs(running(&server, &doors));
     let duties = Duties::start(vec![
         watching(&certificates, &doors, &steward, now),
-        Box::new(Opening { doors, certificates: Arc::clone(&certificates) }),
+        Box::new(Opening { doors, certificates, publisher: Arc::clone(&publisher) }),
         Box::new(Retrying(publisher)),
         Box::new(sources),
         Box::new(Hourly(Arc::clone(&alerts))),
@@ -148,8 +148,9 @@ fn watching(
 ) -> Box<dyn Duty> {
     let (doors, steward) = (Arc::clone(doors), Arc::clone(steward));
     let after = Box::new(move || {
-        doors.certificate_came(&steward.certificates);
+        doors.certificate_came();
         steward::publish::certificate_came(&steward);
+        doors.check(&steward.certificates, &steward.publisher);
     });
     Box::new(Watching::new(Arc::clone(certificates), now, after))
 }
