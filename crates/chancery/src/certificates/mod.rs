@@ -182,7 +182,7 @@ impl Certificates {
         // state itself is free meanwhile: a file system that hangs must not hold up who asks.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let looking = self.looking();
-        let mut found = sources::read(&looking);
+        let mut found = sources::read(&looking, now);
         let roots = sources::roots(&looking.data);
         let mut state = self.state();
         let (mut choice, mut chosen) = found.choose(&looking, &roots, now);
@@ -319,7 +319,7 @@ impl std::fmt::Display for Why {
 
 /// Without a server: what it would choose now.
 pub(crate) fn why(looking: &Looking, now: OffsetDateTime) -> Why {
-    let mut found = sources::read(looking);
+    let mut found = sources::read(looking, now);
     let roots = sources::roots(&looking.data);
     let (choice, _) = found.choose(looking, &roots, now);
     Why { choice, unread: found.unread }

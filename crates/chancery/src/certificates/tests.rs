@@ -202,6 +202,30 @@ fn the_in_house_certificate_makes_way_only_for_one_that_passes() {
 }
 
 #[test]
+fn the_in_house_certificate_before_serves_while_the_newest_is_outside_its_dates() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let names = ["a.example".to_owned()];
+    Ca::at(data).found("host", NOW).unwrap();
+    own::renew(data, &names, NOW, false).unwrap();
+    let before = std::fs::read(data.join("server.key")).unwrap();
+    let previous = data.join("server.previous");
+    std::fs::write(&previous, before).unwrap();
+    std::fs::set_permissions(&previous, std::fs::Permissions::from_mode(0o600)).unwrap();
+    // The clock was ahead when the next one was made.
+    let ahead = NOW + Duration::days(70);
+    own::renew(data, &names, ahead, false).unwrap();
+    let certificates = Certificates::open(looking(data, Vec::new()), NOW);
+    let (source, _) = certificates.origin().unwrap();
+    assert!(source.ends_with("server.previous"), "{source}");
+    assert!(certificates.why().to_string().contains("server.previous"));
+    assert!(certificates.conditions(NOW).is_empty());
+    assert_eq!(certificates.refresh(ahead), Outcome::Replaced);
+    assert!(certificates.origin().unwrap().0.ends_with("server.pem"));
+    assert!(!certificates.why().to_string().contains("server.previous"), "only then");
+}
+
+#[test]
 fn whoever_replaces_it_what_follows_is_done_once() {
     use crate::duties::Duty;
     let by_hand = ByHand::new();
