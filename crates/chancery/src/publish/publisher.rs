@@ -191,8 +191,8 @@ impl Publisher {
         restored
     }
 
-    /// Another certificate is served: what failed for want of it may be possible now. What waits for
-    /// somebody to ask does not come of it; what served before does.
+    /// Another certificate is served: what failed for want of it may be possible now. What waits
+    /// for somebody to ask does not come of it; what served before does.
     pub(crate) fn certificate_came(
         &self,
         order: impl FnOnce(&Record) -> Option<Order>,

@@ -48,8 +48,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let listeners = Arc::new(ListenersTls::open(&config, certificates.serving(), now)?);
     let (at_once, waiting) = sockets::listeners(&config, &listeners, certificates.is_ready())?;
     let doors = Arc::new(Doors::new(waiting));
-    let serving = Box::new(Serving(Arc::clone(&certificates)));
-    let publisher = Arc::new(Publisher::new(config.data.clone(), serving, now));
+    let publisher = Arc::new(publisher(&config, &certificates, now));
     let door = Arc::new(Door::new(opening::door(&config)));
     let sources = Sources::open(&config.data, Arc::clone(&door), now);
     let alerts = open_alerts(&config)?;
@@ -83,7 +82,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         ..server_settings(&config)
     };
     let server = Server::start(directory.clone(), settings).map_err(failed)?;
-    let opens = OpensBehindGates { listeners: server.listeners(), tls: Arc::clone(&listeners) };
+    let opens = OpensBehindGates { listeners: server.listeners(), tls: listeners.clone() };
     steward::publish::start(&publisher, &config, Box::new(opens), now);
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
@@ -117,6 +116,10 @@ fn overrides(common: &Common, serve: &Serve) -> Overrides {
         ..Overrides::default()
     };
     flags.over(common.overrides())
+}
+
+fn publisher(config: &Config, served: &Arc<Certificates>, now: OffsetDateTime) -> Publisher {
+    Publisher::new(config.data.clone(), Box::new(Serving(Arc::clone(served))), now)
 }
 
 fn open_alerts(config: &Config) -> Result<Arc<Alerts>> {
