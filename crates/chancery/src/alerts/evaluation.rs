@@ -102,8 +102,8 @@ impl Alerts {
         state.store(&self.file)
     }
 
-    /// Something to see whether it arrives: whoever asked sees in the outbox what becomes of it, and
-    /// no thread waits here. One at a time; one that failed before makes way for it.
+    /// Something to see whether it arrives: what becomes of it is in the outbox for whoever asked,
+    /// and no thread waits here. One at a time; one that failed before makes way for it.
     pub(crate) fn test(&self, now: OffsetDateTime) -> Result<()> {
         let notice = Notice {
             event: Event::Test,
