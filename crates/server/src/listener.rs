@@ -431,16 +431,16 @@ impl Acceptor {
                 return tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         };
-        let mut address = match &socket {
-            Socket::Internet(_, peer) => Some(peer.ip().to_canonical()),
+        let peer = match &socket {
+            Socket::Internet(_, peer) => Some(*peer),
             Socket::Local(_) => None,
         };
-        let passage =
-            match entrance.gate.as_ref().zip(address).map(|(gate, address)| gate.arrive(address)) {
-                Some(None) => return,
-                Some(passage) => passage,
-                None => None,
-            };
+        let mut address = peer.map(|peer| peer.ip().to_canonical());
+        let passage = match entrance.gate.as_ref().zip(peer).map(|(gate, peer)| gate.arrive(peer)) {
+            Some(None) => return,
+            Some(passage) => passage,
+            None => None,
+        };
         if passage.as_ref().is_some_and(|passage| passage.via.is_some()) {
             // The client's address comes with the balancer's header, and is counted then.
             address = None;

@@ -419,7 +419,7 @@ fn commands_answer_without_a_server() {
         (&["test", "192.0.2.7"], 0, "allow by rule office (200)"),
         (&["test", "192.0.3.7"], 1, "deny by rule default-deny (65500)"),
         (&["test", "::ffff:192.0.2.7", "--json"], 0, "\"rule\": \"office\""),
-        (&["test", "192.0.2.7", "--port", "1"], 3, "no published listener has the port 1"),
+        (&["test", "192.0.2.7", "--port", "1"], 2, "no published listener has the port 1"),
         (&["test", "office"], 2, "invalid IP address"),
         (&["export", "--format", "nftables"], 3, "nothing is published"),
         (&["export", "--format", "nftables", "--external"], 0, "table inet chancery"),
@@ -510,12 +510,14 @@ fn a_published_listener_waits_for_a_certificate_that_passes_for_its_names() {
     if !present("publishing without a certificate", &[peer(), openssl]) {
         return;
     }
-    let [port] = testing::ports::free::<1>().unwrap();
-    let address = format!("127.0.0.1:{port}");
+    let [port, other] = testing::ports::free::<2>().unwrap();
+    let [address, outside] = [port, other].map(|port| format!("127.0.0.1:{port}"));
     let config = |names: &str| {
         format!(
             "[tls]\ncertificate = 'tls.pem'\nkey = 'tls.key'\n[publish]\nnames = ['{names}']\n\
-             [publish.internal]\nenabled = true\naddress = '{address}'\n"
+             [publish.internal]\nenabled = true\naddress = '{address}'\n\
+             [publish.external]\nenabled = true\naddress = '{outside}'\n{}",
+            office_rule()
         )
     };
     let (folder, data, file) = offline(&config("other.example.com"));
@@ -552,4 +554,21 @@ fn a_published_listener_waits_for_a_certificate_that_passes_for_its_names() {
     assert!(is_alive(&mut Connection::over(socket, &ca.certificate).unwrap()));
     let status = publish(&data, &file, &["status"]);
     assert!(status.success(), "{}", said(&status));
+
+    // The server has looked at both, though no rule of the outer one lets this machine in.
+    let looked = |_: &Process| {
+        let mut command = Command::new(binary());
+        command.args(["status", "--json", "--data"]).arg(&data).arg("--config").arg(&file);
+        let status = run(&mut command).ok()?;
+        let status: serde_json::Value = serde_json::from_str(&status.stdout).ok()?;
+        let checked = status["certificate"]["checked"].as_array()?;
+        let is_right = |address: &str| {
+            let mut checked = checked.iter().filter(|one| one["listener"] == address);
+            checked.any(|one| one["shown"]["certificate"]["thumbprint"] == one["expected"])
+        };
+        (is_right(&address) && is_right(&outside)).then_some(())
+    };
+    server.wait_until("what published listeners show", looked).unwrap();
+    let monitor = publish(&data, &file, &["status", "--json"]).stdout;
+    assert!(monitor.contains("\"denied\": 0"), "{monitor}");
 }

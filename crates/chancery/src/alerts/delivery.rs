@@ -1,5 +1,5 @@
-//! The thread that delivers: what is due goes out, one channel beside the other, and nobody waits
-//! for it.
+//! The threads that deliver, one for each channel: what is due goes out, no channel waits for
+//! another, and nobody for them.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,40 +63,48 @@ fn open_mail(to: &MailTo) -> Result<Mail> {
     Mail::open(to).with_context(|| format!("[alerts] mail-server {}", to.server))
 }
 
-/// Dropping it ends the thread.
+/// Dropping it ends the threads.
 pub(crate) struct Delivery {
-    stop: Option<Sender<()>>,
+    /// One for each thread.
+    stops: Vec<Sender<()>>,
     ended: Receiver<()>,
 }
 
 impl Delivery {
     pub(crate) fn start(alerts: Arc<Alerts>) -> Result<Delivery> {
-        let (stop, stopped) = channel();
         let (end, ended) = channel();
-        thread::Builder::new()
-            .name("alerts".to_owned())
-            .spawn(move || {
-                work(&alerts, &stopped);
-                let _ = end.send(());
-            })
-            .context("cannot start the thread that delivers alerts")?;
-        Ok(Delivery { stop: Some(stop), ended })
+        let mut stops = Vec::new();
+        for kind in Channel::ALL {
+            let (stop, stopped) = channel();
+            let (alerts, end) = (Arc::clone(&alerts), end.clone());
+            thread::Builder::new()
+                .name(format!("alerts-{}", kind.name()))
+                .spawn(move || {
+                    work(&alerts, kind, &stopped);
+                    drop(end);
+                })
+                .context("cannot start a thread that delivers alerts")?;
+            stops.push(stop);
+        }
+        Ok(Delivery { stops, ended })
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        self.stops.clear();
+        // Nothing is sent: it is over once no thread is left that could, or patience is.
         let _ = self.ended.recv_timeout(FAREWELL);
     }
 }
 
-fn work(alerts: &Alerts, stopped: &Receiver<()>) {
+/// The outbox is the queue: what waits there is bounded, and in order for each channel.
+fn work(alerts: &Alerts, kind: Channel, stopped: &Receiver<()>) {
     loop {
-        let mut delivered = false;
-        for channel in alerts.channels.all().iter() {
-            delivered |= deliver_one(alerts, channel.as_ref(), OffsetDateTime::now_utc());
-        }
+        let channels = alerts.channels.all();
+        let own = channels.iter().find(|channel| channel.channel() == kind);
+        let now = OffsetDateTime::now_utc();
+        let delivered = own.is_some_and(|own| deliver_one(alerts, own.as_ref(), now));
         let wait = if delivered { Duration::ZERO } else { LOOKS_EACH };
         match stopped.recv_timeout(wait) {
             Err(RecvTimeoutError::Timeout) => {}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use time::OffsetDateTime;
@@ -19,17 +19,12 @@ use crate::duties::Duty;
 const EVALUATED_EACH: std::time::Duration = std::time::Duration::from_secs(3600);
 const SOONER_EACH: std::time::Duration = std::time::Duration::from_secs(15);
 
-/// How long a test waits for what becomes of it.
-const TEST_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
-
 /// The board with all that write on it and read it.
 pub(crate) struct Alerts {
     file: PathBuf,
     watches: Mutex<Vec<Arc<dyn Watches>>>,
     pub(super) channels: Channels,
     state: Mutex<State>,
-    /// Somebody may wait for what becomes of a message.
-    attempted: Condvar,
 }
 
 impl fmt::Debug for Alerts {
@@ -59,7 +54,6 @@ impl Alerts {
             watches: Mutex::new(watches),
             channels: Channels::default(),
             state: Mutex::new(state),
-            attempted: Condvar::new(),
         };
         alerts.deliver_by(channels);
         alerts
@@ -108,8 +102,8 @@ impl Alerts {
         state.store(&self.file)
     }
 
-    /// Something to see whether it arrives; comes back once every channel has tried, or it took
-    /// too long.
+    /// Something to see whether it arrives: what becomes of it is in the outbox for whoever asked,
+    /// and no thread waits here. One at a time; one that failed before makes way for it.
     pub(crate) fn test(&self, now: OffsetDateTime) -> Result<()> {
         let notice = Notice {
             event: Event::Test,
@@ -120,16 +114,18 @@ impl Alerts {
             fix: "nothing is to be done".to_owned(),
             since: now,
         };
-        log(&notice);
+        let is_test =
+            |message: &Message| message.notices.iter().any(|one| one.event == Event::Test);
         let mut state = self.state();
-        self.post(&mut state, &[notice], now)?;
         let channels = self.channels();
-        let waits = |state: &mut State| {
-            let first = |channel: &Channel| state.outbox.first(*channel);
-            channels.iter().filter_map(first).any(|message| message.attempts == 0)
-        };
-        let _ = self.attempted.wait_timeout_while(state, TEST_PATIENCE, waits);
-        Ok(())
+        let mut first = channels.iter().filter_map(|channel| state.outbox.first(*channel));
+        anyhow::ensure!(
+            !first.any(|message| message.attempts == 0 && is_test(message)),
+            "a test is running; try again when it has ended, or see `chancery alerts`"
+        );
+        log(&notice);
+        state.outbox.messages.retain(|message| !is_test(message));
+        self.post(&mut state, &[notice], now)
     }
 
     /// The warnings and worse that hold and are not on the board, and those on it that are over.
@@ -195,7 +191,6 @@ impl Alerts {
         if let Err(error) = state.store(&self.file) {
             tracing::warn!("{error:#}; what was delivered may be delivered again");
         }
-        self.attempted.notify_all();
     }
 
     /// A thread that panicked has left whole alerts, so its poison means nothing.

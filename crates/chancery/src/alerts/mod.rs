@@ -7,7 +7,7 @@
 //! - `deadline`: from a date to a condition, step by step. `clock`: whether to believe the time.
 //! - `board`: what is told once, again, and when it is over. `outbox`: what waits for delivery.
 //! - `evaluation`: all of these, once an hour; `state`: what of them outlives a restart.
-//! - `delivery`: the thread that delivers; `webhook`, `mail`: how.
+//! - `delivery`: the threads that deliver; `webhook`, `mail`: how.
 
 pub(crate) mod board;
 mod clock;

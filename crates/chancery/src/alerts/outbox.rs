@@ -23,6 +23,8 @@ pub(crate) enum Channel {
 }
 
 impl Channel {
+    pub(crate) const ALL: [Channel; 2] = [Channel::Webhook, Channel::Mail];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Channel::Webhook => "webhook",

@@ -1,18 +1,20 @@
 //! TLS as each listener speaks it: versions, suites, client certificates. Changed for all of them
 //! or for none.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use rustls::ServerConfig;
 use serde::Serialize;
+use server::network::Scope;
 use server::tls::{ClientCertificates, ListenerTls, ServingTls, TlsPolicy};
 use time::OffsetDateTime;
 
 use crate::ca::Ca;
-use crate::config::{Address, Config, Listener};
+use crate::config::{Address, Config, Listener, Published};
 use crate::failure::failed;
+use crate::publish::publication::SCOPES;
 
 /// Where a change of these settings stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,8 +38,17 @@ struct Made {
     needs_client_certificate: bool,
 }
 
+/// Whose TLS it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Whose {
+    Listen(Address),
+    Published(Scope),
+    /// Of sockets that were handed over where no listener is configured.
+    General,
+}
+
 struct One {
-    address: Address,
+    whose: Whose,
     made: Made,
     tls: ListenerTls,
 }
@@ -53,9 +64,7 @@ struct State {
     since: OffsetDateTime,
     /// What was taken over last.
     config: Config,
-    listeners: Vec<One>,
-    /// For listeners that come later: no client certificates, the general policy.
-    published: One,
+    all: Vec<One>,
 }
 
 impl ListenersTls {
@@ -64,16 +73,17 @@ impl ListenersTls {
         serving: &ServingTls,
         now: OffsetDateTime,
     ) -> Result<ListenersTls> {
-        let one = |address: Address, made: Made| {
-            let tls = ListenerTls::new(made.config(serving)?);
-            anyhow::Ok(One { address, made, tls })
-        };
         let listeners = config.listeners.iter();
-        let listeners = listeners.map(|it| one(it.address.clone(), Made::of(it, config)?));
-        let listeners = listeners.collect::<Result<Vec<_>>>()?;
-        let published = one(Address::Path(PathBuf::new()), Made::general(config))?;
-        let (change, config) = (Change::Ready, config.clone());
-        let state = State { change, since: now, config, listeners, published };
+        let listeners = listeners.map(|listener| Whose::Listen(listener.address.clone()));
+        let published = SCOPES.into_iter().map(Whose::Published);
+        let mut all = Vec::new();
+        for whose in listeners.chain(published).chain([Whose::General]) {
+            if let Some(made) = Made::of(&whose, config)? {
+                let tls = ListenerTls::new(made.config(serving)?);
+                all.push(One { whose, made, tls });
+            }
+        }
+        let state = State { change: Change::Ready, since: now, config: config.clone(), all };
         Ok(ListenersTls { serving: serving.clone(), state: Mutex::new(state) })
     }
 
@@ -82,14 +92,36 @@ impl ListenersTls {
     }
 
     /// Of the listener that was configured with this address.
-    pub(crate) fn of(&self, listener: &Listener) -> ListenerTls {
-        let state = self.state();
-        let found = state.listeners.iter().find(|one| one.address == listener.address);
-        found.unwrap_or(&state.published).tls.clone()
+    pub(crate) fn of(&self, listener: &Listener) -> Result<ListenerTls> {
+        self.find(&Whose::Listen(listener.address.clone()))
     }
 
-    pub(crate) fn published(&self) -> ListenerTls {
-        self.state().published.tls.clone()
+    pub(crate) fn published(&self, scope: Scope) -> Result<ListenerTls> {
+        self.find(&Whose::Published(scope))
+    }
+
+    /// No client certificates, the general policy.
+    pub(crate) fn general(&self) -> Result<ListenerTls> {
+        self.find(&Whose::General)
+    }
+
+    fn find(&self, whose: &Whose) -> Result<ListenerTls> {
+        let state = self.state();
+        let found = state.all.iter().find(|one| one.whose == *whose);
+        let none = || failed(format!("there are no TLS settings of {whose:?}; start again"));
+        found.map(|one| one.tls.clone()).ok_or_else(none)
+    }
+
+    /// Takes over those of the published listeners alone; what was in force before.
+    pub(crate) fn update_published(
+        &self,
+        published: &Published,
+        now: OffsetDateTime,
+    ) -> Result<Published> {
+        let mut config = self.state().config.clone();
+        let before = std::mem::replace(&mut config.published, published.clone());
+        self.update(&config, now)?;
+        Ok(before)
     }
 
     /// Takes over new settings: everything is made before anything is replaced.
@@ -104,11 +136,7 @@ impl ListenersTls {
         let made = made?;
         state.config = config.clone();
         for (place, made, tls) in made {
-            let one = match place {
-                Some(place) => state.listeners.get_mut(place),
-                None => Some(&mut state.published),
-            };
-            if let Some(one) = one {
+            if let Some(one) = state.all.get_mut(place) {
                 one.tls.replace(tls);
                 one.made = made;
             }
@@ -134,42 +162,52 @@ impl ListenersTls {
     }
 }
 
-/// The place of a listener (none: the published ones), what makes its TLS, and the TLS.
-type Prepared = (Option<usize>, Made, std::sync::Arc<ServerConfig>);
+/// The place of a listener, what makes its TLS, and the TLS.
+type Prepared = (usize, Made, std::sync::Arc<ServerConfig>);
 
 impl State {
     fn prepare(&self, config: &Config, serving: &ServingTls) -> Result<Vec<Prepared>> {
         let mut prepared = Vec::new();
-        let mut prepare = |place, one: &One, made: Made| {
+        for (place, one) in self.all.iter().enumerate() {
+            // One that is not there any more stays as it is until the server starts again.
+            let Some(made) = Made::of(&one.whose, config)? else { continue };
             if made != one.made {
                 let tls = made.config(serving)?;
                 prepared.push((place, made, tls));
             }
-            anyhow::Ok(())
-        };
-        for (place, one) in self.listeners.iter().enumerate() {
-            let wanted = config.listeners.iter().find(|wanted| wanted.address == one.address);
-            if let Some(wanted) = wanted {
-                prepare(Some(place), one, Made::of(wanted, config)?)?;
-            }
         }
-        prepare(None, &self.published, Made::general(config))?;
         Ok(prepared)
     }
 }
 
 impl Made {
-    fn of(listener: &Listener, config: &Config) -> Result<Made> {
-        Ok(Made {
-            policy: listener.policy.clone(),
-            client_ca: client_ca(listener, config)?,
-            needs_client_certificate: listener.needs_client_certificate,
-        })
-    }
-
-    fn general(config: &Config) -> Made {
-        let policy = config.tls.policy.clone();
-        Made { policy, client_ca: None, needs_client_certificate: false }
+    fn of(whose: &Whose, config: &Config) -> Result<Option<Made>> {
+        let (tls, client_ca) = match whose {
+            Whose::General => {
+                let policy = config.tls.policy.clone();
+                let made = Made { policy, client_ca: None, needs_client_certificate: false };
+                return Ok(Some(made));
+            }
+            Whose::Published(scope) => {
+                let tls = &config.published.of(*scope).tls;
+                let path = tls.client_ca.as_deref();
+                (tls, path.map(|path| client_ca(path, config)).transpose()?)
+            }
+            Whose::Listen(address) => {
+                let found = config.listeners.iter().find(|one| one.address == *address);
+                let Some(listener) = found else { return Ok(None) };
+                let own = config.data.join("ca.pem");
+                // Without any configuration the in-house CA's are accepted.
+                let usual = (config.file.is_none() && own.exists()).then_some(own.as_path());
+                let path = listener.tls.client_ca.as_deref().or(usual);
+                (&listener.tls, path.map(|path| client_ca(path, config)).transpose()?)
+            }
+        };
+        Ok(Some(Made {
+            policy: tls.policy.clone(),
+            client_ca,
+            needs_client_certificate: tls.needs_client_certificate,
+        }))
     }
 
     fn config(&self, serving: &ServingTls) -> Result<std::sync::Arc<ServerConfig>> {
@@ -184,15 +222,8 @@ impl Made {
     }
 }
 
-/// Whose client certificates are accepted: the configured CA's, or without any configuration the
-/// in-house CA's.
-fn client_ca(listener: &Listener, config: &Config) -> Result<Option<Vec<u8>>> {
-    let own = config.data.join("ca.pem");
-    let path = match &listener.client_ca {
-        Some(path) => path,
-        None if config.file.is_none() && own.exists() => &own,
-        None => return Ok(None),
-    };
+/// Those whose client certificates are accepted.
+fn client_ca(path: &Path, config: &Config) -> Result<Vec<u8>> {
     let read = |path: &Path| {
         let pem = std::fs::read(path);
         pem.with_context(|| format!("the client CA {} cannot be read", path.display()))
@@ -200,10 +231,44 @@ fn client_ca(listener: &Listener, config: &Config) -> Result<Option<Vec<u8>>> {
     let mut pem = read(path)?;
     // A client need not send the CA that this server itself has, nor is it asked who is revoked.
     let ca = Ca::at(&config.data);
-    if *path == own {
+    if *path == config.data.join("ca.pem") {
         for beside in [ca.issuing_pem(), ca.crl_pem()].iter().filter(|path| path.exists()) {
             pem.extend(read(beside)?);
         }
     }
-    Ok(Some(pem))
+    Ok(pem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    #[test]
+    fn a_published_listener_has_its_own_and_all_are_changed_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        Ca::at(folder.path()).found("host", OffsetDateTime::now_utc()).unwrap();
+        let overrides = Overrides { data: Some(folder.path().to_owned()), ..Overrides::default() };
+        let file = folder.path().join("chancery.toml");
+        let config = |text: &str| Config::from_text(text, Some(&file), &overrides).unwrap();
+        let tls = ListenersTls::open(&config(""), &ServingTls::default(), NOW).unwrap();
+        let needs = |tls: &ListenersTls, scope| {
+            let state = tls.state();
+            let one = state.all.iter().find(|one| one.whose == Whose::Published(scope));
+            one.unwrap().made.needs_client_certificate
+        };
+        let required = "client-certificates='required'\nclient-ca='ca.pem'\n";
+        let external = format!("[publish.external]\n{required}");
+        tls.update(&config(&external), NOW).unwrap();
+        assert!(needs(&tls, Scope::External) && !needs(&tls, Scope::Internal));
+        let broken = format!("[publish.internal]\n{}", required.replace("ca.pem", "none.pem"));
+        let refused = tls.update(&config(&broken), NOW).unwrap_err();
+        assert!(format!("{refused:#}").contains("none.pem"), "{refused:#}");
+        assert!(needs(&tls, Scope::External) && !needs(&tls, Scope::Internal), "as it was");
+        let before = tls.update_published(&Published::default(), NOW).unwrap();
+        assert!(!needs(&tls, Scope::External));
+        assert!(before.external.tls.needs_client_certificate);
+    }
 }

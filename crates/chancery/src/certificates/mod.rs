@@ -12,13 +12,15 @@ mod sources;
 mod tests;
 mod watching;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pki::judge::names::ServedName;
 use pki::{Candidate, Choice, Chosen, Policy, Summary, Wanted};
 use rustls::pki_types::CertificateDer;
 use serde::Serialize;
+use server::network::Gate;
 use server::tls::ServingTls;
 use time::OffsetDateTime;
 
@@ -80,6 +82,9 @@ struct InService {
     kept: Candidate,
     summary: Summary,
 }
+
+/// A listener, and what stands before it where it is published.
+pub(crate) type ListeningAt = (SocketAddr, Option<Arc<Gate>>);
 
 /// What a listener showed when the server connected to itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -177,7 +182,7 @@ impl Certificates {
         // state itself is free meanwhile: a file system that hangs must not hold up who asks.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let looking = self.looking();
-        let mut found = sources::read(&looking);
+        let mut found = sources::read(&looking, now);
         let roots = sources::roots(&looking.data);
         let mut state = self.state();
         let (mut choice, mut chosen) = found.choose(&looking, &roots, now);
@@ -244,15 +249,16 @@ impl Certificates {
         Why { choice: state.choice.clone(), unread: state.unread.clone() }
     }
 
-    /// Connects to each listener and compares what is shown with what should be.
-    pub(crate) fn check_listeners(&self, listeners: &[std::net::SocketAddr]) -> Vec<Checked> {
+    /// Connects to each listener, published ones with their gates, and compares what is shown with
+    /// what should be.
+    pub(crate) fn check_listeners(&self, listeners: &[ListeningAt]) -> Vec<Checked> {
         let Some(expected) = self.served().map(|served| served.thumbprint) else {
             return Vec::new();
         };
-        let check = |address: &std::net::SocketAddr| Checked {
+        let check = |(address, gate): &ListeningAt| Checked {
             listener: address.to_string(),
             expected: expected.clone(),
-            shown: shown(presented::reachable(*address), None),
+            shown: presented::shown_here(*address, gate.as_ref()),
         };
         let checked: Vec<Checked> = listeners.iter().map(check).collect();
         for one in checked.iter().filter(|one| !one.is_right()) {
@@ -313,7 +319,7 @@ impl std::fmt::Display for Why {
 
 /// Without a server: what it would choose now.
 pub(crate) fn why(looking: &Looking, now: OffsetDateTime) -> Why {
-    let mut found = sources::read(looking);
+    let mut found = sources::read(looking, now);
     let roots = sources::roots(&looking.data);
     let (choice, _) = found.choose(looking, &roots, now);
     Why { choice, unread: found.unread }

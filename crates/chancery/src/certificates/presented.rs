@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 use serde::Serialize;
+use server::network::{Gate, reachable};
 
 /// How long a listener may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,21 +38,25 @@ impl fmt::Display for Shown {
     }
 }
 
-/// Where to connect to reach a listener of this machine.
-pub(super) fn reachable(listener: SocketAddr) -> SocketAddr {
-    let address = match listener.ip() {
-        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        address => address,
-    };
-    SocketAddr::new(address, listener.port())
-}
-
 /// Connects and looks at the certificate. Nothing is sent over a connection that nobody verified:
 /// the handshake is all there is.
 pub(crate) fn shown(address: SocketAddr, name: Option<&str>) -> Shown {
+    let connect = || TcpStream::connect_timeout(&address, PATIENCE);
+    let name = name.and_then(|name| ServerName::try_from(name.to_owned()).ok());
+    let name = name.unwrap_or_else(|| ServerName::from(address.ip()));
+    seen(|seen| handshake(&mut connect()?, name, seen))
+}
+
+/// The same of a listener of this server; of a published one whatever its rules say.
+pub(super) fn shown_here(listener: SocketAddr, gate: Option<&Arc<Gate>>) -> Shown {
+    let Some(gate) = gate else { return shown(reachable(listener), None) };
+    let name = ServerName::from(reachable(listener).ip());
+    seen(|seen| handshake(&mut gate.visit(listener, PATIENCE)?.stream, name, seen))
+}
+
+fn seen(look: impl FnOnce(&Arc<Seen>) -> io::Result<()>) -> Shown {
     let seen = Arc::new(Seen::default());
-    let tried = handshake(address, name, &seen);
+    let tried = look(&seen);
     // A listener may ask for a client certificate and end the handshake after it showed its own.
     let leaf = seen.leaf.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (leaf, tried) {
@@ -64,14 +69,13 @@ pub(crate) fn shown(address: SocketAddr, name: Option<&str>) -> Shown {
     }
 }
 
-fn handshake(address: SocketAddr, name: Option<&str>, seen: &Arc<Seen>) -> io::Result<()> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+fn handshake(
+    mut stream: &mut TcpStream,
+    name: ServerName<'static>,
+    seen: &Arc<Seen>,
+) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let name = match name.map(|name| ServerName::try_from(name.to_owned())) {
-        Some(Ok(name)) => name,
-        Some(Err(_)) | None => ServerName::from(address.ip()),
-    };
     let mut client = ClientConnection::new(config(seen)?, name).map_err(io::Error::other)?;
     while client.is_handshaking() {
         client.complete_io(&mut stream)?;

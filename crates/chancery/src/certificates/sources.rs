@@ -8,6 +8,7 @@ use pki::{Candidate, Pfx, pem};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Serialize;
 use server::tls::{load, read_key_file};
+use time::OffsetDateTime;
 
 use super::Looking;
 use crate::ca::own;
@@ -28,7 +29,7 @@ const SYSTEM_ROOTS: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// All candidates, and why others are none.
-pub(super) fn read(looking: &Looking) -> Found {
+pub(super) fn read(looking: &Looking, now: OffsetDateTime) -> Found {
     let mut found = Found { renews_itself: looking.renews_itself, ..Found::default() };
     for source in &looking.sources {
         match source {
@@ -43,9 +44,10 @@ pub(super) fn read(looking: &Looking) -> Found {
     }
     if looking.sources.is_empty() {
         let others = std::mem::take(&mut found.candidates);
-        found.in_house(&looking.data);
+        found.in_house(&looking.data, now);
         found.in_house = std::mem::replace(&mut found.candidates, others);
-        found.in_house_source = Some(own::files(&looking.data).0.display().to_string());
+        let sources = [own::files(&looking.data).0, previous(&looking.data)];
+        found.in_house_sources = sources.map(|path| path.display().to_string()).into();
     }
     found
 }
@@ -61,6 +63,11 @@ fn acme_folders(looking: &Looking) -> Vec<PathBuf> {
 
 fn is_filled(folder: &Path) -> bool {
     folder.join(crate::acme::shelf::CERTIFICATE).is_file()
+}
+
+/// Key and chain of the in-house certificate before the newest, where it is kept.
+fn previous(data: &Path) -> PathBuf {
+    data.join("server.previous")
 }
 
 /// Every path that says whether there is something new.
@@ -89,7 +96,7 @@ pub(super) fn watched(looking: &Looking) -> Vec<PathBuf> {
     }
     if looking.sources.is_empty() {
         let (certificate, key) = own::files(&looking.data);
-        paths.extend([certificate, key]);
+        paths.extend([certificate, key, previous(&looking.data)]);
     }
     paths
 }
@@ -121,15 +128,15 @@ pub(super) struct Found {
     pub(super) candidates: Vec<Candidate>,
     /// The in-house CA's, which make way for all others that pass.
     pub(super) in_house: Vec<Candidate>,
-    /// What theirs is called, where it counts.
-    in_house_source: Option<String>,
+    /// What theirs are called, where they count.
+    in_house_sources: Vec<String>,
     pub(super) unread: Vec<Unread>,
     renews_itself: bool,
 }
 
 impl Found {
     pub(super) fn is_in_house(&self, source: &str) -> bool {
-        self.in_house_source.as_deref() == Some(source)
+        self.in_house_sources.iter().any(|own| own == source)
     }
 
     fn candidate(
@@ -154,11 +161,22 @@ impl Found {
         }
     }
 
-    fn in_house(&mut self, data: &Path) {
+    /// The one before is offered only while the newest is outside its dates: it may have been made
+    /// while this machine's clock was wrong.
+    fn in_house(&mut self, data: &Path, now: OffsetDateTime) {
         let source = own::files(data).0.display().to_string();
+        let mut is_timely = true;
         match own::load(data) {
-            Ok((chain, key)) => self.candidate(source, chain, key),
+            Ok((chain, key)) => {
+                let leaf = chain.first().and_then(|leaf| pki::Summary::parse(leaf).ok());
+                is_timely = leaf.is_none_or(|leaf| leaf.is_valid_at(now));
+                self.candidate(source, chain, key);
+            }
             Err(refused) => self.unread(source, refused),
+        }
+        let before = previous(data);
+        if !is_timely && before.exists() {
+            self.files(&before, None);
         }
     }
 

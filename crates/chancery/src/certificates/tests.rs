@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use pki::InHouseCa;
 use pki::authority::{CA_LIFETIME, CaMaterial};
@@ -203,6 +202,30 @@ fn the_in_house_certificate_makes_way_only_for_one_that_passes() {
 }
 
 #[test]
+fn the_in_house_certificate_before_serves_while_the_newest_is_outside_its_dates() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let names = ["a.example".to_owned()];
+    Ca::at(data).found("host", NOW).unwrap();
+    own::renew(data, &names, NOW, false).unwrap();
+    let before = std::fs::read(data.join("server.key")).unwrap();
+    let previous = data.join("server.previous");
+    std::fs::write(&previous, before).unwrap();
+    std::fs::set_permissions(&previous, std::fs::Permissions::from_mode(0o600)).unwrap();
+    // The clock was ahead when the next one was made.
+    let ahead = NOW + Duration::days(70);
+    own::renew(data, &names, ahead, false).unwrap();
+    let certificates = Certificates::open(looking(data, Vec::new()), NOW);
+    let (source, _) = certificates.origin().unwrap();
+    assert!(source.ends_with("server.previous"), "{source}");
+    assert!(certificates.why().to_string().contains("server.previous"));
+    assert!(certificates.conditions(NOW).is_empty());
+    assert_eq!(certificates.refresh(ahead), Outcome::Replaced);
+    assert!(certificates.origin().unwrap().0.ends_with("server.pem"));
+    assert!(!certificates.why().to_string().contains("server.previous"), "only then");
+}
+
+#[test]
 fn whoever_replaces_it_what_follows_is_done_once() {
     use crate::duties::Duty;
     let by_hand = ByHand::new();
@@ -231,4 +254,30 @@ fn a_pipe_in_the_place_of_a_file_holds_up_nobody() {
     let certificates = by_hand.certificates(NOW);
     let why = certificates.why().to_string();
     assert!(why.contains("both.pem is no file"), "{why}");
+}
+
+#[test]
+fn a_broken_list_of_revoked_certificates_is_told_once_for_each_change() {
+    use crate::config::Overrides;
+    use crate::duties::Duty;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let ca = Ca::at(data);
+    ca.found("host", NOW).unwrap();
+    let overrides = Overrides { data: Some(data.to_owned()), ..Overrides::default() };
+    let config = Config::from_text("", None, &overrides).unwrap();
+    let certificates = Certificates::open(looking(data, Vec::new()), NOW);
+    let listeners = Arc::new(ListenersTls::open(&config, certificates.serving(), NOW).unwrap());
+    let mut revocations = Revocations::new(Ca::at(data), Arc::clone(&listeners));
+    revocations.run(NOW).unwrap();
+    for content in ["AAAA", "AAAAAAAA"] {
+        let text = format!("-----BEGIN X509 CRL-----\n{content}\n-----END X509 CRL-----\n");
+        std::fs::write(ca.crl_pem(), text).unwrap();
+        let told = (0..4).filter(|_| revocations.run(NOW).is_err()).count();
+        assert_eq!(told, 1, "{content}");
+    }
+    std::fs::remove_file(ca.crl_pem()).unwrap();
+    ca.renew_list_when_due(NOW).unwrap();
+    revocations.run(NOW).unwrap();
+    assert_eq!(revocations.told, None);
 }

@@ -35,7 +35,7 @@ pub(crate) struct Watching {
 
 /// What changes when a file does, wherever a link leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Mark {
+pub(super) struct Mark {
     device: u64,
     inode: u64,
     bytes: u64,
@@ -74,12 +74,14 @@ pub(crate) struct Revocations {
     ca: Ca,
     listeners: Arc<ListenersTls>,
     seen: Option<Mark>,
+    /// What could not be taken over, and was told of.
+    pub(super) told: Option<Option<Mark>>,
 }
 
 impl Revocations {
     pub(crate) fn new(ca: Ca, listeners: Arc<ListenersTls>) -> Revocations {
         // What was there when the listeners were made counts already; once more does no harm.
-        Revocations { ca, listeners, seen: None }
+        Revocations { ca, listeners, seen: None, told: None }
     }
 }
 
@@ -95,8 +97,14 @@ impl Duty for Revocations {
     fn run(&mut self, now: OffsetDateTime) -> Result<()> {
         let seen = mark(&self.ca.crl_pem());
         if seen != self.seen {
-            self.listeners.refresh(now)?;
-            self.seen = seen;
+            if let Err(error) = self.listeners.refresh(now) {
+                // Tried again, because another file may be what is broken; told once, because the
+                // alert says that it still is.
+                let is_told = self.told == Some(seen);
+                self.told = Some(seen);
+                return if is_told { Ok(()) } else { Err(error) };
+            }
+            (self.seen, self.told) = (seen, None);
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! `chancery alerts`: what is wrong now, and whether those who should be told are.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 use serde_json::Value;
 
@@ -10,6 +12,10 @@ use crate::failure::{DONE, FINDINGS, failed, usage};
 use crate::local::manage;
 use crate::opening;
 use crate::steward::Asked;
+
+/// How long a test waits for what becomes of it, here: the server has others to answer.
+const TEST_PATIENCE: Duration = Duration::from_secs(60);
+const LOOKS_EACH: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(common: &Common, alerts: &Alerts) -> Result<u8> {
     let config = opening::load(common, &common.overrides())?;
@@ -27,13 +33,19 @@ pub(crate) fn run(common: &Common, alerts: &Alerts) -> Result<u8> {
     Ok(if is_bad { FINDINGS } else { DONE })
 }
 
+#[allow(clippy::disallowed_methods, reason = "the server gives no notice of what it delivered")]
 fn test(config: &Config) -> Result<u8> {
     if config.alerts.webhook.is_none() && config.alerts.mail.is_none() {
         return Err(usage(
             "alerts go to the log only; write `webhook` or `mail-server` under [alerts]",
         ));
     }
-    let answer = manage(&config.data, &Asked::TestAlerts)?;
+    let mut answer = manage(&config.data, &Asked::TestAlerts)?;
+    let asked = Instant::now();
+    while is_untried(&answer) && asked.elapsed() < TEST_PATIENCE {
+        std::thread::sleep(LOOKS_EACH);
+        answer = manage(&config.data, &Asked::Alerts)?;
+    }
     let waiting = list(field(&answer, "undelivered"));
     if let Some(message) = waiting.first() {
         let channel = text(field(message, "channel"));
@@ -42,6 +54,16 @@ fn test(config: &Config) -> Result<u8> {
     }
     println!("delivered to: {}", names(field(&answer, "channels")));
     Ok(DONE)
+}
+
+/// Whether the next message of a channel was not tried yet.
+fn is_untried(answer: &Value) -> bool {
+    let waiting = list(field(answer, "undelivered"));
+    waiting.iter().enumerate().any(|(place, message)| {
+        let channel = field(message, "channel");
+        let is_first = waiting.iter().take(place).all(|other| field(other, "channel") != channel);
+        is_first && field(message, "attempts") == 0
+    })
 }
 
 /// Also a part of `chancery status`.

@@ -55,10 +55,11 @@ fn switch(common: &Common, config: &Config, external: bool, on: bool) -> Result<
     }
     // What the next start would do anyway is nothing to do now.
     let mut changes = changes(&record.in_force, &wanted);
-    if switches == record.switches {
+    if switches == record.switches && !record.held {
         changes.clear();
     } else {
-        record.switches = switches;
+        // Somebody has asked.
+        (record.switches, record.held) = (switches, false);
         record.store(&config.data)?;
     }
     let answer = json!({ "changes": changes, "state": record.state, "at": "the next start" });
@@ -238,12 +239,14 @@ fn test(common: &Common, config: &Config, asked: &PublishTest) -> Result<u8> {
     let chosen = |one: &&Decision| asked.port.is_none_or(|port| port == one.address.port());
     let decisions: Vec<&Decision> = decisions.iter().filter(chosen).collect();
     if decisions.is_empty() {
-        let listener = match asked.port {
-            Some(port) => format!("no published listener has the port {port}"),
-            None => "nothing is published".to_owned(),
-        };
         let place = if is_running { "in force" } else { "in the configuration" };
-        return Err(failed(format!("{listener} ({place}); `chancery publish status` shows them")));
+        let right = "`chancery publish status` shows them";
+        return Err(match asked.port {
+            Some(port) => {
+                usage(format!("no published listener has the port {port} ({place}); {right}"))
+            }
+            None => failed(format!("nothing is published ({place}); {right}")),
+        });
     }
     if common.json {
         let all = json!({ "address": asked.address, "decisions": decisions });

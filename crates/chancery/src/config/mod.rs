@@ -32,7 +32,8 @@ pub(crate) use example::{example, reference};
 pub(crate) use fault::Fault;
 pub(crate) use outside::{Acme, Dns, ExternalAccount};
 pub(crate) use overrides::Overrides;
-pub(crate) use resolved::{Address, Audit, Config, Listener, Log, Source};
+pub(crate) use published::Published;
+pub(crate) use resolved::{Address, Audit, Config, Listener, ListenerTls, Log, Source};
 pub(crate) use value::{
     AcmeChallenge, Anonymous, Bytes, Level, ListenMode, LogFormat, MailSecurity,
 };

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::path::Path;
 
 use server::network::{Prefix, Rule, RuleTable, Scope, Verdict};
+use server::tls::TlsPolicy;
 
 use super::fault::Faults;
 use super::raw::{PublishRule, Raw};
-use super::resolved::{Address, Listener};
+use super::resolved::{Address, Listener, ListenerTls, WrittenTls};
 use super::value::{RuleListener, RuleVerdict, Words};
 
 /// The two listeners as the file wants them.
@@ -27,6 +29,7 @@ pub(crate) struct PublishedListener {
     pub(crate) address: Option<SocketAddr>,
     pub(crate) balancers: Vec<Prefix>,
     pub(crate) accepts_everyone: bool,
+    pub(crate) tls: ListenerTls,
 }
 
 impl Published {
@@ -42,9 +45,35 @@ pub(super) fn published(
     raw: &Raw,
     rule_spans: &[Range<usize>],
     listeners: &[Listener],
+    (folder, policy): (&Path, &TlsPolicy),
     faults: &mut Faults<'_>,
 ) -> Published {
     let (internal, external) = (&raw.publish_internal, &raw.publish_external);
+    let mut tls = |scope: Scope, written: WrittenTls<'_>| {
+        written.resolve(folder, policy, |setting, what| {
+            faults.without_place(&format!("publish.{scope}.{setting}"), what);
+        })
+    };
+    let tls = (
+        tls(
+            Scope::Internal,
+            WrittenTls {
+                client_certificates: internal.client_certificates,
+                client_ca: internal.client_ca.as_ref(),
+                tls_floor: internal.tls_floor,
+                ciphers: internal.ciphers.as_ref(),
+            },
+        ),
+        tls(
+            Scope::External,
+            WrittenTls {
+                client_certificates: external.client_certificates,
+                client_ca: external.client_ca.as_ref(),
+                tls_floor: external.tls_floor,
+                ciphers: external.ciphers.as_ref(),
+            },
+        ),
+    );
     let own = Published {
         cut: raw.publish.cut,
         internal: PublishedListener {
@@ -52,12 +81,14 @@ pub(super) fn published(
             address: address(internal.address.as_deref(), Scope::Internal, faults),
             balancers: balancers(&internal.proxy_from, Scope::Internal, faults),
             accepts_everyone: internal.accept_open_to_everyone,
+            tls: tls.0,
         },
         external: PublishedListener {
             enabled: external.enabled,
             address: address(external.address.as_deref(), Scope::External, faults),
             balancers: balancers(&external.proxy_from, Scope::External, faults),
             accepts_everyone: external.accept_open_to_everyone,
+            tls: tls.1,
         },
         rules: rules(&raw.publish_rules, rule_spans, faults),
     };

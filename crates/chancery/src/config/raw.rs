@@ -175,6 +175,14 @@ section! {
         proxy_from: Words = "[]";
         /// It does not open while its rules let everybody in, unless this is `true`.
         accept_open_to_everyone: bool = "false";
+        /// Whether clients may sign in with a certificate: `off`, `optional`, or `required`.
+        client_certificates: ClientCertificates = "'off'";
+        /// The CAs, in PEM, whose client certificates are accepted.
+        client_ca: Option<PathBuf> = "" or "'clients-ca.pem'";
+        /// The oldest version of TLS here, where it is not the one of `[tls]`.
+        tls_floor: Option<TlsFloor> = "" or "'1.3'";
+        /// The cipher suites here, where they are not those of `[tls]`.
+        ciphers: Option<Vec<String>> = "" or "['TLS13_AES_256_GCM_SHA384']";
     }
 }
 
@@ -190,6 +198,14 @@ section! {
         proxy_from: Words = "[]";
         /// It does not open while its rules let everybody in, unless this is `true`.
         accept_open_to_everyone: bool = "false";
+        /// Whether clients may sign in with a certificate: `off`, `optional`, or `required`.
+        client_certificates: ClientCertificates = "'off'";
+        /// The CAs, in PEM, whose client certificates are accepted.
+        client_ca: Option<PathBuf> = "" or "'clients-ca.pem'";
+        /// The oldest version of TLS here, where it is not the one of `[tls]`.
+        tls_floor: Option<TlsFloor> = "" or "'1.3'";
+        /// The cipher suites here, where they are not those of `[tls]`.
+        ciphers: Option<Vec<String>> = "" or "['TLS13_AES_256_GCM_SHA384']";
     }
 }
 

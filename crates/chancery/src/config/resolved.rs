@@ -66,11 +66,59 @@ pub(crate) struct Config {
 pub(crate) struct Listener {
     pub(crate) address: Address,
     pub(crate) mode: ListenMode,
+    pub(crate) tls: ListenerTls,
+}
+
+/// TLS as one listener speaks it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) struct ListenerTls {
     /// The CAs of the client certificates that are accepted; none: no client certificates.
     pub(crate) client_ca: Option<PathBuf>,
     /// Nobody connects without one.
     pub(crate) needs_client_certificate: bool,
     pub(crate) policy: TlsPolicy,
+}
+
+/// The settings of which it is made, wherever they stand.
+pub(super) struct WrittenTls<'r> {
+    pub(super) client_certificates: ClientCertificates,
+    pub(super) client_ca: Option<&'r PathBuf>,
+    pub(super) tls_floor: Option<value::TlsFloor>,
+    pub(super) ciphers: Option<&'r Vec<String>>,
+}
+
+impl WrittenTls<'_> {
+    /// Where it says nothing, `general` does. The faults: a setting, and what would be right.
+    pub(super) fn resolve(
+        &self,
+        folder: &Path,
+        general: &TlsPolicy,
+        mut fault: impl FnMut(&str, String),
+    ) -> ListenerTls {
+        let policy = TlsPolicy {
+            floor: self.tls_floor.map_or(general.floor, floor),
+            suites: self.ciphers.unwrap_or(&general.suites).clone(),
+        };
+        if let Err(refused) = policy.check() {
+            fault("ciphers", refused.to_string());
+        }
+        let is_wanted = self.client_certificates != ClientCertificates::Off;
+        match (is_wanted, self.client_ca) {
+            (true, None) => {
+                let what = "write the file of the CAs that issue the certificates";
+                fault("client-ca", what.to_owned());
+            }
+            (false, Some(_)) => {
+                let what = "write \"optional\" or \"required\", or leave `client-ca` out";
+                fault("client-certificates", what.to_owned());
+            }
+            _ => {}
+        }
+        let client_ca = self.client_ca.filter(|_| is_wanted).map(|path| folder.join(path));
+        let needs_client_certificate =
+            self.client_certificates == ClientCertificates::Required && client_ca.is_some();
+        ListenerTls { client_ca, needs_client_certificate, policy }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,7 +248,13 @@ impl Resolver<'_, '_> {
             publish,
             dns,
             acme,
-            published: published(&raw, &rule_spans, &listeners, self.faults),
+            published: published(
+                &raw,
+                &rule_spans,
+                &listeners,
+                (self.folder, &tls.policy),
+                self.faults,
+            ),
             schema_files: raw.schema.files.iter().map(|path| self.folder.join(path)).collect(),
             log: self.log(&raw),
             alerts: AlertChannels::resolve(&raw.alerts, self.folder, self.faults),
@@ -328,45 +382,28 @@ impl Resolver<'_, '_> {
         span: &Range<usize>,
         policy: &TlsPolicy,
     ) -> Option<Listener> {
-        let client_ca = self.client_ca(listen, key, span);
+        let mut fault = |setting: &str, what: String| {
+            self.faults.at(span.clone(), &format!("{key}.{setting}"), what);
+        };
         if listen.mode == ListenMode::Ldapi {
+            if listen.client_certificates != ClientCertificates::Off {
+                let what = "a local socket has no TLS; leave it out";
+                fault("client-certificates", what.to_owned());
+            }
             return Some(Listener::local(self.folder.join(&listen.address)));
         }
         let Ok(address) = listen.address.parse() else {
-            self.faults.at(
-                span.clone(),
-                &format!("{key}.address"),
-                not_an_address(&listen.address),
-            );
+            fault("address", not_an_address(&listen.address));
             return None;
         };
-        let policy = TlsPolicy {
-            floor: listen.tls_floor.map_or(policy.floor, floor),
-            suites: listen.ciphers.clone().unwrap_or_else(|| policy.suites.clone()),
+        let written = WrittenTls {
+            client_certificates: listen.client_certificates,
+            client_ca: listen.client_ca.as_ref(),
+            tls_floor: listen.tls_floor,
+            ciphers: listen.ciphers.as_ref(),
         };
-        self.check_policy(&policy, &format!("{key}.ciphers"));
-        let needs_client_certificate =
-            listen.client_certificates == ClientCertificates::Required && client_ca.is_some();
-        let listener = Listener::internet(address, listen.mode, policy);
-        Some(Listener { client_ca, needs_client_certificate, ..listener })
-    }
-
-    fn client_ca(&mut self, listen: &Listen, key: &str, span: &Range<usize>) -> Option<PathBuf> {
-        let wanted = listen.client_certificates != ClientCertificates::Off;
-        let (setting, what) = match (wanted, &listen.client_ca) {
-            (true, _) if listen.mode == ListenMode::Ldapi => {
-                ("client-certificates", "a local socket has no TLS; leave it out")
-            }
-            (true, None) => ("client-ca", "write the file of the CAs that issue the certificates"),
-            (false, Some(_)) => (
-                "client-certificates",
-                "write \"optional\" or \"required\", or leave `client-ca` out",
-            ),
-            (true, Some(path)) => return Some(self.folder.join(path)),
-            (false, None) => return None,
-        };
-        self.faults.at(span.clone(), &format!("{key}.{setting}"), what);
-        None
+        let tls = written.resolve(self.folder, policy, fault);
+        Some(Listener { address: Address::Internet(address), mode: listen.mode, tls })
     }
 
     /// What the rest of a rule means, only the schema can tell.
@@ -472,18 +509,13 @@ fn not_an_address(text: &str) -> String {
 
 impl Listener {
     fn internet(address: SocketAddr, mode: ListenMode, policy: TlsPolicy) -> Listener {
-        let address = Address::Internet(address);
-        Listener { address, mode, client_ca: None, needs_client_certificate: false, policy }
+        let tls = ListenerTls { policy, ..ListenerTls::default() };
+        Listener { address: Address::Internet(address), mode, tls }
     }
 
     fn local(path: PathBuf) -> Listener {
-        Listener {
-            address: Address::Path(path),
-            mode: ListenMode::Ldapi,
-            client_ca: None,
-            needs_client_certificate: false,
-            policy: TlsPolicy::default(),
-        }
+        let (address, mode) = (Address::Path(path), ListenMode::Ldapi);
+        Listener { address, mode, tls: ListenerTls::default() }
     }
 }
 

@@ -129,7 +129,7 @@ fn a_full_file_is_read() {
     assert_eq!(config.data, Path::new("/etc/d"));
     assert_eq!(config.administrator, "cn=admin,dc=a");
     assert_eq!(config.listeners.len(), 3);
-    assert_eq!(config.listeners[0].client_ca.as_deref(), Some(Path::new("/etc/ca.pem")));
+    assert_eq!(config.listeners[0].tls.client_ca.as_deref(), Some(Path::new("/etc/ca.pem")));
     assert_eq!(config.listeners[1].address, Address::Path("/etc/run/ldapi".into()));
     let files = Source::Files { certificate: "/tls/a.pem".into(), key: Some("/etc/a.key".into()) };
     assert_eq!(config.tls.sources, [files]);
@@ -344,5 +344,28 @@ fn words_are_compared_by_letters() {
         ("flaw", "lawn", 2),
     ] {
         assert_eq!(super::read::distance(from, to), expected, "{from} {to}");
+    }
+}
+
+#[test]
+fn published_listeners_have_a_tls_of_their_own() {
+    let text = "[tls]\nfloor='1.3'\n[publish.internal]\nclient-certificates='required'\n\
+                client-ca='ca.pem'\ntls-floor='1.2'\n[publish.external]\n\
+                ciphers=['TLS13_AES_256_GCM_SHA384']\n";
+    let config = Config::from_text(text, None, &Overrides::default()).unwrap();
+    let (internal, external) = (&config.published.internal.tls, &config.published.external.tls);
+    assert_eq!(internal.client_ca.as_deref(), Some(Path::new("ca.pem")));
+    assert!(internal.needs_client_certificate && !external.needs_client_certificate);
+    assert_eq!(internal.policy.floor, server::tls::TlsFloor::Tls12);
+    assert_eq!(external.policy.floor, server::tls::TlsFloor::Tls13);
+    assert_eq!(external.policy.suites, ["TLS13_AES_256_GCM_SHA384"]);
+    for (text, key) in [
+        ("client-certificates='optional'", "publish.external.client-ca"),
+        ("client-ca='ca.pem'", "publish.external.client-certificates"),
+        ("ciphers=['none']", "publish.external.ciphers"),
+    ] {
+        let text = format!("[publish.external]\n{text}\n");
+        let error = Config::from_text(&text, None, &Overrides::default()).unwrap_err();
+        assert!(error.faults.iter().any(|fault| fault.key == key), "{error:?}");
     }
 }

@@ -71,5 +71,8 @@ fn described(door: &Door) -> String {
     if door.accept_open_to_everyone {
         text += ", accepted to be open to everyone";
     }
+    for word in &door.tls {
+        text += &format!(", {word}");
+    }
     text
 }

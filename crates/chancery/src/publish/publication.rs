@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use pki::judge::names::ServedName;
 use serde::{Deserialize, Serialize};
 use server::network::{Admission, Prefix, Rule, RuleTable, Scope, Verdict};
+use server::tls::TlsFloor;
 
-use crate::config::Config;
+use crate::config::{Config, ListenerTls};
 
 /// Both listeners, in the order in which they are shown.
 pub(crate) const SCOPES: [Scope; 2] = [Scope::Internal, Scope::External];
@@ -34,6 +35,9 @@ pub(crate) struct Door {
     pub(crate) address: SocketAddr,
     pub(crate) proxy_from: Vec<String>,
     pub(crate) accept_open_to_everyone: bool,
+    /// TLS, where it is not what there is without any setting.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tls: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,7 +158,24 @@ fn door(config: &Config, scope: Scope) -> Option<Door> {
         address: own.address?,
         proxy_from: own.balancers.iter().map(ToString::to_string).collect(),
         accept_open_to_everyone: own.accepts_everyone,
+        tls: spoken(&own.tls),
     })
+}
+
+/// In words, so that a plan can show them: they come in force from the file.
+fn spoken(tls: &ListenerTls) -> Vec<String> {
+    let mut words = Vec::new();
+    if tls.policy.floor == TlsFloor::Tls13 {
+        words.push("TLS 1.3 only".to_owned());
+    }
+    if !tls.policy.suites.is_empty() {
+        words.push(format!("ciphers {}", tls.policy.suites.join(" ")));
+    }
+    if let Some(ca) = &tls.client_ca {
+        let mode = if tls.needs_client_certificate { "required" } else { "optional" };
+        words.push(format!("client certificates of {} {mode}", ca.display()));
+    }
+    words
 }
 
 impl From<&Rule> for WrittenRule {

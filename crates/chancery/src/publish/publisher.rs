@@ -7,18 +7,20 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
 
-use anyhow::Result;
 use pki::judge::names::ServedName;
 use serde_json::{Value, json};
 use server::network::{Admission, Gate, RuleTable, Scope};
 use server::{Endpoint, Listen, StartError};
 use time::OffsetDateTime;
 
+use retry::Waiting;
+
 use super::plan::{Change, changes};
 use super::publication::{Publication, SCOPES, Switches};
 use super::record::{AskedFor, Record, State};
 use super::refusals;
 use crate::alerts::text;
+use crate::certificates::ListenersTls;
 
 /// Closes a listener; returns when its address is free.
 pub(crate) type Close = Box<dyn FnOnce() + Send>;
@@ -31,13 +33,17 @@ pub(crate) trait Opens: Send + Sync {
 /// The running server, and the TLS of what it opens.
 pub(crate) struct OpensBehindGates {
     pub(crate) listeners: server::Listeners,
-    pub(crate) tls: server::tls::ListenerTls,
+    pub(crate) tls: Arc<ListenersTls>,
 }
 
 impl Opens for OpensBehindGates {
     fn open(&self, address: SocketAddr, gate: Arc<Gate>) -> Result<Close, StartError> {
         let endpoint = Endpoint::Address(address);
-        let listener = self.listeners.open(Listen::Published(endpoint, gate, self.tls.clone()))?;
+        let tls = self.tls.published(gate.scope()).map_err(|error| StartError::Listen {
+            address: address.to_string(),
+            source: std::io::Error::other(format!("{error:#}")),
+        })?;
+        let listener = self.listeners.open(Listen::Published(endpoint, gate, tls))?;
         Ok(Box::new(move || listener.close()))
     }
 }
@@ -61,6 +67,7 @@ pub(crate) struct Publisher {
     opens: OnceLock<Box<dyn Opens>>,
     /// Held by whoever changes something.
     under_way: Mutex<()>,
+    waiting: Mutex<Option<Waiting>>,
     now: Mutex<Now>,
 }
 
@@ -113,11 +120,15 @@ impl std::fmt::Display for NotDone {
 }
 
 impl Publisher {
-    pub(crate) fn new(data: PathBuf, certificate: Box<dyn Certified>) -> Result<Publisher> {
-        let record = Record::load(&data)?;
+    pub(crate) fn new(
+        data: PathBuf,
+        certificate: Box<dyn Certified>,
+        now: OffsetDateTime,
+    ) -> Publisher {
+        let record = Record::load_or_set_aside(&data, now);
         let now = Mutex::new(Now { record, doors: Doors::default() });
         let (opens, under_way) = (OnceLock::new(), Mutex::new(()));
-        Ok(Publisher { data, certificate, opens, under_way, now })
+        Publisher { data, certificate, opens, under_way, waiting: Mutex::new(None), now }
     }
 
     /// The server runs: opens what is wanted, or what served before where that cannot be. After an
@@ -131,33 +142,73 @@ impl Publisher {
         let _change = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = self.opens.set(opens);
         let record = self.record();
-        let changed = match record.state {
+        match record.state {
             State::Configuring => {
                 let asked = record.asked.map_or_else(String::new, |asked| {
                     format!(" while it was changing: {} (by {})", asked.what, asked.by)
                 });
                 let reason = format!("interrupted: the server ended{asked}");
-                self.end(Doors::default(), State::Failed, Some(reason.clone()), text(now));
-                Err(NotDone::Failed(reason))
+                tracing::error!("publishing failed, what was published before is: {reason}");
+                self.state().record.held = true;
+                self.end(Doors::default(), State::Failed, Some(reason), text(now));
+                self.restore_or_wait();
             }
-            _ => self.perform(order, true, now).map(drop),
-        };
-        if let Err(not_done) = changed {
-            tracing::error!("publishing failed, what was published before is: {not_done}");
-            self.restore(record.in_force);
+            // The log has said why.
+            State::Failed if record.held => self.restore_or_wait(),
+            _ => {
+                let order = order(&record);
+                let again = order.clone();
+                self.follow(self.perform(|_| order, true, now).map(drop), again);
+            }
         }
     }
 
-    /// What served before, without asking again whether it may.
-    fn restore(&self, before: Publication) {
+    /// What served before, as far as it can be had, without asking again whether it may. The error
+    /// says what cannot; before there is a certificate nothing is to be had.
+    fn restore(&self) -> Result<(), String> {
+        let before = self.record().in_force;
         if !self.certificate.is_ready() {
-            return;
+            return Ok(());
         }
         let mut doors = std::mem::take(&mut self.state().doors);
-        if let Err(error) = self.rearrange(&mut doors, &before) {
-            tracing::error!("what was published before cannot be: {error}");
+        let mut restored = self.rearrange(&mut doors, &before);
+        if restored.is_err() {
+            // One of two is better than none.
+            for scope in SCOPES {
+                let mut one = Publication { internal: None, external: None, ..before.clone() };
+                match scope {
+                    Scope::Internal => one.internal.clone_from(&before.internal),
+                    Scope::External => one.external.clone_from(&before.external),
+                }
+                match self.rearrange(&mut doors, &one) {
+                    Ok(()) if one.is_open() => break,
+                    Ok(()) => {}
+                    Err(error) => restored = Err(error),
+                }
+            }
         }
         self.state().doors = doors;
+        restored
+    }
+
+    /// Another certificate is served: what failed for want of it may be possible now. What waits
+    /// for somebody to ask does not come of it; what served before does.
+    pub(crate) fn certificate_came(
+        &self,
+        order: impl FnOnce(&Record) -> Option<Order>,
+        now: OffsetDateTime,
+    ) {
+        let _change = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = self.record();
+        if record.state != State::Failed {
+            return;
+        }
+        if record.held {
+            return self.restore_or_wait();
+        }
+        let Some(order) = order(&record) else { return };
+        let again = order.clone();
+        self.follow(self.perform(|_| order, false, now).map(drop), again);
     }
 
     /// Makes it so, or changes nothing. The changes made; none where there was nothing to do.
@@ -205,6 +256,7 @@ impl Publisher {
                 {
                     let record = &mut self.state().record;
                     (record.in_force, record.switches) = (wanted, switches);
+                    record.held = false;
                 }
                 self.end(doors, after, None, since);
                 let changes = changes.unwrap_or_default();
@@ -321,7 +373,7 @@ impl Publisher {
             moved.push((old.scope, old.address, old.gate));
             opened = opens.open(address, Arc::clone(&gate));
         }
-        let close = opened.map_err(|error| error.to_string())?;
+        let close = opened.map_err(|error| not_open(scope, &error))?;
         Ok(Door { scope, address, gate, close })
     }
 
@@ -330,7 +382,9 @@ impl Publisher {
             let Some(opens) = self.opens.get() else { return };
             match opens.open(address, Arc::clone(&gate)) {
                 Ok(close) => doors.open.push(Door { scope, address, gate, close }),
-                Err(error) => tracing::error!("the {scope} listener is lost: {error}"),
+                Err(error) => {
+                    tracing::error!("the {scope} listener is lost: {}", not_open(scope, &error));
+                }
             }
         }
     }
@@ -372,6 +426,21 @@ impl Publisher {
 
     fn state(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What would be right is in another place of the file than for other listeners.
+fn not_open(scope: Scope, error: &StartError) -> String {
+    match error {
+        StartError::InUse { address } => format!(
+            "cannot listen on {address}: it is in use; stop what listens there, or write another \
+             `address` in [publish.{scope}]"
+        ),
+        StartError::Permission { address } => format!(
+            "cannot listen on {address}: no permission; write a port from 1024 up as `address` in \
+             [publish.{scope}], or grant CAP_NET_BIND_SERVICE"
+        ),
+        other => other.to_string(),
     }
 }
 
@@ -417,5 +486,8 @@ fn settle(doors: &mut Doors, targets: &[(Scope, SocketAddr, Admission)], cut: bo
     }
 }
 
+mod retry;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use retry::Retrying;

@@ -12,7 +12,7 @@ use crate::opening;
 use crate::publish::plan::changes;
 use crate::publish::publication::{Switch, Switches};
 use crate::publish::publisher::{NotDone, Opens, Order};
-use crate::publish::record::{AskedFor, Record, State};
+use crate::publish::record::{AskedFor, Record};
 use crate::publish::verdict::decision;
 use crate::publish::{Publication, Publisher};
 
@@ -72,7 +72,15 @@ fn change(
     let asked = AskedFor { what, by: "a command".to_owned() };
     let order = |record: &Record| order(&config, record, switch, asked);
     let now = OffsetDateTime::now_utc();
+    // What opens now speaks TLS as it is written now.
+    let before = steward.listeners.update_published(&config.published, now);
+    let before = before.map_err(|error| unwilling(format!("{error:#}")))?;
     let done = publisher.change(order, now);
+    if done.is_err()
+        && let Err(error) = steward.listeners.update_published(&before, now)
+    {
+        tracing::error!("the TLS settings from before could not be taken back: {error:#}");
+    }
     // Who opens the door to everyone is told so now, not within an hour.
     if let Err(error) = steward.alerts.evaluate(now) {
         tracing::error!("alerts could not be evaluated: {error:#}");
@@ -139,21 +147,24 @@ pub(crate) fn reload(
     publisher.change(|record| order(config, record, None, asked), now).map(drop)
 }
 
-/// Another certificate is served: what failed for want of it may be possible now.
+/// Another certificate is served.
 pub(crate) fn certificate_came(steward: &Steward) {
-    let publisher = &steward.publisher;
-    if publisher.record().state != State::Failed {
-        return;
-    }
-    match opening::load(&steward.common, &steward.overrides) {
+    let order = |record: &Record| match opening::load(&steward.common, &steward.overrides) {
         Ok(config) => {
+            let now = OffsetDateTime::now_utc();
+            if let Err(error) = steward.listeners.update_published(&config.published, now) {
+                tracing::error!("not published: {error:#}");
+                return None;
+            }
             let asked = AskedFor { what: "apply".to_owned(), by: "a new certificate".to_owned() };
-            let order = |record: &Record| order(&config, record, None, asked);
-            // It says itself what came of it.
-            let _ = publisher.change(order, OffsetDateTime::now_utc());
+            Some(order(&config, record, None, asked))
         }
-        Err(error) => tracing::error!("not published: {error:#}"),
-    }
+        Err(error) => {
+            tracing::error!("not published: {error:#}");
+            None
+        }
+    };
+    steward.publisher.certificate_came(order, OffsetDateTime::now_utc());
 }
 
 fn test(publisher: &Publisher, address: std::net::IpAddr) -> Value {

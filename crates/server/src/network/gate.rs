@@ -2,7 +2,7 @@
 //! turned away. Rules are replaced while connections come in.
 
 use std::io::{self, ErrorKind};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub struct Gate {
     admitted: AtomicU64,
     denied: AtomicU64,
     quiet: Mutex<Quiet>,
+    /// Sockets of this program that are on their way in.
+    pub(super) expected: Mutex<Vec<SocketAddr>>,
 }
 
 /// What a gate has counted since its listener was opened.
@@ -59,6 +61,7 @@ impl Gate {
             admitted: AtomicU64::new(0),
             denied: AtomicU64::new(0),
             quiet: Mutex::default(),
+            expected: Mutex::default(),
         })
     }
 
@@ -90,12 +93,16 @@ impl Gate {
     }
 
     /// The way in for a connection that was just accepted. None: to be closed without a word.
-    pub(crate) fn arrive(self: &Arc<Gate>, peer: IpAddr) -> Option<Passage> {
+    pub(crate) fn arrive(self: &Arc<Gate>, from: SocketAddr) -> Option<Passage> {
+        let peer = from.ip().to_canonical();
         // Before anything is judged: a change after that must be noticed.
         let cuts = self.cuts.subscribe();
         let admission = self.admission.load();
         let passage =
             |address, via| Passage { gate: Arc::clone(self), cuts: cuts.clone(), address, via };
+        if self.expects(from) {
+            return Some(passage(peer, None));
+        }
         if admission.balancers.is_empty() {
             return self.let_in(&admission.rules, peer, None).then(|| passage(peer, None));
         }
@@ -271,6 +278,10 @@ mod tests {
         rule("office", 200, "192.0.2.0/24", Verdict::Allow)
     }
 
+    fn peer(text: &str) -> SocketAddr {
+        SocketAddr::new(address(text), 4000)
+    }
+
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
@@ -278,19 +289,19 @@ mod tests {
     #[test]
     fn without_balancers_the_peer_is_judged_and_with_them_only_they_are_heard() {
         let gate = Gate::new(Scope::External, admission(vec![office()], &[]));
-        assert_eq!(gate.arrive(address("192.0.2.7")).unwrap().via, None);
-        assert!(gate.arrive(address("198.51.100.7")).is_none());
+        assert_eq!(gate.arrive(peer("192.0.2.7")).unwrap().via, None);
+        assert!(gate.arrive(peer("198.51.100.7")).is_none());
         assert_eq!(gate.counts(), GateCounts { admitted: 1, denied: 1 });
         gate.replace(admission(vec![office()], &["10.0.0.5/32"]), false);
-        let balanced = gate.arrive(address("10.0.0.5")).unwrap();
+        let balanced = gate.arrive(peer("10.0.0.5")).unwrap();
         assert_eq!(balanced.via, Some(address("10.0.0.5")));
-        assert!(gate.arrive(address("192.0.2.7")).is_none(), "allowed, but no balancer");
+        assert!(gate.arrive(peer("192.0.2.7")).is_none(), "allowed, but no balancer");
     }
 
     #[tokio::test]
     async fn a_session_ends_when_it_is_cut_and_stays_otherwise() {
         let gate = Gate::new(Scope::External, admission(vec![office()], &[]));
-        let passage = gate.arrive(address("192.0.2.7")).unwrap();
+        let passage = gate.arrive(peer("192.0.2.7")).unwrap();
         let mut over = Box::pin(passage.clone().over());
         let mut is_over = || {
             let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -312,7 +323,7 @@ mod tests {
         let mut balancer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
         let gate = Gate::new(Scope::External, admission(vec![office()], &["127.0.0.1"]));
-        let mut passage = gate.arrive(address("127.0.0.1")).unwrap();
+        let mut passage = gate.arrive(peer("127.0.0.1")).unwrap();
         let read = async {
             passage.read_header(&mut stream).await.unwrap();
             let mut client = [0; 3];
@@ -349,7 +360,7 @@ mod tests {
             balancer.shutdown().await.unwrap();
             let (mut stream, _) = listener.accept().await.unwrap();
             let gate = Gate::new(Scope::External, admission(vec![office()], &["127.0.0.1"]));
-            let mut passage = gate.arrive(address("127.0.0.1")).unwrap();
+            let mut passage = gate.arrive(peer("127.0.0.1")).unwrap();
             let read = passage.read_header(&mut stream).await;
             assert_eq!(read.err().map(|error| error.kind()), expected, "{sent:?}");
             let is_denied = expected.is_some() && !sent.is_empty();

@@ -9,6 +9,7 @@ mod gate;
 mod prefix;
 mod proxy;
 mod rules;
+mod visit;
 
 pub use exposure::Exposure;
 pub(crate) use gate::Passage;
@@ -19,3 +20,4 @@ pub use rules::{
     DENY_NAME, DENY_PRIORITY, ListenerRules, NAME_MAX, PRIORITY_MAX, PRIORITY_MIN, PRIVATE_NAME,
     PRIVATE_PRIORITY, Rule, RuleFault, RuleTable, SOURCES_MAX, Scope, Verdict,
 };
+pub use visit::{Visit, reachable};

@@ -6,7 +6,7 @@ use time::Duration;
 use time::macros::datetime;
 
 use super::*;
-use crate::alerts::delivery::{Delivers, deliver_one};
+use crate::alerts::delivery::{Delivers, Delivery, deliver_one};
 use crate::alerts::{Condition, Deadline};
 
 const START: OffsetDateTime = datetime!(2027-01-01 0:00 UTC);
@@ -198,4 +198,65 @@ fn what_is_bad_and_lasts_is_told_before_the_hour() {
     }
     assert_eq!(at(90, vec![condition("b")]), "b c", "one look is none");
     assert_eq!(at(105, vec![condition("b")]), "b", "over");
+}
+
+#[test]
+fn a_test_holds_up_nobody_and_there_is_one_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let channel = MockChannel::default();
+    *channel.0.down.lock().unwrap() = true;
+    let channels: Vec<Box<dyn Delivers>> = vec![Box::new(channel.clone())];
+    let alerts = Alerts::open(folder.path().join("alerts.json"), Vec::new(), channels);
+    alerts.test(START).unwrap();
+    let second = alerts.test(START).unwrap_err().to_string();
+    assert!(second.starts_with("a test is running"), "{second}");
+    assert!(!deliver_one(&alerts, &channel, START));
+    // What was wrong is mended: nobody waits for the next turn of the one that failed.
+    *channel.0.down.lock().unwrap() = false;
+    alerts.test(START).unwrap();
+    assert_eq!(alerts.waiting().0.len(), 1);
+    assert!(deliver_one(&alerts, &channel, START));
+    assert_eq!(*channel.0.got.lock().unwrap(), [2]);
+}
+
+/// Delivers nothing before it is told to.
+struct Hanging(Mutex<std::sync::mpsc::Receiver<()>>);
+
+impl Delivers for Hanging {
+    fn channel(&self) -> Channel {
+        Channel::Webhook
+    }
+
+    fn deliver(&self, _message: &Message) -> Result<()> {
+        Ok(self.0.lock().unwrap().recv()?)
+    }
+}
+
+/// Says what it delivers.
+struct Saying(Mutex<std::sync::mpsc::Sender<u64>>);
+
+impl Delivers for Saying {
+    fn channel(&self) -> Channel {
+        Channel::Mail
+    }
+
+    fn deliver(&self, message: &Message) -> Result<()> {
+        Ok(self.0.lock().unwrap().send(message.number)?)
+    }
+}
+
+#[test]
+fn a_channel_that_hangs_holds_no_other_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (go_on, wait) = std::sync::mpsc::channel();
+    let (say, said) = std::sync::mpsc::channel();
+    let channels: Vec<Box<dyn Delivers>> =
+        vec![Box::new(Hanging(Mutex::new(wait))), Box::new(Saying(Mutex::new(say)))];
+    let file = folder.path().join("alerts.json");
+    let alerts = Arc::new(Alerts::open(file, Vec::new(), channels));
+    alerts.test(START).unwrap();
+    let delivery = Delivery::start(Arc::clone(&alerts)).unwrap();
+    assert_eq!(said.recv_timeout(std::time::Duration::from_secs(20)).unwrap(), 2);
+    drop(go_on);
+    drop(delivery);
 }

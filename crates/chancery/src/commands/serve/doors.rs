@@ -15,6 +15,7 @@ use super::greeting;
 use crate::alerts::{Condition, Level, Watches};
 use crate::certificates::Certificates;
 use crate::duties::Duty;
+use crate::publish::Publisher;
 
 pub(super) struct Doors {
     /// Not before the server runs.
@@ -38,48 +39,60 @@ impl Doors {
     }
 
     /// Once the server runs.
-    pub(super) fn begin(&self, server: &Server, certificates: &Certificates) {
+    pub(super) fn begin(
+        &self,
+        server: &Server,
+        certificates: &Certificates,
+        publisher: &Publisher,
+    ) {
         let open: Vec<SocketAddr> = server.addresses().iter().filter_map(ldaps).collect();
         self.state().open.clone_from(&open);
         self.listeners.get_or_init(|| server.listeners());
-        certificates.check_listeners(&open);
+        self.check(certificates, publisher);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After a certificate came into service: opens what has waited for one, then looks whether
-    /// clients see it.
-    pub(super) fn certificate_came(&self, certificates: &Certificates) {
-        let open = {
-            let mut state = self.state();
-            let Some(listeners) = self.listeners.get() else { return };
-            state.failed.clear();
-            for listen in std::mem::take(&mut state.waiting) {
-                let again = again(&listen);
-                match listeners.open(listen) {
-                    Ok(opened) => {
-                        greeting::print_listening(opened.listening());
-                        state.open.extend(ldaps(opened.listening()));
-                        state.opened.push(opened);
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "a listener could not be opened; trying again");
-                        state.failed.push(error.to_string());
-                        state.waiting.extend(again);
-                    }
+    /// After a certificate came into service: opens what has waited for one.
+    pub(super) fn certificate_came(&self) {
+        let mut state = self.state();
+        let Some(listeners) = self.listeners.get() else { return };
+        state.failed.clear();
+        for listen in std::mem::take(&mut state.waiting) {
+            let again = again(&listen);
+            match listeners.open(listen) {
+                Ok(opened) => {
+                    greeting::print_listening(opened.listening());
+                    state.open.extend(ldaps(opened.listening()));
+                    state.opened.push(opened);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a listener could not be opened; trying again");
+                    state.failed.push(error.to_string());
+                    state.waiting.extend(again);
                 }
             }
-            state.open.clone()
-        };
-        certificates.check_listeners(&open);
+        }
+    }
+
+    /// Looks whether clients see the certificate, on published listeners as well.
+    pub(super) fn check(&self, certificates: &Certificates, publisher: &Publisher) {
+        if self.listeners.get().is_none() {
+            return;
+        }
+        let open: Vec<_> = self.state().open.iter().map(|address| (*address, None)).collect();
+        let published = publisher.gates().into_iter();
+        let published = published.map(|(_, address, gate)| (address, Some(gate)));
+        certificates.check_listeners(&open.into_iter().chain(published).collect::<Vec<_>>());
     }
 
     /// Tries again what could not be opened: somebody else may have had the address.
-    fn try_again(&self, certificates: &Certificates) {
+    fn try_again(&self, certificates: &Certificates, publisher: &Publisher) {
         if !self.state().failed.is_empty() {
-            self.certificate_came(certificates);
+            self.certificate_came();
+            self.check(certificates, publisher);
         }
     }
 
@@ -120,6 +133,7 @@ fn again(listen: &Listen) -> Option<Listen> {
 pub(super) struct Opening {
     pub(super) doors: Arc<Doors>,
     pub(super) certificates: Arc<Certificates>,
+    pub(super) publisher: Arc<Publisher>,
 }
 
 impl Duty for Opening {
@@ -132,7 +146,7 @@ impl Duty for Opening {
     }
 
     fn run(&mut self, _now: OffsetDateTime) -> Result<()> {
-        self.doors.try_again(&self.certificates);
+        self.doors.try_again(&self.certificates, &self.publisher);
         Ok(())
     }
 }

@@ -30,7 +30,7 @@ use crate::duties::{Aside, Duties, Duty};
 use crate::failure::{DONE, failed, usage};
 use crate::publish::Publisher;
 use crate::publish::certified::Serving;
-use crate::publish::publisher::OpensBehindGates;
+use crate::publish::publisher::{OpensBehindGates, Retrying};
 use crate::publish::watch::NotUnderRules;
 use crate::sources::Sources;
 use crate::steward::{self, Running, Steward};
@@ -48,8 +48,7 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
     let listeners = Arc::new(ListenersTls::open(&config, certificates.serving(), now)?);
     let (at_once, waiting) = sockets::listeners(&config, &listeners, certificates.is_ready())?;
     let doors = Arc::new(Doors::new(waiting));
-    let serving = Box::new(Serving(Arc::clone(&certificates)));
-    let publisher = Arc::new(Publisher::new(config.data.clone(), serving)?);
+    let publisher = Arc::new(publisher(&config, &certificates, now));
     let door = Arc::new(Door::new(opening::door(&config)));
     let sources = Sources::open(&config.data, Arc::clone(&door), now);
     let alerts = open_alerts(&config)?;
@@ -86,16 +85,17 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         ..server_settings(&config)
     };
     let server = Server::start(directory.clone(), settings).map_err(failed)?;
-    let opens = OpensBehindGates { listeners: server.listeners(), tls: listeners.published() };
+    let opens = OpensBehindGates { listeners: server.listeners(), tls: listeners.clone() };
     steward::publish::start(&publisher, &config, Box::new(opens), now);
     // After a first start that failed, the next is the first that anybody sees.
     let untried = first_run::is_untried(&config, &directory)?;
     greeting::print(&config, untried, &server, &certificates, &publisher);
-    doors.begin(&server, &certificates);
+    doors.begin(&server, &certificates, &publisher);
     steward.runs(running(&server, &doors));
     let duties = Duties::start(vec![
         watching(&certificates, &doors, &steward, now),
-        Box::new(Opening { doors, certificates: Arc::clone(&certificates) }),
+        Box::new(Opening { doors, certificates, publisher: Arc::clone(&publisher) }),
+        Box::new(Retrying(publisher)),
         Box::new(sources),
         Box::new(Hourly(Arc::clone(&alerts))),
         Box::new(Sooner::new(Arc::clone(&alerts))),
@@ -119,6 +119,10 @@ fn overrides(common: &Common, serve: &Serve) -> Overrides {
         ..Overrides::default()
     };
     flags.over(common.overrides())
+}
+
+fn publisher(config: &Config, served: &Arc<Certificates>, now: OffsetDateTime) -> Publisher {
+    Publisher::new(config.data.clone(), Box::new(Serving(Arc::clone(served))), now)
 }
 
 fn open_alerts(config: &Config) -> Result<Arc<Alerts>> {
@@ -149,8 +153,9 @@ fn watching(
 ) -> Box<dyn Duty> {
     let (doors, steward) = (Arc::clone(doors), Arc::clone(steward));
     let after = Box::new(move || {
-        doors.certificate_came(&steward.certificates);
+        doors.certificate_came();
         steward::publish::certificate_came(&steward);
+        doors.check(&steward.certificates, &steward.publisher);
     });
     Box::new(Watching::new(Arc::clone(certificates), now, after))
 }

@@ -29,8 +29,8 @@ pub(super) fn listeners(
         })?;
         let endpoint = socket.map(Endpoint::Opened);
         let first = config.listeners.iter().find(|one| one.mode == ListenMode::Ldaps);
-        let tls = || first.map_or_else(|| tls.published(), |first| tls.of(first));
-        secure.extend(endpoint.map(|endpoint| Listen::Ldaps(endpoint, tls())));
+        let tls = first.map_or_else(|| tls.general(), |first| tls.of(first))?;
+        secure.extend(endpoint.map(|endpoint| Listen::Ldaps(endpoint, tls)));
     }
     let is_activated = !secure.is_empty();
     let mut local = Vec::new();
@@ -38,7 +38,7 @@ pub(super) fn listeners(
         match (&listener.address, listener.mode) {
             (Address::Internet(_), ListenMode::Ldaps) if is_activated => {}
             (Address::Internet(address), mode) => {
-                let (endpoint, tls) = (Endpoint::Address(*address), tls.of(listener));
+                let (endpoint, tls) = (Endpoint::Address(*address), tls.of(listener)?);
                 secure.push(match mode {
                     ListenMode::StartTls => Listen::StartTls(endpoint, tls),
                     _ => Listen::Ldaps(endpoint, tls),

@@ -109,10 +109,20 @@ impl Scene {
     }
 
     fn start_on(folder: TempDir, text: &str) -> Scene {
+        Scene::start_beside(folder, text, &[])
+    }
+
+    /// The same, while others have these addresses.
+    fn start_beside(folder: TempDir, text: &str, taken: &[&str]) -> Scene {
         let data = folder.path().to_owned();
-        let publisher = Arc::new(Publisher::new(data, Box::new(MockCertificate)).unwrap());
+        let publisher = Arc::new(Publisher::new(data, Box::new(MockCertificate), NOW));
         let scene = Scene { folder, listeners: MockListeners::default(), publisher };
         let listeners = Box::new(scene.listeners.clone());
+        listeners
+            .open
+            .lock()
+            .unwrap()
+            .extend(taken.iter().map(|at| at.parse::<SocketAddr>().unwrap()));
         scene.publisher.begin(listeners, |record| order(record, text, None), NOW);
         scene
     }
@@ -254,6 +264,50 @@ fn an_address_that_overlaps_with_the_old_one_is_moved_and_moved_back() {
 }
 
 #[test]
+fn an_address_that_is_busy_at_the_start_is_tried_again() {
+    let both = [INTERNAL, EXTERNAL, OFFICE].concat();
+    for (is_first, meanwhile) in [(true, 0), (false, 1)] {
+        let folder = match is_first {
+            true => tempfile::tempdir().unwrap(),
+            false => Scene::start(&both).folder,
+        };
+        let scene = Scene::start_beside(folder, &both, &["0.0.0.0:636"]);
+        let reason = scene.publisher.record().reason.unwrap();
+        assert!(reason.starts_with("cannot listen on 0.0.0.0:636: it is in use; "), "{reason}");
+        assert!(reason.ends_with("`address` in [publish.external]; it is tried again"), "{reason}");
+        let open = || scene.publisher.gates().len();
+        assert_eq!(open(), meanwhile, "what served before, as far as it can be had");
+        let tried = || scene.publisher.waiting.lock().unwrap().as_ref().map(|own| own.turns);
+        for _ in 0..9 {
+            scene.publisher.try_again(NOW);
+            assert_eq!((scene.state(), open()), (State::Failed, meanwhile));
+            assert_eq!(scene.publisher.record().reason.as_ref(), Some(&reason));
+        }
+        assert_eq!(tried(), Some(9));
+        scene.listeners.open.lock().unwrap().remove(&"0.0.0.0:636".parse().unwrap());
+        for _ in 0..2 {
+            scene.publisher.try_again(NOW);
+            assert_eq!(open(), meanwhile, "more rarely by now");
+        }
+        scene.publisher.try_again(NOW);
+        assert_eq!((scene.state(), open()), (State::Enabled, 2));
+        assert_eq!((scene.publisher.record().reason, tried()), (None, None));
+    }
+}
+
+#[test]
+fn what_an_operator_asked_for_in_vain_is_not_tried_again() {
+    let scene = Scene::start_beside(tempfile::tempdir().unwrap(), "", &["0.0.0.0:636"]);
+    let NotDone::Failed(why) = scene.apply(&[EXTERNAL, OFFICE].concat()).unwrap_err() else {
+        panic!("it is refused")
+    };
+    assert!(!why.contains("--listen") && !why.contains("tried again"), "{why}");
+    scene.listeners.open.lock().unwrap().clear();
+    scene.publisher.try_again(NOW);
+    assert_eq!((scene.state(), scene.listeners.addresses().len()), (State::Failed, 0));
+}
+
+#[test]
 fn a_crash_in_the_middle_is_found_out_and_what_served_before_serves() {
     let text = [EXTERNAL, OFFICE].concat();
     let scene = Scene::start(&text);
@@ -364,6 +418,49 @@ fn a_state_that_cannot_be_read_is_named_and_not_passed_over() {
     std::fs::write(&path, "{\"state\": \"half\"}").unwrap();
     let error = Record::load(folder.path()).unwrap_err().to_string();
     assert!(error.contains("publish.json") && error.contains("mend it, or remove it"), "{error}");
+}
+
+#[test]
+fn a_start_sets_a_state_that_cannot_be_read_aside_and_opens_nothing_unasked() {
+    let text = [EXTERNAL, OFFICE].concat();
+    let folder = tempfile::tempdir().unwrap();
+    let file = super::super::record::path(folder.path());
+    std::fs::write(&file, "{\"state\": \"half\"}").unwrap();
+    std::fs::write(folder.path().join("publish.json.unreadable"), "older").unwrap();
+    let mut scene = Scene::start_on(folder, &text);
+    for _ in 0..2 {
+        assert_eq!((scene.state(), scene.listeners.addresses().len()), (State::Failed, 0));
+        let reason = scene.publisher.record().reason.unwrap();
+        assert!(reason.contains("publish.json.unreadable-2"), "{reason}");
+        assert!(reason.contains("chancery publish apply"), "{reason}");
+        let certificate = |record: &Record| Some(order(record, &text, None));
+        scene.publisher.certificate_came(certificate, NOW);
+        assert_eq!((scene.state(), scene.listeners.addresses().len()), (State::Failed, 0));
+        // Nor does another start.
+        scene = Scene::start_on(scene.folder, &text);
+    }
+    let read = |name: &str| std::fs::read_to_string(scene.folder.path().join(name)).unwrap();
+    assert_eq!(read("publish.json.unreadable"), "older");
+    assert_eq!(read("publish.json.unreadable-2"), "{\"state\": \"half\"}");
+    scene.apply(&text).unwrap();
+    assert_eq!((scene.state(), scene.listeners.addresses().len()), (State::Enabled, 1));
+    assert!(!scene.publisher.record().held);
+}
+
+#[test]
+fn a_certificate_brings_back_what_was_interrupted_and_nothing_new() {
+    let text = [EXTERNAL, OFFICE].concat();
+    let scene = Scene::start(&text);
+    let mut record = scene.publisher.record();
+    record.state = State::Configuring;
+    record.store(scene.folder.path()).unwrap();
+    let wider = text.replace("192.0.2.0/24", "192.0.0.0/16");
+    let again = Scene::start_on(scene.folder, &wider);
+    again.publisher.certificate_came(|record| Some(order(record, &wider, None)), NOW);
+    assert_eq!(again.state(), State::Failed);
+    assert_eq!(again.judges(Scope::External, "192.0.7.7"), "default-deny", "as before");
+    let third = Scene::start_on(again.folder, &wider);
+    assert_eq!(third.judges(Scope::External, "192.0.7.7"), "default-deny", "nor does a start");
 }
 
 #[test]
