@@ -114,6 +114,15 @@ impl Ca {
         open(&self.root_pem(), &self.root_key())
     }
 
+    /// Whether the key of the CA that signs was taken away on purpose. One that is there and cannot
+    /// be read is not.
+    pub(crate) fn signs_elsewhere(&self) -> bool {
+        let is_issuing = self.issuing_pem().exists();
+        let key = if is_issuing { self.issuing_key() } else { self.root_key() };
+        let there = std::fs::symlink_metadata(key);
+        there.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+    }
+
     /// The certificate of the CA that signs, without its key.
     pub(crate) fn signer_summary(&self) -> Result<Summary> {
         let issuing = self.issuing_pem();

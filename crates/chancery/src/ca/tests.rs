@@ -11,11 +11,14 @@ use time::Duration;
 use time::macros::datetime;
 
 use super::audit::Deed;
+use super::duty::CaDuty;
 use super::issue::{ByOperator, Issuing, NoCertificate};
 use super::own::Outcome;
 use super::watch::CaWatch;
 use super::*;
 use crate::alerts::Watches;
+use crate::config::{Config, Overrides};
+use crate::duties::Duty;
 
 const NOW: OffsetDateTime = datetime!(2027-03-01 12:00 UTC);
 
@@ -320,4 +323,44 @@ fn what_was_made_while_the_clock_was_ahead_is_made_again() {
     assert!(summary(&data.join("server.pem")).unwrap().is_valid_at(NOW));
     assert!(summary(&ca.issuing_pem()).unwrap().is_valid_at(NOW));
     assert_eq!(own::renew(data, &names(), NOW, false).unwrap(), Outcome::NotDue);
+}
+
+/// The duty of a folder whose server is published as `ldap.example.com`.
+fn duty(folder: &tempfile::TempDir, ca: &Ca) -> CaDuty {
+    let data = folder.path().display();
+    let text = format!("data = \"{data}\"\n[publish]\nnames = [\"ldap.example.com\"]\n");
+    let config = Config::from_text(&text, None, &Overrides::default()).unwrap();
+    CaDuty::new(ca.clone(), Box::new(move || Ok(config.clone())))
+}
+
+#[test]
+fn each_step_of_the_duty_is_done_whatever_became_of_the_others() {
+    let (folder, ca) = new_folder();
+    let mut duty = duty(&folder, &ca);
+    duty.run(NOW).unwrap();
+    let first = own::there(folder.path()).unwrap();
+    fs::remove_file(ca.crl_pem()).unwrap();
+    fs::create_dir(ca.crl_pem()).unwrap();
+    let late = NOW + Duration::days(70);
+    let said = duty.run(late).unwrap_err().to_string();
+    assert!(said.starts_with("the list of revoked certificates: cannot write"), "{said}");
+    assert!(own::there(folder.path()).unwrap().not_after > first.not_after);
+}
+
+#[test]
+fn a_key_that_is_there_and_cannot_be_read_is_told_and_one_that_is_away_is_not() {
+    let (folder, ca) = new_folder();
+    let mut duty = duty(&folder, &ca);
+    duty.run(NOW).unwrap();
+    fs::set_permissions(ca.issuing_key(), PermissionsExt::from_mode(0o644)).unwrap();
+    for (day, expected) in [(0, "the CA's key: "), (8, "the CA's key, the list of revoked")] {
+        let said = duty.run(NOW + Duration::days(day)).unwrap_err().to_string();
+        assert!(said.starts_with(expected), "{said}");
+        assert_eq!(said.matches("run: chmod 600").count(), 1, "{said}");
+    }
+    fs::set_permissions(ca.issuing_key(), PermissionsExt::from_mode(0o600)).unwrap();
+    fs::write(ca.issuing_key(), "no key").unwrap();
+    assert!(duty.run(NOW).unwrap_err().to_string().starts_with("the CA's key: "));
+    fs::remove_file(ca.issuing_key()).unwrap();
+    duty.run(NOW + Duration::days(70)).unwrap();
 }
