@@ -69,7 +69,7 @@ fn leaf((chain, _): &ChainAndKey) -> Option<Summary> {
 }
 
 /// What the certificate says that is there, where it can be read and has its key.
-pub(super) fn there(data: &Path) -> Option<Summary> {
+pub(crate) fn there(data: &Path) -> Option<Summary> {
     load(data).ok().filter(fit).as_ref().and_then(leaf)
 }
 
