@@ -75,6 +75,7 @@ impl Duty for CaDuty {
             ("the issuing CA", self.issuing(now)),
             ("the list of revoked certificates", self.list(now)),
             ("the server's certificate", self.own(now)),
+            ("the log of refusals", self.ca.tell_refusals(now)),
         ];
         all_of(steps)
     }
