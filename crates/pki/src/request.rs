@@ -1,5 +1,7 @@
 //! Certificate signing requests (PKCS #10, RFC 2986): what somebody asks to have certified, after
-//! its own signature was verified.
+//! its own signature was verified. [`lists`]: what the library that reads them leaves out silently.
+
+mod lists;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,6 +23,10 @@ pub const BYTES_MAX: usize = 64 * 1024;
 
 /// Names in one request.
 pub const NAMES_MAX: usize = 100;
+
+/// The attribute that holds the extensions (RFC 2985 §5.4.2), and an older one of Windows.
+const EXTENSION_REQUEST: &str = "1.2.840.113549.1.9.14";
+const MICROSOFT_EXTENSIONS: &str = "1.3.6.1.4.1.311.2.1.14";
 
 /// Why a request was not taken at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +51,25 @@ pub enum RequestRefused {
     TooManyNames { count: usize },
     #[error("the request is larger than {BYTES_MAX} bytes")]
     TooLarge,
+    #[error(
+        "the request asks for extensions in {count} places; put them into one extensionRequest \
+         attribute with one value"
+    )]
+    SeveralLists { count: usize },
+    #[error("the request asks for the extension {oid} twice; once is right")]
+    Twice { oid: String },
+    #[error(
+        "the request asks for extensions by Microsoft's attribute {MICROSOFT_EXTENSIONS}, which is \
+         not read; put them into the attribute extensionRequest ({EXTENSION_REQUEST})"
+    )]
+    MicrosoftList,
+    #[error("bytes follow the value of the requested extension {oid}; leave them out")]
+    Trailing { oid: String },
+    #[error(
+        "the request asks for the key usage bit {bit}, which no template gives; digitalSignature \
+         (0) to cRLSign (6) are known"
+    )]
+    UnknownUsage { bit: usize },
 }
 
 /// The kind of a public key.
@@ -163,10 +188,18 @@ fn read(
         is_ca: false,
         others: Vec::new(),
     };
+    lists::check(info.raw)?;
+    let mut seen = Vec::new();
     for attribute in info.iter_attributes() {
         if let ParsedCriAttribute::ExtensionRequest(asked) = attribute.parsed_attribute() {
             for extension in &asked.extensions {
-                take(&mut request, extension.parsed_extension(), &extension.oid.to_id_string())?;
+                let oid = extension.oid.to_id_string();
+                if seen.contains(&oid) {
+                    return Err(RequestRefused::Twice { oid });
+                }
+                lists::check_value(extension, &oid)?;
+                take(&mut request, extension.parsed_extension(), &oid)?;
+                seen.push(oid);
             }
         }
         // A challenge password, and what Windows adds about itself, asks for nothing.

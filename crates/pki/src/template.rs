@@ -89,6 +89,9 @@ pub struct Template {
     /// Only the operator issues; whoever is named in `enrol` is told so.
     #[serde(default)]
     pub approval: bool,
+    /// Certificates for one requester in 24 hours.
+    #[serde(default = "per_day")]
+    pub per_day: u16,
     pub lifetime_days: u16,
     #[serde(default)]
     pub renew_before_days: Option<u16>,
@@ -107,6 +110,10 @@ fn usual_keys() -> Vec<AllowedKey> {
 
 fn rsa_bits_min() -> usize {
     2048
+}
+
+fn per_day() -> u16 {
+    10
 }
 
 /// Templates in one file.
@@ -211,6 +218,11 @@ impl Template {
         }
         if self.lifetime_days == 0 {
             return Some(format!("{name}: lifetime-days must be at least 1"));
+        }
+        if self.per_day == 0 {
+            return Some(format!(
+                "{name}: per-day must be at least 1; enrol = [] lets nobody enrol"
+            ));
         }
         if self.keys.is_empty() {
             return Some(format!("{name}: keys is empty; right is keys = [\"p256\", \"rsa\"]"));

@@ -7,7 +7,7 @@ use std::process::Command;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use testing::peers::chancery::{binary, peer, start};
+use testing::peers::chancery::{binary, peer, start, start_on};
 use testing::peers::missing::{Peer, present};
 use testing::peers::{SUFFIX, Server};
 use testing::process::{Finished, run, run_checked};
@@ -184,7 +184,8 @@ fn who_may_not_is_refused_and_that_is_in_the_log() {
         &["-newkey", "rsa:1024", "-addext", "subjectAltName=DNS:host1.example.com"],
     );
     for (uid, template, request, expected) in [
-        ("visitor", "server", "own.csr", "you may not enrol for the template server"),
+        ("visitor", "server", "own.csr", "they may not enrol for the template server"),
+        ("visitor", "server", "host.key", "they may not enrol for the template server"),
         ("host1", "server", "other.csr", "the name other.example.com is not among"),
         ("host1", "server", "wild.csr", "the name *.example.com is not among"),
         ("host1", "server", "ca.csr", "asks for a CA certificate"),
@@ -199,7 +200,18 @@ fn who_may_not_is_refused_and_that_is_in_the_log() {
         let (chain, said) = enrol(&server, uid, template, request);
         assert_eq!((said.success(), chain.len()), (false, 0), "{request}: {said:?}");
         assert!(said.stderr.contains("Insufficient access (50)"), "{request}: {said:?}");
-        assert!(said.stderr.contains(expected), "{request}: {said:?}");
+        // Whether there is a template, only those learn whom it is for.
+        let told = match expected {
+            "they may not enrol for the template server" => {
+                "there is no template \"server\" that you may enrol for"
+            }
+            "there is no template \"nothing\"" => {
+                "there is no template \"nothing\" that you may enrol for"
+            }
+            other => other,
+        };
+        assert!(said.stderr.contains(told), "{request}: {said:?}");
+        assert!(!said.stderr.contains("approved") || template == "approved", "{said:?}");
         let events = log(at);
         assert_eq!(events.len(), before + 1);
         let event = events.last().unwrap();
@@ -216,6 +228,32 @@ fn who_may_not_is_refused_and_that_is_in_the_log() {
     modify.args(["-x", "-D", &server.admin, "-y"]).arg(&server.password_file);
     run_checked(modify.arg("-f").arg(at.join("change.ldif"))).unwrap();
     assert!(enrol(&server, "visitor", "server", "own.csr").1.success());
+}
+
+#[test]
+fn nobody_has_more_than_so_many_in_a_day_and_a_restart_does_not_change_that() {
+    if !present("enrolment", &programs()) {
+        return;
+    }
+    let server = started();
+    let templates = TEMPLATES.replace("lifetime-days = 30", "lifetime-days = 30\nper-day = 2");
+    let at = server.folder.path().to_owned();
+    std::fs::write(at.join("data/ca/templates.toml"), templates).unwrap();
+    request(&at, "me", &EC);
+    let enrol = |server: &Server, uid| enrol(server, uid, "client", "me.csr").1;
+    assert!(enrol(&server, "visitor").success());
+    assert!(enrol(&server, "visitor").success());
+    let is_enough = |server: &Server| {
+        let said = enrol(server, "visitor");
+        assert!(said.stderr.contains("Administrative limit exceeded (11)"), "{said:?}");
+        assert!(said.stderr.contains("you had 2 certificates of the template client"), "{said:?}");
+    };
+    is_enough(&server);
+    let Server { mut process, folder, .. } = server;
+    process.terminate().unwrap();
+    let server = start_on(folder, &at.join("data")).unwrap();
+    is_enough(&server);
+    assert!(enrol(&server, "host1").success());
 }
 
 #[test]

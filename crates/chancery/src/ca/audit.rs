@@ -2,7 +2,7 @@
 //! before anybody gets what it speaks of.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -58,17 +58,23 @@ pub(crate) struct Event {
 pub(crate) struct Asker {
     pub(crate) who: String,
     pub(crate) from: String,
+    /// The owner of the folder, for whom no limits are.
+    pub(crate) is_operator: bool,
 }
 
 impl Asker {
     /// Whoever runs a command as the folder's owner.
     pub(crate) fn operator() -> Asker {
         let user = rustix::process::getuid().as_raw();
-        Asker { who: format!("operator (user {user})"), from: "local".to_owned() }
+        Asker {
+            who: format!("operator (user {user})"),
+            from: "local".to_owned(),
+            is_operator: true,
+        }
     }
 
     pub(crate) fn server() -> Asker {
-        Asker { who: "server".to_owned(), from: "local".to_owned() }
+        Asker { who: "server".to_owned(), from: "local".to_owned(), is_operator: true }
     }
 }
 
@@ -113,7 +119,7 @@ impl Event {
     }
 }
 
-/// Whoever may ask at all can have many lines written, but no long ones.
+/// Whoever may ask at all can have no long lines written; how many, [`super::refused`] says.
 const REASON_CHARS_MAX: usize = 500;
 
 /// RFC 3339.
@@ -142,17 +148,133 @@ impl Ca {
             return Ok(history);
         }
         let cannot = |error| failed(format!("cannot read {}: {error}", path.display()));
+        let mut log = BufReader::new(File::open(&path).map_err(cannot)?);
         // Line by line: nothing bounds how long a log grows over the years.
-        for (line, number) in
-            BufReader::new(File::open(&path).map_err(cannot)?).split(b'\n').zip(1..)
-        {
-            let line = line.map_err(cannot)?;
-            match serde_json::from_slice(&line) {
-                _ if line.is_empty() => {}
-                Ok(event) => history.events.push(event),
-                Err(_) => history.unreadable.push(number),
+        for number in 1.. {
+            match next_line(&mut log).map_err(cannot)? {
+                None => break,
+                Some(line) if line.is_empty() => {}
+                Some(line) => match serde_json::from_slice(&line) {
+                    Ok(event) => history.events.push(event),
+                    Err(_) => history.unreadable.push(number),
+                },
             }
         }
         Ok(history)
+    }
+
+    /// How many certificates of a template somebody got in the last 24 hours.
+    pub(super) fn issued_lately(
+        &self,
+        asker: &Asker,
+        template: &str,
+        now: OffsetDateTime,
+    ) -> Result<usize> {
+        let path = self.log_file();
+        if !path.exists() {
+            return Ok(0);
+        }
+        let mut count = 0;
+        let is_meant = |event: &Event| {
+            event.deed == Deed::Issued && event.who == asker.who && event.template == template
+        };
+        let look = |line: &[u8]| {
+            let Ok(event) = serde_json::from_slice::<Event>(line) else { return true };
+            let Ok(at) = OffsetDateTime::parse(&event.time, &Rfc3339) else { return true };
+            // What lies ahead was written by a clock that was wrong.
+            if at <= now && now - at < time::Duration::DAY && is_meant(&event) {
+                count += 1;
+            }
+            now - at < time::Duration::DAY
+        };
+        File::open(&path)
+            .and_then(|mut log| backwards(&mut log, look))
+            .map_err(|error| failed(format!("cannot read {}: {error}", path.display())))?;
+        Ok(count)
+    }
+}
+
+/// No line comes near this: what is longer was not written here.
+const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// The next line without its end; one that is too long is cut.
+fn next_line(log: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let most = LINE_BYTES_MAX as u64 + 1;
+    if (&mut *log).take(most).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.pop_if(|last| *last == b'\n').is_none() && line.len() > LINE_BYTES_MAX {
+        log.skip_until(b'\n')?;
+    }
+    Ok(Some(line))
+}
+
+const BLOCK_BYTES: u64 = 64 * 1024;
+
+/// Every line from the last one on, for as long as `look` says so. Lines that are too long are cut.
+fn backwards(log: &mut File, mut look: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
+    let mut at = log.metadata()?.len();
+    // What stands behind the place: the end of a line whose begin was not read yet.
+    let mut rest = Vec::new();
+    while at > 0 {
+        let count = at.min(BLOCK_BYTES);
+        at -= count;
+        log.seek(SeekFrom::Start(at))?;
+        let mut block = Vec::new();
+        (&mut *log).take(count).read_to_end(&mut block)?;
+        rest.truncate(LINE_BYTES_MAX);
+        block.append(&mut rest);
+        let mut lines = block.split(|byte| *byte == b'\n');
+        let first = lines.next().unwrap_or_default();
+        let whole: Vec<&[u8]> = lines.collect();
+        if !whole.into_iter().rev().all(&mut look) {
+            return Ok(());
+        }
+        rest = first.to_vec();
+    }
+    look(&rest);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_from_the_last_one_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let lines: Vec<String> =
+            [0, 1, 70_000, 20_000, 65_535, 65_536, 3].map(|length| "x".repeat(length)).to_vec();
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        let mut found = Vec::new();
+        let mut file = File::open(&path).unwrap();
+        backwards(&mut file, |line| {
+            found.push(line.len());
+            true
+        })
+        .unwrap();
+        found.reverse();
+        assert_eq!(found, [0, 1, 70_000, 20_000, 65_535, 65_536, 3]);
+        let mut first = Vec::new();
+        backwards(&mut file, |line| {
+            first.push(line.len());
+            first.len() < 3
+        })
+        .unwrap();
+        assert_eq!(first, [3, 65_536, 65_535]);
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_cut() {
+        let long = vec![b'x'; LINE_BYTES_MAX + 5];
+        let text = [&long[..], b"\n{}\n\nend"].concat();
+        let mut log = &text[..];
+        let mut lengths = Vec::new();
+        while let Some(line) = next_line(&mut log).unwrap() {
+            lengths.push(line.len());
+        }
+        assert_eq!(lengths, [LINE_BYTES_MAX + 1, 2, 0, 3]);
     }
 }

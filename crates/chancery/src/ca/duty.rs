@@ -10,6 +10,7 @@ use super::Ca;
 use super::own::{self, Outcome};
 use crate::config::Config;
 use crate::duties::Duty;
+use crate::failure::failed;
 
 const EVERY: Duration = Duration::from_secs(3600);
 
@@ -24,6 +25,20 @@ pub(crate) struct CaDuty {
 impl CaDuty {
     pub(crate) fn new(ca: Ca, configured: Configured) -> CaDuty {
         CaDuty { ca, configured }
+    }
+
+    fn issuing(&self, now: OffsetDateTime) -> Result<()> {
+        match self.ca.issuing_is_due(now)? {
+            true => self.ca.found(&crate::first_run::host_name(), now),
+            false => Ok(()),
+        }
+    }
+
+    fn list(&self, now: OffsetDateTime) -> Result<()> {
+        if self.ca.renew_list_when_due(now)? {
+            tracing::info!("the list of revoked certificates was made anew");
+        }
+        Ok(())
     }
 
     fn own(&self, now: OffsetDateTime) -> Result<()> {
@@ -51,15 +66,35 @@ impl Duty for CaDuty {
 
     fn run(&mut self, now: OffsetDateTime) -> Result<()> {
         // No CA, or somebody's who signs elsewhere.
-        if !self.ca.exists() || self.ca.signer().is_err() {
+        if !self.ca.exists() || self.ca.signs_elsewhere() {
             return Ok(());
         }
-        if self.ca.issuing_is_due(now)? {
-            self.ca.found(&crate::first_run::host_name(), now)?;
-        }
-        if self.ca.renew_list_when_due(now)? {
-            tracing::info!("the list of revoked certificates was made anew");
-        }
-        self.own(now)
+        // Each by itself: a list that cannot be written must not let the server's certificate end.
+        let steps = [
+            ("the CA's key", self.ca.signer().map(drop)),
+            ("the issuing CA", self.issuing(now)),
+            ("the list of revoked certificates", self.list(now)),
+            ("the server's certificate", self.own(now)),
+            ("the log of refusals", self.ca.tell_refusals(now)),
+        ];
+        all_of(steps)
     }
+}
+
+/// One error of all steps that failed; a cause that several have is told once.
+fn all_of<const N: usize>(steps: [(&'static str, Result<()>); N]) -> Result<()> {
+    let mut causes: Vec<(String, Vec<&str>)> = Vec::new();
+    for (step, result) in steps {
+        let Err(error) = result else { continue };
+        let cause = format!("{error:#}");
+        match causes.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, steps)) => steps.push(step),
+            None => causes.push((cause, vec![step])),
+        }
+    }
+    if causes.is_empty() {
+        return Ok(());
+    }
+    let told = causes.iter().map(|(cause, steps)| format!("{}: {cause}", steps.join(", ")));
+    Err(failed(told.collect::<Vec<_>>().join("; ")))
 }

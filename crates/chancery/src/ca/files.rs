@@ -1,9 +1,10 @@
 //! Files of the CA: written whole or not at all, durable before anybody is told.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use zeroize::Zeroizing;
@@ -125,13 +126,51 @@ pub(super) fn read_key(path: &Path) -> Result<Zeroizing<String>> {
 #[derive(Debug)]
 pub(crate) struct FileLock(#[allow(dead_code, reason = "the lock is released with it")] File);
 
+/// Nobody who is well holds it for as long as this.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// How often it is asked for: the kernel knows no lock with a deadline.
+const LOCK_LOOK: Duration = Duration::from_millis(20);
+
 impl FileLock {
     pub(super) fn take(path: &Path) -> Result<FileLock> {
+        FileLock::take_within(path, LOCK_WAIT)
+    }
+
+    fn take_within(path: &Path, wait: Duration) -> Result<FileLock> {
         let cannot = |error: io::Error| failed(format!("cannot lock {}: {error}", path.display()));
         let mut options = OpenOptions::new();
         let file = options.create(true).truncate(false).write(true).mode(0o600).open(path);
         let file = file.map_err(cannot)?;
-        file.lock().map_err(cannot)?;
-        Ok(FileLock(file))
+        let begin = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(FileLock(file)),
+                Err(TryLockError::Error(error)) => return Err(cannot(error)),
+                Err(TryLockError::WouldBlock) if begin.elapsed() >= wait => break,
+                Err(TryLockError::WouldBlock) => std::thread::park_timeout(LOCK_LOOK),
+            }
+        }
+        let (path, wait) = (path.display(), wait.as_secs());
+        Err(failed(format!(
+            "{path} has been held by another process for {wait} s, so nothing about the CA was \
+             changed; `fuser {path}` names it: let it end, or end it, and try again"
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_lock_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = FileLock::take(&path).unwrap();
+        let said = FileLock::take_within(&path, Duration::ZERO).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("{} has been held", path.display())), "{said}");
+        drop(held);
+        FileLock::take_within(&path, Duration::ZERO).unwrap();
     }
 }

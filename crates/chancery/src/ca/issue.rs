@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::audit::{Asker, Deed, Event};
 use super::files::{Readers, make_folder, replace};
-use super::{Ca, serial};
+use super::{Ca, Reviewed, serial};
 use crate::failure::{failed, of_directory};
 
 /// A certificate that was issued.
@@ -21,11 +21,16 @@ pub(crate) struct Certificate {
     pub(crate) chain_pem: String,
 }
 
-/// Why there is none. Each is in the log.
+/// Why there is none. Each is in the log, but for failures and what [`super::refused`] counts.
 #[derive(Debug)]
 pub(crate) enum NoCertificate {
     /// A correct "no", with every reason.
     Refused(Vec<String>),
+    /// The template is not there, or not for whoever asks: which of the two, the log knows and they
+    /// do not learn.
+    NotTheirs(String),
+    /// They had as many as they may have.
+    TooMany(String),
     /// Something is wrong here.
     Failed(anyhow::Error),
 }
@@ -61,15 +66,20 @@ impl Issuing<'_> {
     ) -> Result<Certificate, NoCertificate> {
         let asker = Asker::operator();
         let _lock = self.ca.lock()?;
-        let made = self.asked(template, request, |template, request, urls| {
-            let values = |attribute: &str, value: &str| self.has(by.entry, attribute, value);
-            let entry = by.entry.map(subject_of).transpose();
-            let entry = entry.map_err(|reason| vec![reason])?;
-            let requester = Requester { entry, has: &values, any_name: by.any_name };
-            template.grant(request, &requester, urls).map_err(|reasons| texts(&reasons))
-        });
+        let made = self.for_operator(template, request, by);
         let overruled = if by.any_name { "names beyond the template were allowed" } else { "" };
         self.decided(template, &asker, made, overruled)
+    }
+
+    fn for_operator(
+        &self,
+        name: &str,
+        request: &[u8],
+        by: ByOperator<'_>,
+    ) -> Result<(Wish, SigningRequest), NoCertificate> {
+        let reviewed = self.ca.reviewed(self.now)?;
+        let template = known(&reviewed, name)?;
+        self.asked(&reviewed, template, request, by.entry, by.any_name)
     }
 
     /// For somebody who has signed in.
@@ -81,48 +91,65 @@ impl Issuing<'_> {
     ) -> Result<Certificate, NoCertificate> {
         let asker = asker_of(requester);
         let _lock = self.ca.lock()?;
-        let made = self.asked(template, request, |template, request, urls| {
-            self.may_enrol(requester, template)?;
-            let dn = match &requester.who {
-                Who::Entry { dn, .. } => Some(&**dn),
-                _ => None,
-            };
-            let values = |attribute: &str, value: &str| self.has(dn, attribute, value);
-            let entry = dn.map(subject_of).transpose().map_err(|reason| vec![reason])?;
-            let requester = Requester { entry, has: &values, any_name: false };
-            template.grant(request, &requester, urls).map_err(|reasons| texts(&reasons))
-        });
+        let made = self.for_requester(requester, &asker, template, request);
         self.decided(template, &asker, made, "")
     }
 
-    /// From bytes and a template's name to a decision about both.
-    fn asked(
+    fn for_requester(
         &self,
+        requester: &Subject,
+        asker: &Asker,
         name: &str,
         request: &[u8],
-        grant: impl FnOnce(&Template, &SigningRequest, &[String]) -> Result<Wish, Vec<String>>,
     ) -> Result<(Wish, SigningRequest), NoCertificate> {
         let reviewed = self.ca.reviewed(self.now)?;
-        let refused = |reason: String| NoCertificate::Refused(vec![reason]);
-        let Some(template) = reviewed.templates.named(name) else {
-            let known: Vec<&str> =
-                reviewed.templates.template.iter().map(|one| one.name.as_str()).collect();
-            let shown: String = name.chars().take(64).collect();
-            return Err(refused(format!(
-                "there is no template {shown:?}; there are: {}",
-                known.join(", ")
-            )));
+        let template = match (reviewed.templates.named(name), &requester.who) {
+            (_, Who::Operator) => known(&reviewed, name)?,
+            (Some(template), _) => template,
+            (None, _) => return Err(NoCertificate::NotTheirs(unknown(name))),
         };
+        // Before a look at the request: its faults must not tell that there is the template.
+        self.may_enrol(requester, template)?;
+        let dn = match &requester.who {
+            Who::Entry { dn, .. } => Some(&**dn),
+            _ => None,
+        };
+        let made = self.asked(&reviewed, template, request, dn, false)?;
+        let had = self.ca.issued_lately(asker, name, self.now)?;
+        if !asker.is_operator && had >= usize::from(template.per_day) {
+            return Err(NoCertificate::TooMany(format!(
+                "you had {had} certificates of the template {name} in the last 24 hours, and its \
+                 per-day allows {}; try again later",
+                template.per_day
+            )));
+        }
+        Ok(made)
+    }
+
+    /// From bytes and a template to a decision about both.
+    fn asked(
+        &self,
+        reviewed: &Reviewed,
+        template: &Template,
+        request: &[u8],
+        dn: Option<&str>,
+        any_name: bool,
+    ) -> Result<(Wish, SigningRequest), NoCertificate> {
+        let refused = |reason: String| NoCertificate::Refused(vec![reason]);
         if reviewed.off.contains(&template.name) {
             return Err(refused(format!(
-                "the template {name} is off, because it is dangerous: chancery ca template lint \
-                 says why"
+                "the template {} is off, because it is dangerous: chancery ca template lint says \
+                 why",
+                template.name
             )));
         }
         let request =
             SigningRequest::decode(request).map_err(|error| refused(error.to_string()))?;
-        let wish = grant(template, &request, &reviewed.templates.crl.urls);
-        Ok((wish.map_err(NoCertificate::Refused)?, request))
+        let values = |attribute: &str, value: &str| self.has(dn, attribute, value);
+        let entry = dn.map(subject_of).transpose().map_err(refused)?;
+        let requester = Requester { entry, has: &values, any_name };
+        let wish = template.grant(&request, &requester, &reviewed.templates.crl.urls);
+        Ok((wish.map_err(|reasons| NoCertificate::Refused(texts(&reasons)))?, request))
     }
 
     /// Signs and keeps, or logs the refusal.
@@ -133,17 +160,16 @@ impl Issuing<'_> {
         made: Result<(Wish, SigningRequest), NoCertificate>,
         overruled: &str,
     ) -> Result<Certificate, NoCertificate> {
-        let event = |deed| {
-            let shown: String = template.chars().take(64).collect();
-            Event::new(deed, asker, self.now).of(&shown)
-        };
+        let event = |deed| Event::new(deed, asker, self.now).of(&shown(template));
         let (wish, request) = match made {
             Ok(made) => made,
-            Err(NoCertificate::Refused(reasons)) => {
-                self.ca.record(&event(Deed::Refused).because(reasons.join("; ")))?;
-                return Err(NoCertificate::Refused(reasons));
+            Err(no) => {
+                if let Some(reason) = no.refusal() {
+                    let event = event(Deed::Refused).because(reason);
+                    self.ca.refuse(asker, &event, self.now)?;
+                }
+                return Err(no);
             }
-            Err(failed) => return Err(failed),
         };
         let signer = self.ca.signer()?;
         let chain_pem = signer
@@ -159,10 +185,11 @@ impl Issuing<'_> {
         Ok(Certificate { summary, chain_pem })
     }
 
-    fn may_enrol(&self, requester: &Subject, template: &Template) -> Result<(), Vec<String>> {
-        let no = |reason: String| Err(vec![reason]);
+    fn may_enrol(&self, requester: &Subject, template: &Template) -> Result<(), NoCertificate> {
+        let name = &template.name;
+        let not_theirs = |reason: String| Err(NoCertificate::NotTheirs(reason));
         let Some(directory) = self.directory else {
-            return no("there is no directory to ask".to_owned());
+            return not_theirs("there is no directory to ask".to_owned());
         };
         let named = match (&requester.who, template.enrol.as_slice()) {
             (Who::Operator, _) => return Ok(()),
@@ -173,14 +200,13 @@ impl Issuing<'_> {
                 .and_then(|view| view.is_meant(who).map_err(|error| of_directory(&error))),
         };
         match named {
-            Ok(true) if template.approval => no(format!(
-                "the template {} is issued by the operator only; give them the request: chancery \
-                 ca issue --template {} --csr FILE",
-                template.name, template.name
-            )),
+            Ok(true) if template.approval => Err(NoCertificate::Refused(vec![format!(
+                "the template {name} is issued by the operator only; give them the request: \
+                 chancery ca issue --template {name} --csr FILE"
+            )])),
             Ok(true) => Ok(()),
-            Ok(false) => no(format!("you may not enrol for the template {}", template.name)),
-            Err(reason) => no(format!("enrol of the template {}: {reason}", template.name)),
+            Ok(false) => not_theirs(format!("they may not enrol for the template {name}")),
+            Err(reason) => not_theirs(format!("enrol of the template {name}: {reason}")),
         }
     }
 
@@ -191,6 +217,38 @@ impl Issuing<'_> {
         let Ok(view) = directory.view(&operator) else { return false };
         view.compare(dn, attribute, value.as_bytes(), None, false).unwrap_or(false)
     }
+}
+
+impl NoCertificate {
+    /// What the log says, where it was a "no".
+    fn refusal(&self) -> Option<String> {
+        match self {
+            NoCertificate::Refused(reasons) => Some(reasons.join("; ")),
+            NoCertificate::NotTheirs(reason) | NoCertificate::TooMany(reason) => {
+                Some(reason.clone())
+            }
+            NoCertificate::Failed(_) => None,
+        }
+    }
+}
+
+/// The template for the operator, who may know which there are.
+fn known<'t>(reviewed: &'t Reviewed, name: &str) -> Result<&'t Template, NoCertificate> {
+    reviewed.templates.named(name).ok_or_else(|| {
+        let all = &reviewed.templates.template;
+        let known: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
+        let reason = format!("{}; there are: {}", unknown(name), known.join(", "));
+        NoCertificate::Refused(vec![reason])
+    })
+}
+
+fn unknown(name: &str) -> String {
+    format!("there is no template {:?}", shown(name))
+}
+
+/// As much of a name as a template's can have.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars().take(64).collect()
 }
 
 impl Ca {
@@ -216,7 +274,7 @@ fn asker_of(requester: &Subject) -> Asker {
         Who::Anonymous => "anonymous".to_owned(),
     };
     let from = requester.address.map_or("local".to_owned(), |address| address.to_string());
-    Asker { who, from }
+    Asker { who, from, is_operator: requester.who == Who::Operator }
 }
 
 /// The name of an entry as the subject of a certificate.

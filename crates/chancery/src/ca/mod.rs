@@ -1,6 +1,7 @@
 //! The in-house CA: its folder, and everything that is done with it.
 //!
 //! - [`files`]: written whole or not at all, and one at a time. [`audit`]: what was done, for ever.
+//!   [`refused`]: how much of what was refused.
 //! - [`start`]: root, issuing CA and templates where they are missing. [`own`]: the certificate of
 //!   this server, made and renewed.
 //! - [`issue`]: for the operator and over LDAPS. [`revoke`]: and the list of what is revoked.
@@ -14,6 +15,7 @@ pub(crate) mod duty;
 pub(crate) mod files;
 pub(crate) mod issue;
 pub(crate) mod own;
+mod refused;
 pub(crate) mod revoke;
 pub(crate) mod start;
 pub(crate) mod watch;
@@ -112,6 +114,15 @@ impl Ca {
             )));
         }
         open(&self.root_pem(), &self.root_key())
+    }
+
+    /// Whether the key of the CA that signs was taken away on purpose. One that is there and cannot
+    /// be read is not.
+    pub(crate) fn signs_elsewhere(&self) -> bool {
+        let is_issuing = self.issuing_pem().exists();
+        let key = if is_issuing { self.issuing_key() } else { self.root_key() };
+        let there = std::fs::symlink_metadata(key);
+        there.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
     }
 
     /// The certificate of the CA that signs, without its key.

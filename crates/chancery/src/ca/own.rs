@@ -69,7 +69,7 @@ fn leaf((chain, _): &ChainAndKey) -> Option<Summary> {
 }
 
 /// What the certificate says that is there, where it can be read and has its key.
-pub(super) fn there(data: &Path) -> Option<Summary> {
+pub(crate) fn there(data: &Path) -> Option<Summary> {
     load(data).ok().filter(fit).as_ref().and_then(leaf)
 }
 
@@ -151,9 +151,14 @@ pub(crate) fn renew(
     let Some(why) = why else {
         return Ok(Outcome::NotDue);
     };
-    ca.found(&crate::first_run::host_name(), now)?;
+    let founded = ca.found(&crate::first_run::host_name(), now);
     let _lock = ca.lock()?;
-    let issued = ca.signer()?.issue_with_key(&wish, now, serial()).map_err(failed)?;
+    let signer = match (founded, ca.signer()) {
+        // What cannot be made anew must not keep the one that is there from signing.
+        (_, Ok(signer)) => signer,
+        (Err(error), Err(_)) | (Ok(()), Err(error)) => return Err(error),
+    };
+    let issued = signer.issue_with_key(&wish, now, serial()).map_err(failed)?;
     let both = zeroize::Zeroizing::new(format!("{}{}", issued.key_pem.as_str(), issued.chain_pem));
     let made = Credential::from_pem(both.as_bytes(), both.as_bytes()).map_err(failed)?.leaf;
     ca.keep(&made, &issued.chain_pem)?;

@@ -10,12 +10,16 @@ use rcgen::{CertificateParams, KeyPair, SanType};
 use time::Duration;
 use time::macros::datetime;
 
-use super::audit::Deed;
+use super::audit::{Asker, Deed, Event};
+use super::duty::CaDuty;
 use super::issue::{ByOperator, Issuing, NoCertificate};
 use super::own::Outcome;
+use super::refused::{REFUSALS_MAX, REQUESTERS_MAX};
 use super::watch::CaWatch;
 use super::*;
 use crate::alerts::Watches;
+use crate::config::{Config, Overrides};
+use crate::duties::Duty;
 
 const NOW: OffsetDateTime = datetime!(2027-03-01 12:00 UTC);
 
@@ -45,7 +49,7 @@ fn issue(ca: &Ca, template: &str, names: &[&str], any: bool) -> Result<Summary, 
     match issuing.by_operator(template, &request(names), by) {
         Ok(made) => Ok(made.summary),
         Err(NoCertificate::Refused(reasons)) => Err(reasons),
-        Err(NoCertificate::Failed(error)) => panic!("{error:#}"),
+        Err(other) => panic!("{other:?}"),
     }
 }
 
@@ -320,4 +324,130 @@ fn what_was_made_while_the_clock_was_ahead_is_made_again() {
     assert!(summary(&data.join("server.pem")).unwrap().is_valid_at(NOW));
     assert!(summary(&ca.issuing_pem()).unwrap().is_valid_at(NOW));
     assert_eq!(own::renew(data, &names(), NOW, false).unwrap(), Outcome::NotDue);
+}
+
+/// The duty of a folder whose server is published as `ldap.example.com`.
+fn duty(folder: &tempfile::TempDir, ca: &Ca) -> CaDuty {
+    let data = folder.path().display();
+    let text = format!("data = \"{data}\"\n[publish]\nnames = [\"ldap.example.com\"]\n");
+    let config = Config::from_text(&text, None, &Overrides::default()).unwrap();
+    CaDuty::new(ca.clone(), Box::new(move || Ok(config.clone())))
+}
+
+#[test]
+fn each_step_of_the_duty_is_done_whatever_became_of_the_others() {
+    let (folder, ca) = new_folder();
+    let mut duty = duty(&folder, &ca);
+    duty.run(NOW).unwrap();
+    let first = own::there(folder.path()).unwrap();
+    fs::remove_file(ca.crl_pem()).unwrap();
+    fs::create_dir(ca.crl_pem()).unwrap();
+    let late = NOW + Duration::days(70);
+    let said = duty.run(late).unwrap_err().to_string();
+    assert!(said.starts_with("the list of revoked certificates: cannot write"), "{said}");
+    assert!(own::there(folder.path()).unwrap().not_after > first.not_after);
+}
+
+#[test]
+fn a_key_that_is_there_and_cannot_be_read_is_told_and_one_that_is_away_is_not() {
+    let (folder, ca) = new_folder();
+    let mut duty = duty(&folder, &ca);
+    duty.run(NOW).unwrap();
+    fs::set_permissions(ca.issuing_key(), PermissionsExt::from_mode(0o644)).unwrap();
+    for (day, expected) in [(0, "the CA's key: "), (8, "the CA's key, the list of revoked")] {
+        let said = duty.run(NOW + Duration::days(day)).unwrap_err().to_string();
+        assert!(said.starts_with(expected), "{said}");
+        assert_eq!(said.matches("run: chmod 600").count(), 1, "{said}");
+    }
+    fs::set_permissions(ca.issuing_key(), PermissionsExt::from_mode(0o600)).unwrap();
+    fs::write(ca.issuing_key(), "no key").unwrap();
+    assert!(duty.run(NOW).unwrap_err().to_string().starts_with("the CA's key: "));
+    fs::remove_file(ca.issuing_key()).unwrap();
+    duty.run(NOW + Duration::days(70)).unwrap();
+}
+
+fn asker(who: &str) -> Asker {
+    Asker { who: who.to_owned(), from: "192.0.2.1".to_owned(), is_operator: false }
+}
+
+fn refuse(ca: &Ca, asker: &Asker, now: OffsetDateTime) {
+    let _lock = ca.lock().unwrap();
+    let event = Event::new(Deed::Refused, asker, now).because("not theirs");
+    ca.refuse(asker, &event, now).unwrap();
+}
+
+/// Who was refused and why, for each line.
+fn refusals(ca: &Ca) -> Vec<(String, String)> {
+    let events = ca.history().unwrap().events.into_iter();
+    let refused = events.filter(|event| event.deed == Deed::Refused);
+    refused.map(|event| (event.who, event.reason)).collect()
+}
+
+#[test]
+fn whoever_is_refused_again_and_again_is_counted() {
+    let (_folder, ca) = new_folder();
+    let (eva, tom) = (asker("uid=eva"), asker("uid=tom"));
+    for _ in 0..500 {
+        refuse(&ca, &eva, NOW);
+    }
+    refuse(&ca, &tom, NOW);
+    let listed = REFUSALS_MAX as usize;
+    assert_eq!(refusals(&ca).len(), listed + 1);
+    // As after a restart: everything is in files.
+    Ca::at(&ca.data).tell_refusals(NOW + Duration::minutes(59)).unwrap();
+    assert_eq!(refusals(&ca).len(), listed + 1);
+    ca.tell_refusals(NOW + Duration::HOUR).unwrap();
+    let told = ("uid=eva".to_owned(), "490 more refusals in the hour from 2027-03-01T12:00:00Z");
+    let last = refusals(&ca).pop().unwrap();
+    assert_eq!((last.0, last.1.as_str()), told);
+    ca.tell_refusals(NOW + Duration::HOUR).unwrap();
+    refuse(&ca, &eva, NOW + Duration::HOUR);
+    assert_eq!(refusals(&ca).len(), listed + 3);
+    let operator = Asker::operator();
+    for _ in 0..=listed {
+        refuse(&ca, &operator, NOW);
+    }
+    assert_eq!(refusals(&ca).len(), 2 * listed + 4);
+}
+
+#[test]
+fn many_who_are_refused_are_counted_together() {
+    let (_folder, ca) = new_folder();
+    let since = NOW.unix_timestamp();
+    let one = |number| format!("\"uid={number}\": {{\"since\": {since}, \"refused\": 1}}");
+    let known: Vec<String> = (0..REQUESTERS_MAX).map(one).collect();
+    fs::write(ca.folder().join("refused.json"), format!("{{{}}}", known.join(","))).unwrap();
+    refuse(&ca, &asker("uid=0"), NOW);
+    for number in 0..REFUSALS_MAX + 5 {
+        refuse(&ca, &asker(&format!("uid=new{number}")), NOW);
+    }
+    assert_eq!(refusals(&ca).len(), 1 + REFUSALS_MAX as usize);
+    ca.tell_refusals(NOW + Duration::HOUR).unwrap();
+    let last = refusals(&ca).pop().unwrap();
+    assert_eq!(last.0, "others");
+    assert!(last.1.starts_with("5 more refusals"), "{last:?}");
+}
+
+#[test]
+fn what_somebody_got_in_a_day_is_counted_in_the_log() {
+    let (_folder, ca) = new_folder();
+    let eva = asker("uid=eva");
+    let hours = |hours| NOW + Duration::hours(hours);
+    for (who, template, hour) in [
+        ("uid=eva", "client", -25),
+        ("uid=eva", "client", -24),
+        ("uid=eva", "client", -23),
+        ("uid=tom", "client", -2),
+        ("uid=eva", "server", -1),
+        ("uid=eva", "client", 48),
+        ("uid=eva", "client", 0),
+    ] {
+        let _lock = ca.lock().unwrap();
+        ca.record(&Event::new(Deed::Issued, &asker(who), hours(hour)).of(template)).unwrap();
+        let refused = Event::new(Deed::Refused, &asker(who), hours(hour)).of(template);
+        ca.record(&refused).unwrap();
+    }
+    assert_eq!(ca.issued_lately(&eva, "client", NOW).unwrap(), 2);
+    assert_eq!(ca.issued_lately(&eva, "client", hours(23)).unwrap(), 1);
+    assert_eq!(ca.issued_lately(&eva, "none", NOW).unwrap(), 0);
 }

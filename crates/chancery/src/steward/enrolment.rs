@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{Steward, unwilling};
 use crate::ca::Ca;
-use crate::ca::issue::{Issuing, NoCertificate, split};
+use crate::ca::issue::{Issuing, NoCertificate, shown, split};
 
 impl Steward {
     pub(super) fn enrolled(
@@ -29,6 +29,18 @@ impl Steward {
             }
             Err(NoCertificate::Refused(reasons)) => {
                 Err(Refusal::new(ResultCode::INSUFFICIENT_ACCESS_RIGHTS, reasons.join("; ")))
+            }
+            Err(NoCertificate::NotTheirs(reason)) => {
+                tracing::info!(template = shown(template), "no certificate is issued: {reason}");
+                let message = format!(
+                    "there is no template {:?} that you may enrol for; whoever runs this server \
+                     knows which there are",
+                    shown(template)
+                );
+                Err(Refusal::new(ResultCode::INSUFFICIENT_ACCESS_RIGHTS, message))
+            }
+            Err(NoCertificate::TooMany(reason)) => {
+                Err(Refusal::new(ResultCode::ADMIN_LIMIT_EXCEEDED, reason))
             }
             Err(NoCertificate::Failed(error)) => {
                 tracing::error!(template, "no certificate could be issued: {error:#}");

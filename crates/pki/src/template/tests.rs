@@ -126,6 +126,7 @@ fn faults_of_the_text_have_a_line() {
         ("entry:host", "host", 12, "is no pattern of a name; right is dns:"),
         ("lifetime-days = 90", "", 6, "missing field `lifetime-days`"),
         ("lifetime-days = 90", "lifetime-days = 0", 7, "lifetime-days must be at least 1"),
+        ("lifetime-days = 90", "lifetime-days = 90\nper-day = 0", 7, "per-day must be at least 1"),
         ("\"serverAuth\"", "\"server\"", 7, "is no purpose; right is serverAuth"),
         ("\"p256\"", "\"p257\"", 10, "unknown variant `p257`"),
         ("\"client\"", "\"a client\"", 18, "letters, digits, - and _ are allowed"),

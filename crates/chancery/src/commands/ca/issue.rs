@@ -42,6 +42,10 @@ pub(super) fn run(
             refused(common, asked, &reasons)?;
             return Ok(FINDINGS);
         }
+        Err(NoCertificate::NotTheirs(reason) | NoCertificate::TooMany(reason)) => {
+            refused(common, asked, &[reason])?;
+            return Ok(FINDINGS);
+        }
     };
     if let Some(path) = &asked.output {
         replace(path, certificate.chain_pem.as_bytes(), Readers::Everybody)?;
