@@ -39,6 +39,11 @@ pub(crate) fn files(data: &Path) -> (PathBuf, PathBuf) {
     (data.join("server.pem"), data.join("server.key"))
 }
 
+/// Key and chain of the certificate before.
+pub(crate) fn previous(data: &Path) -> PathBuf {
+    data.join("server.previous")
+}
+
 /// Reads chain and key, of one generation whatever happens meanwhile. Whether they belong together
 /// is for the judge to say.
 pub(crate) fn load(data: &Path) -> Result<ChainAndKey, FileRefused> {
@@ -164,9 +169,22 @@ pub(crate) fn renew(
     ca.keep(&made, &issued.chain_pem)?;
     let event = Event::new(Deed::Renewed, &Asker::server(), now).of("server").about(&made);
     ca.record(&event.because(&why))?;
+    keep_previous(data, &key)?;
     replace(&key, both.as_bytes(), Readers::Owner)?;
     replace(&chain, issued.chain_pem.as_bytes(), Readers::Everybody)?;
     Ok(Outcome::Renewed(Box::new(made)))
+}
+
+/// Key and chain of the one before, for the case that the new one was made under a wrong clock.
+fn keep_previous(data: &Path, key: &Path) -> Result<()> {
+    match server::tls::load(key, None) {
+        Ok(both) if fit(&both) => {
+            let text = zeroize::Zeroizing::new(std::fs::read(key)?);
+            replace(&previous(data), &text, Readers::Owner)
+        }
+        // There was none, or its key is in a file without the chain.
+        _ => Ok(()),
+    }
 }
 
 /// Whether the CA of this folder signed it.

@@ -46,7 +46,7 @@ pub(super) fn read(looking: &Looking, now: OffsetDateTime) -> Found {
         let others = std::mem::take(&mut found.candidates);
         found.in_house(&looking.data, now);
         found.in_house = std::mem::replace(&mut found.candidates, others);
-        let sources = [own::files(&looking.data).0, previous(&looking.data)];
+        let sources = [own::files(&looking.data).0, own::previous(&looking.data)];
         found.in_house_sources = sources.map(|path| path.display().to_string()).into();
     }
     found
@@ -63,11 +63,6 @@ fn acme_folders(looking: &Looking) -> Vec<PathBuf> {
 
 fn is_filled(folder: &Path) -> bool {
     folder.join(crate::acme::shelf::CERTIFICATE).is_file()
-}
-
-/// Key and chain of the in-house certificate before the newest, where it is kept.
-fn previous(data: &Path) -> PathBuf {
-    data.join("server.previous")
 }
 
 /// Every path that says whether there is something new.
@@ -96,7 +91,7 @@ pub(super) fn watched(looking: &Looking) -> Vec<PathBuf> {
     }
     if looking.sources.is_empty() {
         let (certificate, key) = own::files(&looking.data);
-        paths.extend([certificate, key, previous(&looking.data)]);
+        paths.extend([certificate, key, own::previous(&looking.data)]);
     }
     paths
 }
@@ -174,7 +169,7 @@ impl Found {
             }
             Err(refused) => self.unread(source, refused),
         }
-        let before = previous(data);
+        let before = own::previous(data);
         if !is_timely && before.exists() {
             self.files(&before, None);
         }
