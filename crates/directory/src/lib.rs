@@ -63,4 +63,4 @@ pub use search::{EntrySink, GivenEntry, Page, Search, SearchDone, SearchQuery, S
 pub use subject::{Protection, Subject, Who};
 pub use subschema::SUBSCHEMA_DN;
 pub use turns::Turns;
-pub use view::View;
+pub use view::{Holder, View};

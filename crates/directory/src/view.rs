@@ -23,6 +23,14 @@ use crate::search::{EntrySink, Search, SearchQuery, Step};
 use crate::subject::{Subject, Who};
 use crate::tree::{Memo, Tree};
 
+/// Whose entry has a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Nobody,
+    One(Who),
+    Several,
+}
+
 /// One asker's view of one snapshot. Short-lived: while it lives, the disk cannot reuse pages.
 pub struct View<'d> {
     inner: &'d Inner,
@@ -206,11 +214,15 @@ impl<'d> View<'d> {
 
     /// The one entry with that `uid`, for identities of the form `u:name`.
     pub fn who_with_uid(&self, uid: &str) -> Result<Option<Who>, Error> {
-        self.who_with("uid", uid)
+        Ok(match self.who_with("uid", uid)? {
+            Holder::One(who) => Some(who),
+            // Ambiguous names sign nobody in.
+            Holder::Nobody | Holder::Several => None,
+        })
     }
 
-    /// The same with another attribute than `uid`.
-    pub fn who_with(&self, attribute: &str, value: &str) -> Result<Option<Who>, Error> {
+    /// Whose entry has this value in this attribute.
+    pub fn who_with(&self, attribute: &str, value: &str) -> Result<Holder, Error> {
         let tree = self.tree();
         let filter = Filter::Equality(ldap::filter::Assertion {
             attribute,
@@ -218,7 +230,7 @@ impl<'d> View<'d> {
         });
         let node = compile(&tree, &filter)?;
         let planner = crate::search::plan::Planner { tree: &tree, indexes: &self.ruling.indexes };
-        let Some((plan, _)) = planner.plan(&node, u64::MAX)? else { return Ok(None) };
+        let Some((plan, _)) = planner.plan(&node, u64::MAX)? else { return Ok(Holder::Nobody) };
         let mut walk = crate::search::walk::Walk::open(&tree.reader, &plan)?;
         let mut found = None;
         let mut block = 0;
@@ -227,15 +239,15 @@ impl<'d> View<'d> {
                 let candidate = tree.expect_entry(id)?;
                 let matches = evaluate(&node, &candidate, &crate::permits::IgnoringAccess)?;
                 if matches == Some(true) && found.replace(id).is_some() {
-                    return Ok(None); // ambiguous names sign nobody in
+                    return Ok(Holder::Several);
                 }
             }
             block = number.saturating_add(1);
         }
-        match found {
-            Some(id) => Ok(Some(Who::Entry { id, dn: Arc::from(tree.dn(id)?) })),
-            None => Ok(None),
-        }
+        Ok(match found {
+            Some(id) => Holder::One(Who::Entry { id, dn: Arc::from(tree.dn(id)?) }),
+            None => Holder::Nobody,
+        })
     }
 
     /// Whether the asker is among those that these words of access rules mean: `group "DN"`, `self`

@@ -40,6 +40,7 @@ pub enum Rule {
     KeyMissing,
     KeyMismatch,
     KeyUnsupported,
+    KeyExposed,
     KeyWeak,
     Purpose,
     KeyUsage,
@@ -62,11 +63,12 @@ pub enum Rule {
 }
 
 impl Rule {
-    pub const ALL: [Rule; 23] = [
+    pub const ALL: [Rule; 24] = [
         Rule::Unreadable,
         Rule::KeyMissing,
         Rule::KeyMismatch,
         Rule::KeyUnsupported,
+        Rule::KeyExposed,
         Rule::KeyWeak,
         Rule::Purpose,
         Rule::KeyUsage,
@@ -94,6 +96,7 @@ impl Rule {
             Rule::KeyMissing => "key-missing",
             Rule::KeyMismatch => "key-mismatch",
             Rule::KeyUnsupported => "key-unsupported",
+            Rule::KeyExposed => "key-exposed",
             Rule::KeyWeak => "key-weak",
             Rule::Purpose => "purpose",
             Rule::KeyUsage => "key-usage",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use directory::{Error, Refusal, View, Who};
+use directory::{Error, Holder, Refusal, View, Who};
 use ldap::dn::Dn;
 use ldap::result::ResultCode;
 use pki::Summary;
@@ -102,7 +102,8 @@ fn common_name(subject: &str) -> Option<String> {
 }
 
 /// Who signs in with this certificate. Where no rule finds an entry, and one says that the subject
-/// is a name, it is the bare name, if that lies in no tree of this server; otherwise nobody.
+/// is a name, it is the bare name, if that lies in no tree of this server. RFC 4513 §5.2.3.3: where
+/// no identity comes of it, the bind fails (invalidCredentials).
 pub(crate) fn who(
     rules: &[CertificateRule],
     certificate: &Summary,
@@ -110,36 +111,59 @@ pub(crate) fn who(
 ) -> Result<Who, Error> {
     let mut bare = None;
     for rule in rules.iter().filter(|rule| rule.speaks_of(certificate)) {
-        // Two different entries are as good as none: a guess would sign in somebody else.
-        let mut found: Option<Who> = None;
-        for value in rule.from.values(certificate).iter().filter(|value| !value.is_empty()) {
-            let who = match &rule.to {
-                Some(attribute) => view.who_with(attribute, value)?,
-                None => {
-                    bare.get_or_insert_with(|| value.clone());
-                    view.who_named(value)?
-                }
-            };
-            let is_other = |before: &Who| who.as_ref().is_some_and(|who| who != before);
-            if found.as_ref().is_some_and(is_other) {
+        match entry(rule, certificate, view)? {
+            Holder::One(who) => return Ok(who),
+            // Two entries are as good as none: a guess would sign in somebody else.
+            Holder::Several => {
                 tracing::warn!(
                     subject = certificate.subject,
                     "a client certificate names two entries and signs in nobody"
                 );
-                return Ok(Who::Anonymous);
+                return Err(no_one().into());
             }
-            found = found.or(who);
-        }
-        if let Some(who) = found {
-            return Ok(who);
+            Holder::Nobody if rule.to.is_none() => {
+                bare = bare.or_else(|| values(rule, certificate).into_iter().next());
+            }
+            Holder::Nobody => {}
         }
     }
-    let Some(bare) = bare else { return Ok(Who::Anonymous) };
+    let bare = bare.ok_or_else(no_one)?;
     if has_entry_above(&bare, view)? {
         let message = "the entry of this certificate is not here any more";
         return Err(Refusal::new(ResultCode::INVALID_CREDENTIALS, message).into());
     }
     Ok(Who::Name(Arc::from(bare)))
+}
+
+/// Which it is, the server's log says.
+pub(crate) fn no_one() -> Refusal {
+    let message = "the certificate signs nobody in: by the rules of this server it names no entry, \
+                   or more than one";
+    Refusal::new(ResultCode::INVALID_CREDENTIALS, message)
+}
+
+/// The entry that one rule finds.
+fn entry(rule: &CertificateRule, certificate: &Summary, view: &View<'_>) -> Result<Holder, Error> {
+    let mut found = Holder::Nobody;
+    for value in values(rule, certificate) {
+        let holder = match &rule.to {
+            Some(attribute) => view.who_with(attribute, &value)?,
+            None => view.who_named(&value)?.map_or(Holder::Nobody, Holder::One),
+        };
+        found = match (found, holder) {
+            (found, Holder::Nobody) => found,
+            (Holder::Nobody, holder) => holder,
+            (found, holder) if found == holder => found,
+            _ => Holder::Several,
+        };
+    }
+    Ok(found)
+}
+
+fn values(rule: &CertificateRule, certificate: &Summary) -> Vec<String> {
+    let mut values = rule.from.values(certificate);
+    values.retain(|value| !value.is_empty());
+    values
 }
 
 /// Whether the name lies in a tree of this server: whoever it names must then have an entry, and
@@ -183,24 +207,33 @@ mod tests {
             (defaults(), named(EVA, vec![]), EVA),
             (defaults(), named("CN=nobody", vec![]), "bare CN=nobody"),
             (by_uid(CommonName), named("CN=eva,O=Example", vec![]), EVA),
-            (by_uid(CommonName), named("O=Example", vec![]), ""),
+            (by_uid(CommonName), named("O=Example", vec![]), "refused"),
             (by_uid(Email), named("CN=x", vec![email("eva")]), EVA),
-            (by_uid(Email), named("CN=x", vec![email("eva"), email("p00001")]), ""),
+            (by_uid(Email), named("CN=x", vec![email("eva"), email("p00001")]), "refused"),
             (by_uid(Email), named("CN=x", vec![email("eva"), email("nobody")]), EVA),
             (by_uid(UserPrincipal), named("CN=x", vec![upn("eva")]), EVA),
-            (by_uid(Dns), named("CN=x", vec![email("eva")]), ""),
-            (by_uid(Thumbprint), named("CN=eva", vec![]), ""),
-            (elsewhere, named("CN=eva", vec![]), ""),
+            (by_uid(Dns), named("CN=x", vec![email("eva")]), "refused"),
+            (by_uid(Thumbprint), named("CN=eva", vec![]), "refused"),
+            (elsewhere, named("CN=eva", vec![]), "refused"),
             (
                 vec![rule(Email, Some("uid")), rule(Subject, None)],
                 named("CN=x", vec![email("nobody")]),
                 "bare CN=x",
             ),
+            // All of them have this name: no later rule makes up for that.
+            (
+                vec![rule(CommonName, Some("objectClass")), rule(Subject, None)],
+                named("CN=person", vec![]),
+                "refused",
+            ),
         ] {
-            let found = match who(&rules, &certificate, &view).unwrap() {
-                Who::Entry { dn, .. } => dn.to_string(),
-                Who::Name(name) => format!("bare {name}"),
-                _ => String::new(),
+            let found = match who(&rules, &certificate, &view) {
+                Ok(Who::Entry { dn, .. }) => dn.to_string(),
+                Ok(Who::Name(name)) => format!("bare {name}"),
+                Err(Error::Refused(no)) if no.code == ResultCode::INVALID_CREDENTIALS => {
+                    "refused".to_owned()
+                }
+                other => panic!("{other:?}"),
             };
             assert_eq!(found, expected, "{rules:?} {certificate:?}");
         }

@@ -1,7 +1,7 @@
 //! Files of the CA: written whole or not at all, durable before anybody is told.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,8 +11,11 @@ use zeroize::Zeroizing;
 
 use crate::failure::failed;
 
-/// No file of these comes near this.
-const BYTES_MAX: u64 = 16 << 20;
+/// Keys, certificates and templates come nowhere near this.
+const BYTES_MAX: u64 = 1 << 20;
+
+/// Nor a list of revoked certificates near this: it names about 400 000.
+pub(super) const LIST_BYTES_MAX: u64 = 16 << 20;
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +67,7 @@ pub(super) fn append_line(path: &Path, line: &str) -> Result<()> {
 }
 
 fn ends_line(file: &mut File) -> io::Result<bool> {
-    use std::io::{Read, Seek, SeekFrom};
+    use std::io::{Seek, SeekFrom};
     if file.metadata()?.len() == 0 {
         return Ok(true);
     }
@@ -98,13 +101,22 @@ pub(crate) fn make_folder(path: &Path) -> Result<()> {
 }
 
 pub(crate) fn read_text(path: &Path) -> Result<String> {
-    let cannot =
-        |error: &dyn std::fmt::Display| failed(format!("cannot read {}: {error}", path.display()));
-    let length = fs::metadata(path).map_err(|error| cannot(&error))?.len();
-    if length > BYTES_MAX {
-        return Err(failed(format!("{} is larger than it can be", path.display())));
+    read_text_within(path, BYTES_MAX)
+}
+
+/// By what is read, not by what the file is said to hold: a device says nothing and has no end.
+pub(super) fn read_text_within(path: &Path, most: u64) -> Result<String> {
+    let cannot = |error: io::Error| failed(format!("cannot read {}: {error}", path.display()));
+    let mut bounded = File::open(path).map_err(cannot)?.take(most + 1);
+    let mut bytes = Vec::new();
+    bounded.read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > most {
+        return Err(failed(format!(
+            "{} is larger than {most} bytes, which no such file is: name the right one",
+            path.display()
+        )));
     }
-    fs::read_to_string(path).map_err(|error| cannot(&error))
+    String::from_utf8(bytes).map_err(|_| failed(format!("{} is no text", path.display())))
 }
 
 /// A private key, which only its owner may be able to read.
@@ -162,6 +174,23 @@ impl FileLock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_read_without_end() {
+        let said = read_text(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert!(said.starts_with("/dev/zero is larger than 1048576 bytes"), "{said}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for (bytes, expected) in [
+            (vec![b'x'; 1 << 20], "ok"),
+            (vec![b'x'; (1 << 20) + 1], "is larger than"),
+            (vec![0xff], "is no text"),
+        ] {
+            fs::write(&path, bytes).unwrap();
+            let said = read_text(&path).map_or_else(|error| error.to_string(), |_| "ok".to_owned());
+            assert!(said.contains(expected), "{said}");
+        }
+    }
 
     #[test]
     fn nobody_waits_for_a_lock_for_ever() {

@@ -6,7 +6,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use super::audit::{Asker, Deed, Event};
-use super::files::{Readers, read_text, replace};
+use super::files::{LIST_BYTES_MAX, Readers, read_text_within, replace};
 use super::{Ca, summary};
 use crate::failure::{failed, usage};
 
@@ -77,10 +77,14 @@ impl Ca {
         if !path.exists() {
             return Ok(None);
         }
-        let text = read_text(&path)?;
+        let text = self.list_pem()?;
         let list = pki::authority::list_of_pem(text.as_bytes())
             .map_err(|reason| failed(format!("{}: {reason}", path.display())))?;
         Ok(Some(list))
+    }
+
+    pub(crate) fn list_pem(&self) -> Result<String> {
+        read_text_within(&self.crl_pem(), LIST_BYTES_MAX)
     }
 
     fn write_list(&self, now: OffsetDateTime) -> Result<Revocations> {

@@ -8,7 +8,9 @@ use std::path::Path;
 use anyhow::Result;
 use pki::judge::names::ServedName;
 use pki::pfx::{self, Writing};
-use pki::{Credential, Finding, Judgement, Pfx, PfxRefused, Policy, Wanted, judge, pem};
+use pki::{
+    Credential, Finding, Judgement, Level, Pfx, PfxRefused, Policy, Rule, Wanted, judge, pem,
+};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -67,8 +69,8 @@ fn checked(common: &Common, check: &CertCheck) -> Result<u8> {
 struct Held {
     chain: Vec<CertificateDer<'static>>,
     key: Option<PrivateKeyDer<'static>>,
-    /// What is to be said of the file itself.
-    finding: Option<Finding>,
+    /// What is to be said of the files themselves.
+    findings: Vec<Finding>,
 }
 
 fn server(check: &CertCheck) -> Result<Judgement> {
@@ -77,37 +79,45 @@ fn server(check: &CertCheck) -> Result<Judgement> {
     let names = names.collect::<Result<Vec<_>>>()?;
     let mut roots = Vec::new();
     for file in &check.roots {
-        roots.extend(certificates(file, &read(file)?)?);
+        roots.extend(certificates(file, &read(file)?.bytes)?);
     }
     let policy = policy(check);
     let wanted =
         Wanted { names: &names, roots: &roots, renews_itself: check.renews_itself, policy };
     let now = OffsetDateTime::now_utc();
     let mut judgement = judge::judge_server(&held.chain, held.key.as_ref(), &wanted, now);
-    judgement.findings.extend(held.finding);
+    judgement.findings.extend(held.findings);
     Ok(judgement)
 }
 
 fn held(chain: &Path, key: Option<&Path>, password: &PasswordFrom) -> Result<Held> {
     let content = read(chain)?;
-    if !is_pem(&content) {
+    if !is_pem(&content.bytes) {
         return held_by_pfx(chain, &content, key, password);
     }
-    let key = match key {
-        Some(file) => Some(private_key(file, &read_key(file)?)?),
+    let certificates = certificates(chain, &content.bytes)?;
+    let holds_key = pem::holds_key(&content.bytes);
+    let other = key.filter(|file| *file != chain);
+    let other = other.map(|file| read(file).map(|read| (file, read))).transpose()?;
+    let key = match &other {
+        Some((file, read)) => Some(private_key(file, &read.bytes)?),
         // As mounts and some CAs give it: everything in one file.
-        None if pem::holds_key(&content) => Some(private_key(chain, &content)?),
+        None if key.is_some() || holds_key => Some(private_key(chain, &content.bytes)?),
         None => None,
     };
-    Ok(Held { chain: certificates(chain, &content)?, key, finding: None })
+    let with_keys = holds_key.then_some((chain, &content)).into_iter();
+    let with_keys = with_keys.chain(other.as_ref().map(|(file, read)| (*file, read)));
+    let findings = with_keys.filter_map(|(file, read)| exposed(file, read, &certificates));
+    Ok(Held { key, findings: findings.collect(), chain: certificates })
 }
 
 fn held_by_pfx(
     file: &Path,
-    content: &[u8],
+    read: &Content,
     key: Option<&Path>,
     password: &PasswordFrom,
 ) -> Result<Held> {
+    let content: &[u8] = &read.bytes;
     let refused = |error: PfxRefused| failed(format!("{}: {error}", file.display()));
     // Asked for on the terminal only where the file is encrypted.
     let is_given = password.password_file.is_some() || password.password_fd.is_some();
@@ -136,12 +146,13 @@ fn held_by_pfx(
             file.display()
         )));
     }
-    let finding = Some(pfx::finding(&pfx));
+    let of_file = exposed(file, read, &pfx.chain);
+    let findings = of_file.into_iter().chain([pfx::finding(&pfx)]).collect();
     // As different from a key that is missing beside PEM: another export is what helps.
     if pfx.key.is_none() {
         return Err(refused(PfxRefused::NoKey));
     }
-    Ok(Held { chain: pfx.chain, key: pfx.key, finding })
+    Ok(Held { chain: pfx.chain, key: pfx.key, findings })
 }
 
 /// Anything that says BEGIN is for the PEM reader, and so is what is empty.
@@ -150,8 +161,11 @@ fn is_pem(content: &[u8]) -> bool {
 }
 
 fn converted(convert: &CertConvert) -> Result<u8> {
-    let source =
-        Held { finding: None, ..held(&convert.chain, convert.key.as_deref(), &convert.password)? };
+    let source = held(&convert.chain, convert.key.as_deref(), &convert.password)?;
+    // A new file with the same key would hide that.
+    if let Some(bad) = source.findings.iter().find(|one| one.rule == Rule::KeyExposed) {
+        return Err(failed(format!("{}; {}", bad.found, bad.fix)));
+    }
     let Some(key) = source.key else {
         return Err(usage(format!(
             "{} holds no private key: give --key FILE",
@@ -180,7 +194,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn authority(check: &CertCheck) -> Result<Judgement> {
-    let chain = certificates(&check.chain, &read(&check.chain)?)?;
+    let chain = certificates(&check.chain, &read(&check.chain)?.bytes)?;
     match chain.as_slice() {
         [one] => Ok(judge::judge_authority(one, &policy(check), OffsetDateTime::now_utc())),
         several => Err(usage(format!(
@@ -199,30 +213,40 @@ fn policy(check: &CertCheck) -> Policy {
 /// What is larger is the wrong file.
 const FILE_BYTES_MAX: u64 = pfx::BYTES_MAX as u64;
 
-fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>> {
-    let cannot = |error: std::io::Error| failed(format!("{}: {error}", file.display()));
-    let mut content = Zeroizing::new(Vec::new());
-    let opened = File::open(file).map_err(cannot)?;
-    opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut content).map_err(cannot)?;
-    if content.len() as u64 > FILE_BYTES_MAX {
-        return Err(failed(format!("{} is larger than a certificate can be", file.display())));
-    }
-    Ok(content)
+/// A file, and its mode where that says who can read it.
+struct Content {
+    bytes: Zeroizing<Vec<u8>>,
+    mode: Option<u32>,
 }
 
-fn read_key(file: &Path) -> Result<Zeroizing<Vec<u8>>> {
-    let mode = fs::metadata(file).map(|metadata| metadata.mode()).unwrap_or_default();
-    if mode & 0o077 != 0 {
-        // It is judged all the same: this is about the certificate, and the server refuses it.
-        eprintln!(
-            "chancery: {} can be read by others (mode {:04o}), so no server takes it; run: chmod \
-             600 {}",
-            file.display(),
-            mode & 0o7777,
-            file.display()
-        );
+fn read(file: &Path) -> Result<Content> {
+    let cannot = |error: std::io::Error| failed(format!("{}: {error}", file.display()));
+    let mut bytes = Zeroizing::new(Vec::new());
+    let opened = File::open(file).map_err(cannot)?;
+    let metadata = opened.metadata().map_err(cannot)?;
+    opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(failed(format!("{} is larger than a certificate can be", file.display())));
     }
-    read(file)
+    // A pipe from a shell's process substitution has a mode that means nothing.
+    let mode = metadata.is_file().then(|| metadata.mode() & 0o7777);
+    Ok(Content { bytes, mode })
+}
+
+/// No server takes a key that others can read.
+fn exposed(file: &Path, read: &Content, chain: &[CertificateDer<'_>]) -> Option<Finding> {
+    let mode = read.mode.filter(|mode| mode & 0o077 != 0)?;
+    let subject = chain.first().and_then(|leaf| pki::Summary::parse(leaf).ok());
+    let file = file.display();
+    Some(Finding {
+        rule: Rule::KeyExposed,
+        level: Level::Refused,
+        certificate: 0,
+        subject: subject.map(|one| one.subject).unwrap_or_default(),
+        found: format!("{file} holds a private key and others can read it (mode {mode:04o})"),
+        expected: "a key that only its owner can read".to_owned(),
+        fix: format!("run: chmod 600 {file}, and make a new key if others could have read it"),
+    })
 }
 
 fn certificates(file: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
@@ -231,4 +255,66 @@ fn certificates(file: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>
 
 fn private_key(file: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>> {
     pem::private_key(text).map_err(|error| failed(format!("{}: {error}", file.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    fn exposed_files(chain: &Path, key: Option<&Path>, password: &PasswordFrom) -> Vec<String> {
+        let held = held(chain, key, password).unwrap();
+        assert!(held.key.is_some());
+        let exposed = held.findings.into_iter().filter(|one| one.rule == Rule::KeyExposed);
+        exposed.inspect(|one| assert_eq!(one.level, Level::Refused)).map(|one| one.found).collect()
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_found_and_not_converted() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let made = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        let pem = made.self_signed(&key).unwrap().pem();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("chain.pem"), &pem).unwrap();
+        fs::write(at("key.pem"), key.serialize_pem()).unwrap();
+        fs::write(at("both.pem"), format!("{pem}{}", key.serialize_pem())).unwrap();
+        let both = fs::read(at("both.pem")).unwrap();
+        let credential = Credential::from_pem(&both, &both).unwrap();
+        write_new(&at("password"), b"secret").unwrap();
+        let password =
+            PasswordFrom { password_file: Some(at("password")), ..PasswordFrom::default() };
+        let bytes = pfx::encode(&credential, "secret", Writing::Aes).unwrap();
+        fs::write(at("file.pfx"), bytes).unwrap();
+        for mode in [0o644, 0o640, 0o600] {
+            for name in ["key.pem", "both.pem", "file.pfx"] {
+                fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
+            }
+            let is_bad = usize::from(mode != 0o600);
+            for (chain, key, files) in [
+                ("chain.pem", Some("key.pem"), 1),
+                ("both.pem", None, 1),
+                ("both.pem", Some("both.pem"), 1),
+                ("both.pem", Some("key.pem"), 2),
+                ("file.pfx", None, 1),
+            ] {
+                let found = exposed_files(&at(chain), key.map(at).as_deref(), &password);
+                assert_eq!(found.len(), files * is_bad, "{mode:o} {chain} {key:?}: {found:?}");
+                let convert = CertConvert {
+                    chain: at(chain),
+                    key: key.map(at),
+                    output: at(&format!("{mode:o}-{chain}-{}.out", key.unwrap_or_default())),
+                    password: password.clone(),
+                    encryption: "aes".to_owned(),
+                };
+                let said = converted(&convert).err().map(|error| error.to_string());
+                let said = said.unwrap_or_default();
+                assert_eq!(said.contains("others can read it"), is_bad == 1, "{said}");
+            }
+        }
+    }
 }

@@ -135,7 +135,8 @@ section! {
 
 section! {
     /// How a client certificate becomes an entry (SASL EXTERNAL). The first rule that finds one
-    /// decides; without rules, the certificate's subject is the entry's name.
+    /// decides; without rules, the certificate's subject is the entry's name. Where none finds one,
+    /// or one finds several, signing in fails (`invalidCredentials`).
     MANY "certificate-map" => CertificateMap {
         /// Only for certificates of this CA: its subject. When absent: of any that is accepted.
         issuer: Option<String> = "" or "'CN=Example Issuing CA,O=Example'";

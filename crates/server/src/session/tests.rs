@@ -240,7 +240,9 @@ fn external_is_who_the_layer_below_has_proved() {
         let shared = shared(directory.clone(), Limits::default());
         let mut session = Session::new(shared, Lens::default(), peer.clone(), sender);
         let request = sasl("EXTERNAL", authorization.map(str::as_bytes));
-        ask(&mut session, &mut events, &request);
+        let bound = ask(&mut session, &mut events, &request);
+        assert_eq!(bound == ["1 bind success"], !expected.is_empty(), "{bound:?}");
+        // Where that failed, the session goes on as nobody's.
         let who = ask(&mut session, &mut events, &extended(oid::extended::WHO_AM_I, None));
         let expected = format!("1 extended success {expected}");
         assert_eq!(who, [expected.trim_end()], "{:?} {authorization:?}", peer.proof);

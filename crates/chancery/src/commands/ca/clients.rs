@@ -1,40 +1,65 @@
 //! What to write where, so that a client trusts the CA and finds the server.
 
+use std::net::IpAddr;
+
+use anyhow::Result;
+use pki::judge::names::ServedName;
+use server::network::Scope;
+
 use crate::arguments::Client;
 use crate::ca::own;
 use crate::config::{Address, Config, ListenMode};
+use crate::failure::usage;
+use crate::publish::publication::is_on;
+use crate::publish::record::Record;
 
 /// How the server is reached from outside.
 pub(super) struct Reached {
-    name: String,
+    name: ServedName,
     port: u16,
     suffix: String,
 }
 
 impl Reached {
-    pub(super) fn of(config: &Config, name: Option<&str>) -> Reached {
-        let port = config.listeners.iter().find_map(|listener| match &listener.address {
-            Address::Internet(address) if listener.mode == ListenMode::Ldaps => {
-                Some(address.port())
-            }
-            _ => None,
-        });
-        let published = config.publish.names.first().map(ToString::to_string);
-        let name = name.map(str::to_owned).or(published);
-        let usual = || own::names(config).into_iter().next().unwrap_or_default();
-        Reached {
-            name: name.unwrap_or_else(usual),
-            port: port.unwrap_or(636),
+    pub(super) fn of(config: &Config, name: Option<&str>) -> Result<Reached> {
+        // What goes into lines that people paste is a name, and nothing else.
+        let checked =
+            |name| ServedName::parse(name).map_err(|error| usage(format!("--name: {error}")));
+        let asked = name.map(checked).transpose()?;
+        let usual = || own::names(config).first().and_then(|name| ServedName::parse(name).ok());
+        let name = asked.or_else(|| config.publish.names.first().cloned()).or_else(usual);
+        Ok(Reached {
+            name: name.unwrap_or_else(|| ServedName::Dns("localhost".to_owned())),
+            port: published_port(config)?.or_else(|| listening_port(config)).unwrap_or(636),
             suffix: config.suffixes.first().cloned().unwrap_or_default(),
-        }
+        })
     }
 
     fn uri(&self) -> String {
+        let name = match &self.name {
+            ServedName::Ip(IpAddr::V6(address)) => format!("[{address}]"),
+            other => other.to_string(),
+        };
         match self.port {
-            636 => format!("ldaps://{}", self.name),
-            port => format!("ldaps://{}:{port}", self.name),
+            636 => format!("ldaps://{name}"),
+            port => format!("ldaps://{name}:{port}"),
         }
     }
+}
+
+/// Of the listener that is open to others, where one is: the external before the internal.
+fn published_port(config: &Config) -> Result<Option<u16>> {
+    let switches = Record::load(&config.data)?.switches;
+    let open = |scope: &Scope| is_on(config, &switches, *scope);
+    let mut scopes = [Scope::External, Scope::Internal].into_iter().filter(open);
+    Ok(scopes.find_map(|scope| config.published.of(scope).address).map(|address| address.port()))
+}
+
+fn listening_port(config: &Config) -> Option<u16> {
+    config.listeners.iter().find_map(|listener| match &listener.address {
+        Address::Internet(address) if listener.mode == ListenMode::Ldaps => Some(address.port()),
+        _ => None,
+    })
 }
 
 /// Every text begins by getting the CA into a file.
@@ -51,7 +76,7 @@ pub(super) fn lines(client: Client, reached: &Reached) -> String {
         Client::Python => PYTHON,
     };
     text.replace("{uri}", &reached.uri())
-        .replace("{name}", &reached.name)
+        .replace("{name}", &reached.name.to_string())
         .replace("{port}", &reached.port.to_string())
         .replace("{base}", &reached.suffix)
 }
@@ -146,3 +171,63 @@ const PYTHON: &str = "\
 #   connection.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND)
 #   connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+
+    fn uri(text: &str, name: Option<&str>) -> Result<String> {
+        let folder = tempfile::tempdir()?;
+        let text = format!("data = \"{}\"\n{text}", folder.path().display());
+        let config = Config::from_text(&text, None, &Overrides::default())?;
+        Ok(Reached::of(&config, name)?.uri())
+    }
+
+    #[test]
+    fn the_port_is_the_one_that_is_open_to_clients() {
+        let listen = "[[listen]]\naddress = \"127.0.0.1:1636\"\nmode = \"ldaps\"\n\
+                      [publish]\nnames = [\"ldap.example.com\"]\n";
+        let open = |scope: &str, port: u16| {
+            format!(
+                "[publish.{scope}]\nenabled = true\naddress = \"192.0.2.1:{port}\"\n\
+                 accept-open-to-everyone = true\n"
+            )
+        };
+        let closed = "[publish.external]\naddress = \"192.0.2.1:4636\"\n";
+        for (text, expected) in [
+            (listen.to_owned(), "ldaps://ldap.example.com:1636"),
+            (format!("{listen}{closed}"), "ldaps://ldap.example.com:1636"),
+            (format!("{listen}{}", open("internal", 2636)), "ldaps://ldap.example.com:2636"),
+            (format!("{listen}{}", open("external", 636)), "ldaps://ldap.example.com"),
+            (
+                format!("{listen}{}{}", open("internal", 2636), open("external", 3636)),
+                "ldaps://ldap.example.com:3636",
+            ),
+        ] {
+            assert_eq!(uri(&text, None).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_goes_into_no_line() {
+        for (name, expected) in [
+            ("ldap.example.com", Some("ldaps://ldap.example.com")),
+            ("192.0.2.1", Some("ldaps://192.0.2.1")),
+            ("2001:db8::1", Some("ldaps://[2001:db8::1]")),
+            ("", None),
+            ("..", None),
+            ("a/b", None),
+            ("a..b", None),
+            ("a\nTLS_REQCERT never", None),
+            ("a b", None),
+        ] {
+            let text = "[[listen]]\naddress = \"127.0.0.1:636\"\nmode = \"ldaps\"\n";
+            match (uri(text, Some(name)), expected) {
+                (Ok(found), Some(expected)) => assert_eq!(found, expected),
+                (Err(error), None) => assert!(error.to_string().starts_with("--name: "), "{error}"),
+                (found, _) => panic!("{name:?}: {found:?}"),
+            }
+        }
+    }
+}

@@ -27,6 +27,8 @@ pub(super) fn run(
     asked: &CaExport,
     now: OffsetDateTime,
 ) -> Result<u8> {
+    // Before anything is written.
+    let reached = asked.client.map(|_| Reached::of(config, asked.name.as_deref())).transpose()?;
     let path = ca.root_pem();
     let pem = read_text(&path)?;
     let certificates = pki::pem::certificates(pem.as_bytes())
@@ -57,8 +59,7 @@ pub(super) fn run(
     for file in &written {
         println!("wrote {file}");
     }
-    if let Some(client) = asked.client {
-        let reached = Reached::of(config, asked.name.as_deref());
+    if let (Some(client), Some(reached)) = (asked.client, reached) {
         print!("{}", clients::lines(client, &reached));
     }
     let is_nothing_else = written.is_empty() && asked.client.is_none();

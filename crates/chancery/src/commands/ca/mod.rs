@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use crate::arguments::{Ca as Asked, CaRevoke, Common};
 use crate::ca::audit::text;
 use crate::ca::own::Outcome;
-use crate::ca::{Ca, files, own, revoke};
+use crate::ca::{Ca, own, revoke};
 use crate::config::Config;
 use crate::failure::{DONE, failed, usage};
 use crate::opening;
@@ -104,7 +104,7 @@ fn list(common: &Common, ca: &Ca, renew: bool, now: OffsetDateTime) -> Result<u8
         _ => ca.renew_list(now)?,
     };
     if !common.json {
-        print!("{}", files::read_text(&ca.crl_pem())?);
+        print!("{}", ca.list_pem()?);
         return Ok(DONE);
     }
     let revoked: Vec<_> = list

@@ -10,7 +10,7 @@ use crate::session::{LocalUser, Proof, Session};
 
 pub(crate) fn run(session: &mut Session, credentials: Option<&[u8]>) -> Result<Progress, Error> {
     let who = match &session.proof {
-        Proof::Nothing => Who::Anonymous,
+        Proof::Nothing => return Err(certificate_map::no_one().into()),
         Proof::Certificate(certificate) => {
             let view = session.shared.directory.view(&session.subject)?;
             certificate_map::who(&session.shared.certificate_rules.in_force(), certificate, &view)?
