@@ -430,6 +430,39 @@ fn people(ca: &Ca, at: &Path, names: &[&str]) {
     }
 }
 
+/// Whether a handshake of this version shows a certificate.
+fn speaks(port: u16, version: &str) -> bool {
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-connect", &format!("localhost:{port}"), version, "-no_ign_eof"]);
+    run(&mut command).unwrap().stdout.contains("BEGIN CERTIFICATE")
+}
+
+/// A published listener has settings of its own, beside those of `[tls]`.
+#[test]
+fn a_published_listener_needs_client_certificates_where_another_does_not() {
+    if !present("client certificates at a published listener", &[peer(), openssl()]) {
+        return;
+    }
+    let [number] = testing::ports::free().unwrap();
+    let folder = folder();
+    let _ca = Ca::new(folder.path());
+    let config = format!(
+        "[publish]\nnames = ['localhost']\n[publish.internal]\nenabled = true\n\
+         address = '127.0.0.1:{number}'\nclient-certificates = 'required'\n\
+         client-ca = 'test-ca.pem'\ntls-floor = '1.3'\n\
+         [[publish.rule]]\nname = 'here'\npriority = 200\nsource = '127.0.0.1/32'\n\
+         verdict = 'allow'\n"
+    );
+    let mut server = start(folder, &config);
+    let (own, trusted) = (server.ldaps(), server.data.join("ca.pem"));
+    let asks = |port: u16| {
+        Connection::open(port, &trusted).and_then(|mut one| one.ask(&who_am_i(), &[])).is_ok()
+    };
+    assert!(asks(own) && !asks(number));
+    assert!(speaks(own, "-tls1_2"));
+    assert!(speaks(number, "-tls1_3") && !speaks(number, "-tls1_2"));
+}
+
 /// A listener's own settings: client certificates needed and mapped, TLS 1.3 only, and changed as a
 /// whole or not at all.
 #[test]
@@ -475,12 +508,7 @@ fn client_certificates_are_needed_and_become_entries_by_rule() {
             .is_err(),
         "without a certificate"
     );
-    let speaks = |version: &str| {
-        let mut command = Command::new("openssl");
-        command.args(["s_client", "-connect", &format!("localhost:{number}"), version]);
-        let text = run(command.args(["-no_ign_eof"])).unwrap().stdout;
-        text.contains("BEGIN CERTIFICATE")
-    };
+    let speaks = |version| speaks(number, version);
     assert!(speaks("-tls1_3") && !speaks("-tls1_2"));
 
     let state = |server: &Running| {

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Result;
 use directory::Directory;
 use ldap::message::DecodeLimits;
-use server::{CertificateRules, Door, Limits, Server, ServerSettings};
+use server::{CertificateRules, Door, Limits, Listen, Server, ServerSettings};
 use time::OffsetDateTime;
 
 use doors::{Doors, Opening};
@@ -70,20 +70,14 @@ pub(crate) fn run(common: &Common, serve: &Serve) -> Result<u8> {
         listeners: Arc::clone(&listeners),
         certificate_rules: CertificateRules::new(config.certificate_rules.clone()),
         started_with: config.clone(),
-        door: Arc::clone(&door),
+        door,
         alerts: Arc::clone(&alerts),
         ca,
         running: OnceLock::new(),
         started: now,
         publisher: Arc::clone(&publisher),
     });
-    let settings = ServerSettings {
-        listeners: at_once,
-        steward: Some(Arc::clone(&steward) as _),
-        door,
-        certificate_rules: steward.certificate_rules.clone(),
-        ..server_settings(&config)
-    };
+    let settings = server_settings(&config, at_once, &steward);
     let server = Server::start(directory.clone(), settings).map_err(failed)?;
     let opens = OpensBehindGates { listeners: server.listeners(), tls: listeners.clone() };
     steward::publish::start(&publisher, &config, Box::new(opens), now);
@@ -166,8 +160,16 @@ fn ca_duty(common: &Common, overrides: &Overrides, config: &Config) -> CaDuty {
     CaDuty::new(Ca::at(&config.data), configured)
 }
 
-fn server_settings(config: &Config) -> ServerSettings {
+fn server_settings(
+    config: &Config,
+    listeners: Vec<Listen>,
+    steward: &Arc<Steward>,
+) -> ServerSettings {
     ServerSettings {
+        listeners,
+        steward: Some(Arc::clone(steward) as _),
+        door: Arc::clone(&steward.door),
+        certificate_rules: steward.certificate_rules.clone(),
         anonymous: match config.anonymous {
             Anonymous::None => server::Anonymous::Nothing,
             Anonymous::RootDse => server::Anonymous::RootDse,
