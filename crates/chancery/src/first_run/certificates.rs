@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 use crate::ca::{Ca, own};
 use crate::config::Config;
 
-/// Makes what is missing, and renews what ran out while nobody served. Where that fails and there is
-/// a certificate that is good, it only warns: the CA's duty goes on trying.
+/// Makes what is missing, and renews what ran out while nobody served. Where that fails and there
+/// is a certificate that is good, it only warns: the CA's duty goes on trying.
 pub(super) fn make(config: &Config) -> Result<()> {
     make_at(config, OffsetDateTime::now_utc())
 }
