@@ -1,6 +1,7 @@
 //! Real clients and real servers, one binary.
 //!
 //! - `clients`: ldap-utils, python-ldap3, python-ldap and ldapts, each with a full scenario.
+//! - `client`: our own client, against slapd, Chancery and mocks.
 //! - `differential`: a few hundred requests to slapd and to Chancery, answers compared.
 //! - `acme`: certificates from Pebble by every challenge, and failing orders.
 //! - `alerts`: a webhook, a mail server, and what is told of it.
@@ -35,6 +36,7 @@ mod alerts;
 mod apache;
 mod ca;
 mod certificates;
+mod client;
 mod clients;
 mod differential;
 mod dns;

@@ -1,0 +1,25 @@
+//! An LDAP client that speaks TLS or not at all: docs/design/client.md says what it can never do.
+//!
+//! In reading order:
+//!
+//! - [`target`]: who is meant, and where that is. [`trust`]: which CAs may vouch for it.
+//! - [`connect`]: from a target to a verified [`Session`]; the only way to one.
+//! - [`session`]: one connection, shared by clones; every operation but search.
+//! - [`search`]: entries as a bounded stream, pages and ranges drained inside.
+//! - [`entry`]: what comes back. [`error`]: why it did not.
+
+pub mod connect;
+pub mod entry;
+pub mod error;
+pub mod search;
+pub mod session;
+pub mod target;
+pub mod trust;
+
+pub use connect::{Connector, Limits};
+pub use entry::{Answer, Entry};
+pub use error::{Ended, Error};
+pub use search::{Entries, Found, Query};
+pub use session::{Change, Secret, Session};
+pub use target::{Security, Target};
+pub use trust::{Identity, Trust};
