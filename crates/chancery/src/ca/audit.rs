@@ -119,7 +119,7 @@ impl Event {
     }
 }
 
-/// Whoever may ask at all can have no long lines written; how many, [`super::refused`] says.
+/// Whoever may ask at all can have no long lines written; how many, [`mod@super::refused`] says.
 const REASON_CHARS_MAX: usize = 500;
 
 /// RFC 3339.

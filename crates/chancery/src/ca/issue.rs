@@ -21,7 +21,7 @@ pub(crate) struct Certificate {
     pub(crate) chain_pem: String,
 }
 
-/// Why there is none. Each is in the log, but for failures and what [`super::refused`] counts.
+/// Why there is none. Each is in the log, but for failures and what [`mod@super::refused`] counts.
 #[derive(Debug)]
 pub(crate) enum NoCertificate {
     /// A correct "no", with every reason.

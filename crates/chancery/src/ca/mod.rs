@@ -1,7 +1,7 @@
 //! The in-house CA: its folder, and everything that is done with it.
 //!
 //! - [`files`]: written whole or not at all, and one at a time. [`audit`]: what was done, for ever.
-//!   [`refused`]: how much of what was refused.
+//!   [`mod@refused`]: how much of what was refused.
 //! - [`start`]: root, issuing CA and templates where they are missing. [`own`]: the certificate of
 //!   this server, made and renewed.
 //! - [`issue`]: for the operator and over LDAPS. [`revoke`]: and the list of what is revoked.
