@@ -24,7 +24,9 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// What a test needs that uses these.
 pub fn peer() -> Peer {
-    let probe = format!("chancery-probe-{}", std::process::id());
+    // Tests run beside each other: each probes under a name of its own.
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let probe = format!("chancery-probe-{}-{number}", std::process::id());
     let can = ip(&["netns", "add", &probe]).and_then(|()| ip(&["netns", "del", &probe])).is_ok();
     Peer {
         name: "network namespaces".to_owned(),

@@ -18,8 +18,8 @@ fn every_file_of_the_suite_is_a_module() {
 fn every_client_script_is_run() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let sources = std::fs::read_dir(folder.join("tests/suite")).unwrap();
-    let sources = sources.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
-    let clients: String = sources.collect();
+    let files = sources.map(|file| file.unwrap().path()).filter(|path| path.is_file());
+    let clients: String = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
     for file in std::fs::read_dir(folder.join("clients")).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
