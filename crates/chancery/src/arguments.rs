@@ -76,6 +76,8 @@ pub(crate) enum Command {
     /// Ask which access rule decides.
     #[command(subcommand)]
     Access(Access),
+    /// Say why a secure LDAP connection fails, and what mends it.
+    Doctor(Doctor),
     /// Show the state of the running server, for people, as JSON, or for Prometheus.
     Status(Status),
     /// Show what is wrong now; look anew; see whether alerts arrive.
@@ -411,4 +413,24 @@ pub(crate) enum ExportFormat {
     Nsg,
     /// Which port must be open where.
     Ports,
+}
+
+/// Looks at name resolution, TCP, TLS and the certificate, and speaks LDAP as nobody, once.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  chancery doctor ldaps://dc1.corp.example --ca corp-root.pem\n\n\
+    Exit codes: 0 nothing is wrong, 1 warnings, 2 it fails or the command line is wrong, 3 it could not be tested."
+)]
+pub(crate) struct Doctor {
+    /// `ldaps://NAME`, `ldap://NAME` for StartTLS, or the name alone; a port may follow.
+    pub(crate) target: String,
+    /// The CAs that the application trusts, PEM [default: the system's].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Look there instead of where the name resolves to; may be repeated.
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub(crate) address: Vec<String>,
+    /// How long each step may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    pub(crate) timeout: u64,
 }

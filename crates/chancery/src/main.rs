@@ -12,6 +12,7 @@
 //!   it does now and then; `alerts`: what an administrator should be told in time.
 //! - `acme`: certificates from a CA that speaks ACME.
 //! - `dns`: the records by which clients find the server. `durable`: small files that must survive.
+//! - `doctor`: why a secure LDAP connection fails.
 //! - `publish`: which listeners are open to whom, and how that changes.
 //! - `durable`: small files that must survive. `sources`: where failed sign-ins came from.
 //! - `logging`: what is written where. `failure`: errors with a next step, and exit codes.
@@ -24,6 +25,7 @@ mod certificates;
 mod commands;
 mod config;
 mod dns;
+mod doctor;
 mod durable;
 mod duties;
 mod failure;
@@ -69,6 +71,7 @@ fn run(arguments: Arguments) -> Result<u8> {
         Command::Cert(cert) => commands::cert::run(common, &cert),
         Command::Acme(acme) => commands::acme::run(common, &acme),
         Command::Dns(dns) => commands::dns::run(common, &dns),
+        Command::Doctor(doctor) => commands::doctor::run(common, &doctor),
         Command::Publish(publish) => commands::publish::run(common, &publish),
         Command::Config(config) => commands::config::run(common, &config),
     }

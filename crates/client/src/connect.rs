@@ -159,7 +159,7 @@ pub(crate) fn server_name(
 
 /// The one request in the clear. Whatever follows its answer before the handshake is refused: it
 /// was put there by somebody else (CVE-2011-0411 and its kin).
-async fn start_tls(socket: &mut TcpStream, address: SocketAddr) -> Result<(), Error> {
+pub(crate) async fn start_tls(socket: &mut TcpStream, address: SocketAddr) -> Result<(), Error> {
     const ANSWER_BYTES_MAX: usize = 64 << 10;
     let broken = |why: io::Error| Error::NoStartTls { address, why: why.to_string() };
     let refused = |why: &str| Error::NoStartTls { address, why: why.to_owned() };
@@ -169,6 +169,10 @@ async fn start_tls(socket: &mut TcpStream, address: SocketAddr) -> Result<(), Er
     socket.write_all(&out).await.map_err(broken)?;
     let mut read = Vec::new();
     loop {
+        // The content types of TLS records.
+        if matches!(read.first(), Some(0x14..=0x17)) {
+            return Err(refused("it speaks TLS from the first byte on: this is a port of LDAPS"));
+        }
         match frame(&read, ANSWER_BYTES_MAX).map_err(Error::Malformed)? {
             Frame::Complete { length } if length == read.len() => break,
             Frame::Complete { .. } => {

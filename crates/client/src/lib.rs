@@ -6,11 +6,13 @@
 //! - [`connect`]: from a target to a verified [`Session`]; the only way to one.
 //! - [`session`]: one connection, shared by clones; every operation but search.
 //! - [`search`]: entries as a bounded stream, pages and ranges drained inside.
+//! - [`look`]: a handshake to look at, over which nothing can be said.
 //! - [`entry`]: what comes back. [`error`]: why it did not.
 
 pub mod connect;
 pub mod entry;
 pub mod error;
+pub mod look;
 pub mod search;
 pub mod session;
 pub mod target;

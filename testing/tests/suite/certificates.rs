@@ -9,11 +9,11 @@ use testing::peers::missing::{Peer, present};
 use testing::process::{run, run_checked};
 use time::OffsetDateTime;
 
-const NAME: &str = "ldap.example.com";
+pub(super) const NAME: &str = "ldap.example.com";
 
 /// How a server's certificate and the CA that issues it are made, and what both say.
-struct Case {
-    what: &'static str,
+pub(super) struct Case {
+    pub(super) what: &'static str,
     /// Arguments of `openssl genpkey` for the server's key.
     key: &'static [&'static str],
     /// Extensions of the server's certificate.
@@ -23,10 +23,12 @@ struct Case {
     /// Further arguments of `openssl x509 -req` for the server's certificate.
     sign: &'static [&'static str],
     /// Whether the issuing CA's certificate is sent.
-    is_sent: bool,
+    pub(super) is_sent: bool,
     /// What `openssl verify` says at security level 2, without the number of the error.
     openssl: Option<&'static str>,
     ours: &'static [Rule],
+    /// What the doctor says first of a server with it that is no directory.
+    pub(super) doctor: &'static str,
 }
 
 const P256: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
@@ -46,9 +48,10 @@ const GOOD: Case = Case {
     is_sent: true,
     openssl: None,
     ours: &[],
+    doctor: "LDAP",
 };
 
-const CASES: &[Case] = &[
+pub(super) const CASES: &[Case] = &[
     GOOD,
     Case { what: "RSA of 2048 bits", key: RSA_2048, ..GOOD },
     Case {
@@ -56,6 +59,7 @@ const CASES: &[Case] = &[
         key: RSA_1024,
         openssl: Some("key too weak"),
         ours: &[Rule::KeyUnsupported, Rule::KeyWeak],
+        doctor: "WEAK-CRYPTO",
         ..GOOD
     },
     Case {
@@ -63,6 +67,7 @@ const CASES: &[Case] = &[
         sign: &["-sha1"],
         openssl: Some("digest algorithm too weak"),
         ours: &[Rule::SignatureWeak],
+        doctor: "WEAK-CRYPTO",
         ..GOOD
     },
     Case {
@@ -70,6 +75,7 @@ const CASES: &[Case] = &[
         sign: &["-days", "-1"],
         openssl: Some("has expired"),
         ours: &[Rule::Expired],
+        doctor: "CERT-EXPIRED",
         ..GOOD
     },
     Case {
@@ -78,6 +84,7 @@ const CASES: &[Case] = &[
               subjectAltName=DNS:ldap.example.com\n",
         openssl: Some("certificate purpose"),
         ours: &[Rule::Purpose],
+        doctor: "EKU",
         ..GOOD
     },
     Case {
@@ -86,12 +93,14 @@ const CASES: &[Case] = &[
               subjectAltName=DNS:other.example.com\n",
         openssl: Some("hostname mismatch"),
         ours: &[Rule::NameNotCovered],
+        doctor: "NAME-MISMATCH",
         ..GOOD
     },
     Case {
         what: "the name in the subject only: OpenSSL takes it",
         own: "basicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n",
         ours: &[Rule::NameOnlyInSubject],
+        doctor: "CERT-NO-SAN",
         ..GOOD
     },
     Case {
@@ -105,6 +114,7 @@ const CASES: &[Case] = &[
         own: "basicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\nsubjectAltName=DNS:*.com\n",
         openssl: Some("hostname mismatch"),
         ours: &[Rule::NameNotCovered],
+        doctor: "NAME-MISMATCH",
         ..GOOD
     },
     Case {
@@ -112,6 +122,7 @@ const CASES: &[Case] = &[
         is_sent: false,
         openssl: Some("unable to get local issuer"),
         ours: &[Rule::ChainIncomplete],
+        doctor: "TRUST-CHAIN",
         ..GOOD
     },
     Case {
@@ -119,6 +130,7 @@ const CASES: &[Case] = &[
         issuing: "basicConstraints=critical,CA:FALSE\nkeyUsage=digitalSignature\n",
         openssl: Some("invalid CA certificate"),
         ours: &[Rule::IssuerNotCa],
+        doctor: "CERT-OTHER",
         ..GOOD
     },
     Case {
@@ -127,12 +139,14 @@ const CASES: &[Case] = &[
                   nameConstraints=critical,permitted;DNS:example.org\n",
         openssl: Some("permitted subtree violation"),
         ours: &[Rule::NameConstraint],
+        doctor: "CERT-OTHER",
         ..GOOD
     },
     Case {
         what: "a CA's certificate as the server's: OpenSSL takes it",
         own: "basicConstraints=CA:TRUE\nsubjectAltName=DNS:ldap.example.com\n",
         ours: &[Rule::LeafIsCa],
+        doctor: "CERT-OTHER",
         ..GOOD
     },
 ];
@@ -144,10 +158,7 @@ fn both_judge_alike() {
     }
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    key(at, "root", P256);
-    let root = ["req", "-x509", "-new", "-key", "root.key", "-out", "root.pem", "-days", "3650"];
-    let extensions = ["-subj", "/CN=Root", "-addext", "keyUsage=critical,keyCertSign,cRLSign"];
-    openssl(at, &[&root[..], &extensions].concat());
+    root(at);
     for case in CASES {
         make(at, case);
         let said = verify(at, case);
@@ -163,7 +174,16 @@ fn both_judge_alike() {
     }
 }
 
-fn make(at: &Path, case: &Case) {
+/// The CA at the top.
+pub(super) fn root(at: &Path) {
+    key(at, "root", P256);
+    let root = ["req", "-x509", "-new", "-key", "root.key", "-out", "root.pem", "-days", "3650"];
+    let extensions =
+        ["-subj", "/O=Example/CN=Root", "-addext", "keyUsage=critical,keyCertSign,cRLSign"];
+    openssl(at, &[&root[..], &extensions].concat());
+}
+
+pub(super) fn make(at: &Path, case: &Case) {
     key(at, "issuing", P256);
     sign(at, "issuing", "Issuing", "root", case.issuing, &[]);
     key(at, "own", case.key);
@@ -180,7 +200,7 @@ fn sign(at: &Path, name: &str, subject: &str, issuer: &str, extensions: &str, mo
         ["key", "csr", "pem", "ext"].map(|ending| format!("{name}.{ending}"));
     let [issuer_pem, issuer_key] = ["pem", "key"].map(|ending| format!("{issuer}.{ending}"));
     std::fs::write(at.join(&texts), extensions).unwrap();
-    let subject = format!("/CN={subject}");
+    let subject = format!("/O=Example/CN={subject}");
     openssl(at, &["req", "-new", "-key", &key, "-subj", &subject, "-out", &request]);
     let days: &[&str] = if more.contains(&"-days") { &[] } else { &["-days", "365"] };
     let sign = ["x509", "-req", "-in", &request, "-CA", &issuer_pem, "-CAkey", &issuer_key];

@@ -5,6 +5,7 @@
 //! - `differential`: a few hundred requests to slapd and to Chancery, answers compared.
 //! - `acme`: certificates from Pebble by every challenge, and failing orders.
 //! - `alerts`: a webhook, a mail server, and what is told of it.
+//! - `doctor`: what is said of servers that are wrong in one way, and of those that are well.
 //! - `dns`: records written to BIND and Knot, and seen from outside.
 //! - `apache`: a web server that signs its users in through `mod_authnz_ldap`.
 //! - `sssd`: a Linux login through SSSD.
@@ -40,6 +41,7 @@ mod client;
 mod clients;
 mod differential;
 mod dns;
+mod doctor;
 mod first_run;
 mod forgotten;
 mod hostile;

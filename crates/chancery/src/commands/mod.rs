@@ -10,6 +10,7 @@ pub(crate) mod cert;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod dns;
+pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod import;
 mod progress;
