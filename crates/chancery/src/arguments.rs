@@ -423,7 +423,14 @@ pub(crate) enum ExportFormat {
 )]
 pub(crate) struct Doctor {
     /// `ldaps://NAME`, `ldap://NAME` for StartTLS, or the name alone; a port may follow.
-    pub(crate) target: String,
+    #[arg(required_unless_present = "facts")]
+    pub(crate) target: Option<String>,
+    /// Judge what another run has saved, here or elsewhere; nothing is looked at.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "ca", "address"])]
+    pub(crate) facts: Option<PathBuf>,
+    /// Keep what was seen, for --facts.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
     /// The CAs that the application trusts, PEM [default: the system's].
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,

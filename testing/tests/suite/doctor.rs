@@ -143,6 +143,7 @@ fn servers_that_are_well_and_the_wrong_ports_of_them() {
         let other = doctor(&["ldaps://other.example", "--address", &address, "--ca", &ca]);
         expect("another name", &other, "NAME-MISMATCH");
         expect("a CA that is not known", &doctor(&[&server.ldaps]), "TRUST-CA");
+        saved_facts(&server.ldaps);
         // One address is well and one is not.
         let [closed] = ports::free().unwrap();
         let closed = format!("127.0.0.1:{closed}");
@@ -151,4 +152,19 @@ fn servers_that_are_well_and_the_wrong_ports_of_them() {
         expect("one of two", &one, "ONE-BAD-NODE");
         assert!(one.stdout.contains("TCP-REFUSED"), "{}", one.stdout);
     }
+}
+
+/// Facts that were saved are judged as they were when they were seen.
+fn saved_facts(target: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("facts.json");
+    let path = file.display().to_string();
+    let seen = doctor(&[target, "--save", &path]);
+    let again = doctor(&["--facts", &path]);
+    assert_eq!((again.stdout, again.code), (seen.stdout, seen.code));
+    let newer = std::fs::read_to_string(&file).unwrap().replace("\"version\": 1", "\"version\": 2");
+    std::fs::write(&file, newer).unwrap();
+    let refused = doctor(&["--facts", &path]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("facts.json: these are no facts"), "{}", refused.stderr);
 }

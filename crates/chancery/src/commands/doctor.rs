@@ -1,5 +1,7 @@
 //! `chancery doctor`: why a secure LDAP connection fails.
 
+use std::fs::File;
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -7,30 +9,27 @@ use std::time::Duration;
 use anyhow::Result;
 use client::{Target, Trust};
 use pki::{Summary, pem};
-use serde_json::json;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::arguments::{Common, Doctor};
-use crate::doctor::facts::Trusted;
+use crate::doctor::facts::{Facts, Trusted, VERSION};
 use crate::doctor::{probe, report, rules};
 use crate::failure::{failed, usage};
 
 pub(crate) fn run(common: &Common, doctor: &Doctor) -> Result<u8> {
-    let target = Target::parse(&doctor.target).map_err(usage)?;
-    let (trust, trusted) = trust(doctor.ca.as_deref())?;
-    let addresses = doctor.address.iter().map(|text| address(text, target.port));
     let now = OffsetDateTime::now_utc();
-    let asked = probe::Asked {
-        text: doctor.target.clone(),
-        addresses: addresses.collect::<Result<_>>()?,
-        target,
-        trust,
-        trusted,
-        patience: Duration::from_secs(doctor.timeout.clamp(1, 60)),
-        at: crate::alerts::text(now),
+    let (facts, now) = match (&doctor.facts, &doctor.target) {
+        // Judged for the moment they were seen at: a certificate may have ended since.
+        (Some(file), _) => saved(file)?,
+        (None, Some(target)) => (seen(doctor, target, now)?, now),
+        (None, None) => return Err(usage("say which server: chancery doctor ldaps://NAME")),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let facts = runtime.block_on(probe::probe(&asked))?;
+    if let Some(file) = &doctor.save {
+        let text = serde_json::to_string_pretty(&facts)?;
+        std::fs::write(file, text).map_err(|error| wrong(file, &error))?;
+    }
     let findings = rules::findings(&facts, now);
     if common.json {
         let all = json!({ "facts": facts, "findings": findings });
@@ -41,12 +40,53 @@ pub(crate) fn run(common: &Common, doctor: &Doctor) -> Result<u8> {
     Ok(report::code(&findings))
 }
 
+fn seen(doctor: &Doctor, text: &str, now: OffsetDateTime) -> Result<Facts> {
+    let target = Target::parse(text).map_err(usage)?;
+    let (trust, trusted) = trust(doctor.ca.as_deref())?;
+    let addresses = doctor.address.iter().map(|text| address(text, target.port));
+    let asked = probe::Asked {
+        text: text.to_owned(),
+        addresses: addresses.collect::<Result<_>>()?,
+        target,
+        trust,
+        trusted,
+        patience: Duration::from_secs(doctor.timeout.clamp(1, 60)),
+        at: crate::alerts::text(now),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(probe::probe(&asked))
+}
+
+/// Facts of another run, and when they were.
+fn saved(file: &Path) -> Result<(Facts, OffsetDateTime)> {
+    const BYTES_MAX: u64 = 16 << 20;
+    let mut text = String::new();
+    let opened = File::open(file).map_err(|error| wrong(file, &error))?;
+    opened.take(BYTES_MAX).read_to_string(&mut text).map_err(|error| wrong(file, &error))?;
+    let value: Value = serde_json::from_str(&text).map_err(|error| wrong(file, &error))?;
+    let version = value.get("version").and_then(Value::as_u64);
+    if version != Some(VERSION.into()) {
+        let why = format!(
+            "these are no facts that version {VERSION} of their form describes: write them with \
+             `chancery doctor TARGET --save FILE`, and read them with a program as new"
+        );
+        return Err(wrong(file, &why));
+    }
+    let facts: Facts = serde_json::from_value(value).map_err(|error| wrong(file, &error))?;
+    let at = OffsetDateTime::parse(&facts.at, &Rfc3339).map_err(|error| wrong(file, &error))?;
+    Ok((facts, at))
+}
+
+fn wrong(file: &Path, error: &dyn std::fmt::Display) -> anyhow::Error {
+    usage(format!("{}: {error}", file.display()))
+}
+
 fn trust(file: Option<&Path>) -> Result<(Trust, Trusted)> {
     let Some(file) = file else {
         let source = "the system's CAs".to_owned();
         return Ok((Trust::system().map_err(failed)?, Trusted { source, subjects: Vec::new() }));
     };
-    let wrong = |error: &dyn std::fmt::Display| usage(format!("{}: {error}", file.display()));
+    let wrong = |error: &dyn std::fmt::Display| wrong(file, error);
     let text = std::fs::read(file).map_err(|error| wrong(&error))?;
     let certificates = pem::certificates(&text).map_err(|error| wrong(&error))?;
     let subjects = certificates.iter().filter_map(|der| Summary::parse(der).ok());

@@ -378,3 +378,6 @@ fn shares_an_organisation(one: &str, other: &str) -> bool {
     let (one, other) = (parts(one), parts(other));
     !one.is_empty() && one == other
 }
+
+#[cfg(test)]
+mod tests;
