@@ -437,6 +437,16 @@ pub(crate) struct Doctor {
     /// Look there instead of where the name resolves to; may be repeated.
     #[arg(long, value_name = "IP[:PORT]")]
     pub(crate) address: Vec<String>,
+    /// Sign in as the application does, once, after everything else has passed.
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) sign_in: Option<String>,
+    #[command(flatten)]
+    pub(crate) password: PasswordFrom,
+    /// Search as the application does, and count.
+    #[arg(long, value_name = "DN", requires = "filter")]
+    pub(crate) base: Option<String>,
+    #[arg(long, value_name = "FILTER", requires = "base")]
+    pub(crate) filter: Option<String>,
     /// How long each step may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     pub(crate) timeout: u64,

@@ -7,6 +7,7 @@
 //! - [`session`]: one connection, shared by clones; every operation but search.
 //! - [`search`]: entries as a bounded stream, pages and ranges drained inside.
 //! - [`look`]: a handshake to look at, over which nothing can be said.
+//! - [`subcode`]: what Active Directory means by a failed bind.
 //! - [`entry`]: what comes back. [`error`]: why it did not.
 
 pub mod connect;
@@ -15,6 +16,7 @@ pub mod error;
 pub mod look;
 pub mod search;
 pub mod session;
+pub mod subcode;
 pub mod target;
 pub mod trust;
 

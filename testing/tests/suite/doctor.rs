@@ -3,12 +3,13 @@
 
 use std::io::Read;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use testing::peers::chancery::{binary, peer};
 use testing::peers::missing::{Peer, present};
-use testing::peers::{Subject, port};
+use testing::peers::{SUFFIX, Server, Subject, port};
 use testing::ports;
 use testing::process::{Finished, Process, run};
 
@@ -144,6 +145,7 @@ fn servers_that_are_well_and_the_wrong_ports_of_them() {
         expect("another name", &other, "NAME-MISMATCH");
         expect("a CA that is not known", &doctor(&[&server.ldaps]), "TRUST-CA");
         saved_facts(&server.ldaps);
+        applications(&server);
         // One address is well and one is not.
         let [closed] = ports::free().unwrap();
         let closed = format!("127.0.0.1:{closed}");
@@ -167,4 +169,33 @@ fn saved_facts(target: &str) {
     let refused = doctor(&["--facts", &path]);
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("facts.json: these are no facts"), "{}", refused.stderr);
+}
+
+/// The sign-in and the search of an application.
+fn applications(server: &Server) {
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    let write = |text: &str| {
+        std::fs::write(&password, text).unwrap();
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&password, private).unwrap();
+    };
+    let (ca, file) = (server.ca.display().to_string(), password.display().to_string());
+    let tries = |base: &str, filter: &str| {
+        let who = ["--as", &server.admin, "--password-file", &file];
+        let what = ["--base", base, "--filter", filter];
+        doctor(&[&[&server.ldaps, "--ca", &ca], &who[..], &what[..]].concat())
+    };
+    write(&server.password().unwrap());
+    let well = tries(SUFFIX, "(dc=example)");
+    assert!(well.stdout.contains("finds 1, "), "{}{}", well.stdout, well.stderr);
+    let nothing = tries(SUFFIX, "(cn=nobody)");
+    assert_eq!(nothing.code, Some(1));
+    assert!(nothing.stdout.contains("! SEARCH-SHAPE"), "{}", nothing.stdout);
+    let base = tries(&format!("ou=none,{SUFFIX}"), "(cn=a)");
+    expect("no such base", &base, "SEARCH-SHAPE");
+    assert!(base.stdout.contains(&format!("nearest that is there: {SUFFIX}")), "{}", base.stdout);
+    write("wrong");
+    let wrong = tries(SUFFIX, "(dc=example)");
+    expect("a wrong password", &wrong, "AUTH");
 }

@@ -7,19 +7,22 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use client::{Target, Trust};
+use client::{Secret, Target, Trust};
 use pki::{Summary, pem};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::arguments::{Common, Doctor};
+use crate::doctor::application::Trying;
 use crate::doctor::facts::{Facts, Trusted, VERSION};
 use crate::doctor::{probe, report, rules};
 use crate::failure::{failed, usage};
 
 pub(crate) fn run(common: &Common, doctor: &Doctor) -> Result<u8> {
+    // As facts have it, so that they are judged alike later.
     let now = OffsetDateTime::now_utc();
+    let now = now.replace_nanosecond(0).unwrap_or(now);
     let (facts, now) = match (&doctor.facts, &doctor.target) {
         // Judged for the moment they were seen at: a certificate may have ended since.
         (Some(file), _) => saved(file)?,
@@ -52,9 +55,22 @@ fn seen(doctor: &Doctor, text: &str, now: OffsetDateTime) -> Result<Facts> {
         trusted,
         patience: Duration::from_secs(doctor.timeout.clamp(1, 60)),
         at: crate::alerts::text(now),
+        trying: trying(doctor)?,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(probe::probe(&asked))
+}
+
+fn trying(doctor: &Doctor) -> Result<Option<Trying>> {
+    let sign_in = match &doctor.sign_in {
+        None => None,
+        Some(name) => {
+            let password = doctor.password.require(&format!("password of {name}"))?;
+            Some((name.clone(), Secret::new(password.as_bytes())))
+        }
+    };
+    let search = doctor.base.clone().zip(doctor.filter.clone());
+    Ok((sign_in.is_some() || search.is_some()).then_some(Trying { sign_in, search }))
 }
 
 /// Facts of another run, and when they were.

@@ -23,6 +23,8 @@ pub(crate) struct Facts {
     pub(crate) at: String,
     pub(crate) resolved: Resolved,
     pub(crate) nodes: Vec<Node>,
+    /// What the application does, tried once.
+    pub(crate) application: Option<Application>,
     /// The CAs it was verified with: where they came from, and what they are.
     pub(crate) trust: Trusted,
 }
@@ -86,6 +88,40 @@ pub(crate) struct Tls {
     pub(crate) ms: u64,
     /// Where TLS failed: whether LDAP in the clear is spoken on this port.
     pub(crate) speaks_ldap: Option<bool>,
+}
+
+/// A sign-in and a search as the application does them. The password is nowhere in it.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Application {
+    pub(crate) address: SocketAddr,
+    /// None: as nobody.
+    pub(crate) signed_in_as: Option<String>,
+    /// What came of it; nothing where all went well.
+    pub(crate) refused: Option<Refused>,
+    pub(crate) search: Option<Search>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Search {
+    pub(crate) base: String,
+    pub(crate) filter: String,
+    pub(crate) count: u64,
+    /// Not all were counted.
+    pub(crate) is_more: bool,
+    pub(crate) references: Vec<String>,
+    pub(crate) refused: Option<Refused>,
+    pub(crate) ms: u64,
+}
+
+/// A "no" with its result code, or what else ended it.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Refused {
+    pub(crate) code: Option<u32>,
+    pub(crate) message: String,
+    pub(crate) matched: String,
 }
 
 /// How a handshake ended.

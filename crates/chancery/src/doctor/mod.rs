@@ -1,7 +1,9 @@
 //! Why a secure LDAP connection fails: docs/design/doctor.md.
 //!
-//! - [`probe`]: looks, and makes [`facts`]. [`rules`]: what they mean. [`report`]: one verdict.
+//! - [`probe`]: looks, and makes [`facts`]; [`application`]: tries what an application does.
+//! - [`rules`]: what the facts mean. [`report`]: one verdict.
 
+pub(crate) mod application;
 pub(crate) mod facts;
 pub(crate) mod probe;
 pub(crate) mod report;

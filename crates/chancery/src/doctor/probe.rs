@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::application::{self, Trying};
 use super::facts::{End, Facts, Ldap, Node, Resolved, Tcp, Tls, Trusted, VERSION};
 use crate::failure::failed;
 
@@ -26,6 +27,8 @@ pub(crate) struct Asked {
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) patience: Duration,
     pub(crate) at: String,
+    /// Only where everything below has passed.
+    pub(crate) trying: Option<Trying>,
 }
 
 /// More addresses of one name than this are not looked at.
@@ -43,6 +46,11 @@ pub(crate) async fn probe(asked: &Asked) -> Result<Facts> {
         nodes.push(node.map_err(failed)??);
     }
     nodes.sort_by_key(|node| node.address);
+    let good = nodes.iter().find(|node| node.ldap.as_ref().is_some_and(|it| it.error.is_none()));
+    let application = match good.map(|node| node.address) {
+        Some(address) => application::attempt(asked, address).await,
+        None => None,
+    };
     Ok(Facts {
         version: VERSION,
         target: asked.text.clone(),
@@ -52,6 +60,7 @@ pub(crate) async fn probe(asked: &Asked) -> Result<Facts> {
         at: asked.at.clone(),
         resolved,
         nodes,
+        application,
         trust: asked.trusted.clone(),
     })
 }
@@ -189,6 +198,6 @@ async fn root_dse(target: &Target, trust: &Trust, address: SocketAddr, patience:
     Ldap { error, naming_contexts, vendor, ms: since(started) }
 }
 
-fn since(started: Instant) -> u64 {
+pub(super) fn since(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -52,6 +52,12 @@ pub(crate) fn text(facts: &Facts, findings: &[Finding]) -> String {
         };
         let _ = writeln!(out, "i {}  {state}", node.address);
     }
+    let search = facts.application.as_ref().and_then(|tried| tried.search.as_ref());
+    if let Some(search) = search.filter(|search| search.refused.is_none()) {
+        let more = if search.is_more { "more than " } else { "" };
+        let (count, filter, base, ms) = (search.count, &search.filter, &search.base, search.ms);
+        let _ = writeln!(out, "i {filter} below {base} finds {more}{count}, {ms} ms");
+    }
     let lines: Vec<String> = out.lines().take(LINES_MAX).map(harmless).collect();
     lines.join("\n")
 }

@@ -9,6 +9,8 @@ use pki::{Level, Policy, Rule, Summary, Wanted, judge};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+mod application;
+
 use super::facts::{End, Facts, Node, Resolved, Tcp, Tls};
 
 /// What is wrong, why we think so, and what to do.
@@ -49,6 +51,8 @@ pub(crate) enum Layer {
     Tls,
     Certificate,
     Ldap,
+    SignIn,
+    Search,
 }
 
 impl Finding {
@@ -97,6 +101,7 @@ pub(crate) fn findings(facts: &Facts, now: OffsetDateTime) -> Vec<Finding> {
         }
     }
     found.extend(by_node.into_values());
+    found.extend(facts.application.iter().flat_map(application::findings));
     found.sort_by_key(|one| (one.severity, one.layer, rank(one.code), one.confidence));
     one_bad_node(facts, &mut found);
     found

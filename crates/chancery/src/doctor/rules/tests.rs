@@ -37,6 +37,7 @@ fn facts(nodes: Vec<Node>) -> Facts {
         at: "2030-01-01T00:00:00Z".to_owned(),
         resolved: Resolved::Found { addresses, ms: 1 },
         nodes,
+        application: None,
         trust: Trusted { source: "a test".to_owned(), subjects: Vec::new() },
     }
 }
