@@ -1,12 +1,14 @@
 //! The command line, with help that teaches.
 
 mod ca;
+mod ldap;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::ca::{Ca, CaExport, CaIssue, CaLog, CaRevoke, CaTemplate, Client};
+pub(crate) use self::ldap::{LdapCommand, LdapCompare, LdapPlace, LdapScope, LdapSearch};
 use crate::config::Overrides;
 use crate::password::PasswordFrom;
 
@@ -78,6 +80,9 @@ pub(crate) enum Command {
     Access(Access),
     /// Say why a secure LDAP connection fails, and what mends it.
     Doctor(Doctor),
+    /// Look around any directory, over verified TLS.
+    #[command(subcommand)]
+    Ldap(LdapCommand),
     /// Show the state of the running server, for people, as JSON, or for Prometheus.
     Status(Status),
     /// Show what is wrong now; look anew; see whether alerts arrive.

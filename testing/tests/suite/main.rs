@@ -14,6 +14,7 @@
 //! - `hostile`: clients that mean no good.
 //! - `kill`: kill -9 under writers.
 //! - `lockout`: accounts that lock, sources that are not listened to.
+//! - `looking`: `chancery ldap` on slapd and Chancery.
 //! - `maximums`: every limit of the configuration, reached.
 //! - `operating`: reload, the end, systemd.
 //! - `publishing`: rules, balancers and switches, from machines with addresses of their own.
@@ -47,6 +48,7 @@ mod forgotten;
 mod hostile;
 mod kill;
 mod lockout;
+mod looking;
 mod maximums;
 mod operating;
 mod pages;

@@ -112,7 +112,7 @@ fn trust(file: Option<&Path>) -> Result<(Trust, Trusted)> {
 }
 
 /// `IP` or `IP:PORT`.
-fn address(text: &str, port: u16) -> Result<SocketAddr> {
+pub(super) fn address(text: &str, port: u16) -> Result<SocketAddr> {
     let bare = || text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
     text.parse().or_else(|_| bare()).map_err(|_| {
         usage(format!("--address '{text}' is no address: write 192.0.2.1 or 192.0.2.1:636"))

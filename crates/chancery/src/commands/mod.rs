@@ -13,6 +13,7 @@ pub(crate) mod dns;
 pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod import;
+pub(crate) mod ldap;
 mod progress;
 pub(crate) mod publish;
 pub(crate) mod reload;
