@@ -6,9 +6,11 @@
 //! - [`connect`]: from a target to a verified [`Session`]; the only way to one.
 //! - [`session`]: one connection, shared by clones; every operation but search.
 //! - [`search`]: entries as a bounded stream, pages and ranges drained inside.
+//! - [`discovery`]: which servers a domain names in DNS.
 //! - [`entry`]: what comes back. [`error`]: why it did not.
 
 pub mod connect;
+pub mod discovery;
 pub mod entry;
 pub mod error;
 pub mod search;
@@ -17,6 +19,7 @@ pub mod target;
 pub mod trust;
 
 pub use connect::{Connector, Limits};
+pub use discovery::{Discovered, DiscoveryError, NameServers, Service, Wanted, discover};
 pub use entry::{Answer, Entry};
 pub use error::{Ended, Error};
 pub use search::{Entries, Found, Query};

@@ -1,5 +1,6 @@
 //! Our own LDAP client, against slapd and Chancery, and against a mock for what they never do.
 
+mod discovery;
 mod mock;
 
 use std::net::SocketAddr;
