@@ -7,12 +7,14 @@
 //! - [`session`]: one connection, shared by clones; every operation but search.
 //! - [`search`]: entries as a bounded stream, pages and ranges drained inside.
 //! - [`discovery`]: which servers a domain names in DNS.
+//! - [`pool`]: several sessions, lent one at a time, with whichever server can be reached.
 //! - [`entry`]: what comes back. [`error`]: why it did not.
 
 pub mod connect;
 pub mod discovery;
 pub mod entry;
 pub mod error;
+pub mod pool;
 pub mod search;
 pub mod session;
 pub mod target;
@@ -22,6 +24,7 @@ pub use connect::{Connector, Limits};
 pub use discovery::{Discovered, DiscoveryError, NameServers, Service, Wanted, discover};
 pub use entry::{Answer, Entry};
 pub use error::{Ended, Error};
+pub use pool::{Credentials, Lent, Pool, PooledEntries, Settings};
 pub use search::{Entries, Found, Query};
 pub use session::{Change, Secret, Session};
 pub use target::{Security, Target};

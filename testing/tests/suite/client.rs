@@ -2,6 +2,7 @@
 
 mod discovery;
 mod mock;
+mod pool;
 
 use std::net::SocketAddr;
 use std::path::Path;
