@@ -10,6 +10,7 @@ use ldap::ber::DecodeError;
 use ldap::filter::FilterSyntaxError;
 
 use crate::entry::Answer;
+use crate::session::ScramError;
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -49,6 +50,8 @@ pub enum Error {
     NoServer(Vec<Error>),
     #[error("a bind with an empty password is anonymous (RFC 4513 5.1.2): give a password")]
     EmptyPassword,
+    #[error("SCRAM: {0}")]
+    Scram(#[from] ScramError),
     #[error("no CA is trusted: {0}")]
     NoTrust(String),
     #[error("the client certificate cannot be used: {0}")]

@@ -26,6 +26,6 @@ pub use entry::{Answer, Entry};
 pub use error::{Ended, Error};
 pub use pool::{Credentials, Lent, Pool, PooledEntries, Settings};
 pub use search::{Entries, Found, Query};
-pub use session::{Change, Secret, Session};
+pub use session::{Change, ScramError, Secret, Session};
 pub use target::{Security, Target};
 pub use trust::{Identity, Trust};

@@ -35,6 +35,11 @@ pub enum Credentials {
         user: String,
         password: Secret,
     },
+    /// SCRAM-SHA-256.
+    Scram {
+        user: String,
+        password: Secret,
+    },
     /// By the connector's client certificate.
     External,
 }
@@ -193,6 +198,7 @@ impl Inner {
             Credentials::Anonymous => {}
             Credentials::Simple { name, password } => session.bind(name, password).await?,
             Credentials::Plain { user, password } => session.bind_plain(user, password).await?,
+            Credentials::Scram { user, password } => session.bind_scram(user, password).await?,
             Credentials::External => session.bind_external().await?,
         }
         session.mark();

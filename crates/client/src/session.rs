@@ -3,6 +3,7 @@
 
 mod driver;
 mod operations;
+mod scram;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ use crate::error::{Ended, Error};
 use driver::{Command, Driver, Shared};
 
 pub use operations::Change;
+pub use scram::ScramError;
 
 /// A password or alike. It is wiped when it is dropped, never printed, and nothing but a session
 /// takes it.
@@ -122,7 +124,7 @@ impl Session {
         controls: &[Control<'_>],
     ) -> Result<Pending, Error> {
         let turn = match request {
-            Request::Bind(_) => Turn::Alone(Arc::new(Arc::clone(&self.order).write_owned().await)),
+            Request::Bind(_) => self.turn_alone().await,
             _ => self.turn().await,
         };
         self.begin_in(turn, operation, request, controls)
@@ -131,6 +133,11 @@ impl Session {
     /// A turn beside others, for several requests that belong together: no bind comes between.
     pub(crate) async fn turn(&self) -> Turn {
         Turn::Beside(Arc::new(Arc::clone(&self.order).read_owned().await))
+    }
+
+    /// A turn for a bind, which may take several requests.
+    async fn turn_alone(&self) -> Turn {
+        Turn::Alone(Arc::new(Arc::clone(&self.order).write_owned().await))
     }
 
     pub(crate) fn begin_in(

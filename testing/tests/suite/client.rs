@@ -3,6 +3,7 @@
 mod discovery;
 mod mock;
 mod pool;
+mod scram;
 
 use std::net::SocketAddr;
 use std::path::Path;
