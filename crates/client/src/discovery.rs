@@ -231,11 +231,13 @@ pub fn order(services: &[Service], chance: &mut Chance<'_>) -> Vec<Target> {
         rank.sort_by_key(|service| service.weight != 0);
         while !rank.is_empty() {
             let sum: u32 = rank.iter().map(|service| u32::from(service.weight)).sum();
-            let drawn = chance(sum);
+            // Where nobody has weight, all are as likely: a pool would ask the first for ever.
+            let last = u32::try_from(rank.len() - 1).unwrap_or(u32::MAX);
+            let drawn = chance(if sum == 0 { last } else { sum });
             let mut running = 0;
-            let chosen = rank.iter().position(|service| {
+            let chosen = rank.iter().zip(0..).position(|(service, place)| {
                 running += u32::from(service.weight);
-                running >= drawn
+                if sum == 0 { place == drawn } else { running >= drawn }
             });
             ordered.push(rank.remove(chosen.unwrap_or(0)).target.clone());
         }
@@ -280,8 +282,10 @@ mod tests {
             *first.get_mut(usize::from(is_light)).unwrap() += 1;
         }
         assert_eq!(first, [3, 1]);
-        let mut near = service("near", 99, 0);
-        near.tier = 0;
+        let equals = [service("a", 0, 0), service("b", 0, 0), service("c", 0, 0)];
+        assert_eq!(names(&order(&equals, &mut |_| 0)), ["a", "b", "c"]);
+        assert_eq!(names(&order(&equals, &mut |last| last)), ["c", "b", "a"]);
+        let near = service("near", 99, 0);
         let far = Service { tier: 1, ..service("far", 0, 0) };
         assert_eq!(names(&order(&[far, near], &mut |_| 0)), ["near", "far"]);
     }

@@ -18,7 +18,7 @@ use super::{DiscoveryError, at_port_53};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A datagram may get lost: so often all servers are asked.
 const ROUNDS: usize = 2;
-/// No more are asked than the C library would.
+/// No more of the system's are asked than the C library would.
 const SERVERS_MAX: usize = 3;
 /// What we say we can take in one datagram (the DNS flag day of 2020: no fragments).
 const PAYLOAD_BYTES: u16 = 1232;
@@ -50,7 +50,7 @@ impl NameServers {
         let mut what = Vec::new();
         for _ in 0..ROUNDS {
             what.clear();
-            for &server in self.0.iter().take(SERVERS_MAX) {
+            for &server in &self.0 {
                 match ask(server, name).await {
                     Ok(answer) => return Ok(records(&answer, name)),
                     Err(why) => what.push(format!("{server}: {why}")),
