@@ -21,7 +21,7 @@ fn slapd(test: &str) -> Option<Server> {
 }
 
 /// Over these servers in this order, bound as the administrator that they share.
-fn pool_of(servers: &[&Server], settle: impl Fn(&mut Settings)) -> Pool {
+pub(super) fn pool_of(servers: &[&Server], settle: impl Fn(&mut Settings)) -> Pool {
     let read = |server: &&Server| std::fs::read(&server.ca).unwrap();
     let pem: Vec<u8> = servers.iter().flat_map(read).collect();
     let trust = Trust::given(pki::pem::certificates(&pem).unwrap()).unwrap();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use client::{Error, ScramError, Secret, Session};
+use client::{Credentials, Error, ScramError, Secret, Session};
 use ldap::message::{Authentication, Request};
 use ldap::response::{LdapResult, write_bind_result};
 use ldap::result::ResultCode;
@@ -14,6 +14,7 @@ use testing::peers::{SUFFIX, Server, Subject, port};
 use testing::process::{Process, run_checked};
 
 use super::mock::Answers;
+use super::pool::pool_of;
 use super::{Scene, block_on, signed_in};
 
 const PASSWORD: &str = "pencil, and =more";
@@ -68,6 +69,12 @@ fn slapd_and_the_client_prove_the_password_to_each_other() {
         assert!(offered.iter().any(|name| name == b"SCRAM-SHA-256"), "{offered:?}");
         session.bind_scram("ada", &Secret::new(PASSWORD)).await.unwrap();
         assert_eq!(session.who_am_i().await.unwrap(), format!("dn:cn=ada,{SUFFIX}"));
+        let pool = pool_of(&[&server], |settings| {
+            let (user, password) = ("ada".to_owned(), Secret::new(PASSWORD));
+            settings.credentials = Credentials::Scram { user, password };
+        });
+        let who = pool.lend().await.unwrap().who_am_i().await.unwrap();
+        assert_eq!(who, format!("dn:cn=ada,{SUFFIX}"));
         for (user, password) in [("ada", "wrong"), ("nobody", PASSWORD)] {
             let error = session.bind_scram(user, &Secret::new(password)).await.unwrap_err();
             assert!(matches!(error, Error::Refused { .. }), "{error}");
