@@ -27,6 +27,7 @@ python3-venv:/usr/lib/python3.*/venv/__init__.py
 python3-dev:/usr/include/python3.*/Python.h
 libldap-dev:/usr/include/ldap.h
 libsasl2-dev:/usr/include/sasl/sasl.h
+libsasl2-modules:/usr/lib/*/sasl2/libscram.so.2
 gcc:/usr/bin/gcc
 valgrind:/usr/bin/valgrind
 bind9:/usr/sbin/named

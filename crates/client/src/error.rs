@@ -10,6 +10,7 @@ use ldap::ber::DecodeError;
 use ldap::filter::FilterSyntaxError;
 
 use crate::entry::Answer;
+use crate::session::ScramError;
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -43,12 +44,25 @@ pub enum Error {
     Ranges { dn: String, attribute: String, why: String },
     #[error("more than {most} entries were found")]
     TooMany { most: usize },
+    #[error("all {most} sessions of the pool are lent, and none came back within {after:?}")]
+    AllLent { most: usize, after: Duration },
+    #[error("no server can be used: {}", listed(.0))]
+    NoServer(Vec<Error>),
     #[error("a bind with an empty password is anonymous (RFC 4513 5.1.2): give a password")]
     EmptyPassword,
+    #[error("SCRAM: {0}")]
+    Scram(#[from] ScramError),
     #[error("no CA is trusted: {0}")]
     NoTrust(String),
     #[error("the client certificate cannot be used: {0}")]
     Identity(String),
+}
+
+fn listed(errors: &[Error]) -> String {
+    if errors.is_empty() {
+        return "none is known".to_owned();
+    }
+    errors.iter().map(Error::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// How a connection ended.

@@ -8,12 +8,16 @@
 //! - [`search`]: entries as a bounded stream, pages and ranges drained inside.
 //! - [`look`]: a handshake to look at, over which nothing can be said.
 //! - [`subcode`]: what Active Directory means by a failed bind.
+//! - [`discovery`]: which servers a domain names in DNS.
+//! - [`pool`]: several sessions, lent one at a time, with whichever server can be reached.
 //! - [`entry`]: what comes back. [`error`]: why it did not.
 
 pub mod connect;
+pub mod discovery;
 pub mod entry;
 pub mod error;
 pub mod look;
+pub mod pool;
 pub mod search;
 pub mod session;
 pub mod subcode;
@@ -21,9 +25,11 @@ pub mod target;
 pub mod trust;
 
 pub use connect::{Connector, Limits};
+pub use discovery::{Discovered, DiscoveryError, NameServers, Service, Wanted, discover};
 pub use entry::{Answer, Entry};
 pub use error::{Ended, Error};
+pub use pool::{Credentials, Lent, Pool, PooledEntries, Settings};
 pub use search::{Entries, Found, Query};
-pub use session::{Change, Secret, Session};
+pub use session::{Change, ScramError, Secret, Session};
 pub use target::{Security, Target};
 pub use trust::{Identity, Trust};

@@ -3,10 +3,12 @@
 
 mod driver;
 mod operations;
+mod scram;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,6 +30,7 @@ use crate::error::{Ended, Error};
 use driver::{Command, Driver, Shared};
 
 pub use operations::Change;
+pub use scram::ScramError;
 
 /// A password or alike. It is wiped when it is dropped, never printed, and nothing but a session
 /// takes it.
@@ -103,6 +106,16 @@ impl Session {
         self.shared.ended()
     }
 
+    /// From here on it counts whether it stays what it is.
+    pub(crate) fn mark(&self) {
+        self.shared.is_altered.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether nobody else holds it, nobody bound it since, and everything was answered.
+    pub(crate) fn is_as_marked(&self) -> bool {
+        Arc::strong_count(&self.order) == 1 && !self.shared.is_altered.load(Ordering::Relaxed)
+    }
+
     /// Sends a request and gives what its answers come by.
     pub(crate) async fn begin(
         &self,
@@ -111,7 +124,7 @@ impl Session {
         controls: &[Control<'_>],
     ) -> Result<Pending, Error> {
         let turn = match request {
-            Request::Bind(_) => Turn::Alone(Arc::new(Arc::clone(&self.order).write_owned().await)),
+            Request::Bind(_) => self.turn_alone().await,
             _ => self.turn().await,
         };
         self.begin_in(turn, operation, request, controls)
@@ -120,6 +133,11 @@ impl Session {
     /// A turn beside others, for several requests that belong together: no bind comes between.
     pub(crate) async fn turn(&self) -> Turn {
         Turn::Beside(Arc::new(Arc::clone(&self.order).read_owned().await))
+    }
+
+    /// A turn for a bind, which may take several requests.
+    async fn turn_alone(&self) -> Turn {
+        Turn::Alone(Arc::new(Arc::clone(&self.order).write_owned().await))
     }
 
     pub(crate) fn begin_in(
@@ -132,6 +150,9 @@ impl Session {
         let queue = if matches!(request, Request::Search(_)) { QUEUE } else { 1 };
         let (to, answers) = tokio::sync::mpsc::channel(queue);
         let id = self.shared.register(to).map_err(Error::Ended)?;
+        if matches!(request, Request::Bind(_)) {
+            self.shared.is_altered.store(true, Ordering::Relaxed);
+        }
         let mut bytes = Zeroizing::new(Vec::with_capacity(256));
         encode_request(id, request, controls, &mut bytes);
         let pending = Pending {
@@ -188,7 +209,11 @@ impl Pending {
     pub(crate) async fn next(&mut self) -> Result<Bytes, Error> {
         let (operation, after) = (self.operation, self.after);
         let next = timeout(after, self.answers.recv()).await;
-        match next.map_err(|_| Error::TimedOut { operation, after })? {
+        let late = |_| {
+            self.shared.is_altered.store(true, Ordering::Relaxed);
+            Error::TimedOut { operation, after }
+        };
+        match next.map_err(late)? {
             Some(message) => Ok(message),
             None => Err(Error::Ended(self.shared.ended().unwrap_or(Arc::new(Ended::Closed)))),
         }

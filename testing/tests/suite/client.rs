@@ -1,6 +1,9 @@
 //! Our own LDAP client, against slapd and Chancery, and against a mock for what they never do.
 
+mod discovery;
 mod mock;
+mod pool;
+mod scram;
 
 use std::net::SocketAddr;
 use std::path::Path;

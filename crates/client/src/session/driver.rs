@@ -2,6 +2,7 @@
 //! waits for it, and stops reading while one of them is full.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     waiting: Mutex<Waiting>,
     /// How the connection ended; set once, before those who wait are let go.
     ended: OnceLock<Arc<Ended>>,
+    /// It was bound again, or something was not answered in time.
+    pub(super) is_altered: AtomicBool,
 }
 
 #[derive(Default)]
