@@ -7,12 +7,14 @@
 //! - [`session`]: one connection, shared by clones; every operation but search.
 //! - [`search`]: entries as a bounded stream, pages and ranges drained inside.
 //! - [`entry`]: what comes back. [`error`]: why it did not.
+//! - [`subcode`]: what Active Directory means by a refused sign-in.
 
 pub mod connect;
 pub mod entry;
 pub mod error;
 pub mod search;
 pub mod session;
+pub mod subcode;
 pub mod target;
 pub mod trust;
 
