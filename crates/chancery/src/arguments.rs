@@ -1,12 +1,14 @@
 //! The command line, with help that teaches.
 
 mod ca;
+mod ldap;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::ca::{Ca, CaExport, CaIssue, CaLog, CaRevoke, CaTemplate, Client};
+pub(crate) use self::ldap::{Ldap, Peer, Search, Tree};
 use crate::config::Overrides;
 use crate::password::PasswordFrom;
 
@@ -98,6 +100,9 @@ pub(crate) enum Command {
     /// Open LDAPS to those inside or outside, under network rules, and close it again.
     #[command(subcommand)]
     Publish(Publish),
+    /// Look around any directory over verified TLS.
+    #[command(subcommand)]
+    Ldap(Ldap),
     /// Print or check the configuration.
     #[command(subcommand)]
     Config(Config),

@@ -12,6 +12,7 @@ pub(crate) mod config;
 pub(crate) mod dns;
 pub(crate) mod export;
 pub(crate) mod import;
+pub(crate) mod ldap;
 mod progress;
 pub(crate) mod publish;
 pub(crate) mod reload;
