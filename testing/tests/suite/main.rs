@@ -12,6 +12,7 @@
 //! - `first_run`: the first start, the second, and those that cannot be.
 //! - `hostile`: clients that mean no good.
 //! - `kill`: kill -9 under writers.
+//! - `ldap_commands`: `chancery ldap` against slapd and Chancery.
 //! - `lockout`: accounts that lock, sources that are not listened to.
 //! - `maximums`: every limit of the configuration, reached.
 //! - `operating`: reload, the end, systemd.
@@ -44,6 +45,7 @@ mod first_run;
 mod forgotten;
 mod hostile;
 mod kill;
+mod ldap_commands;
 mod lockout;
 mod maximums;
 mod operating;
