@@ -72,10 +72,14 @@ pub(crate) struct Peer {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: chancery ldap search dc1.example.com dc=example,dc=com \
+    '(sn=Lovelace)' cn mail --ca ca.pem")]
 pub(crate) struct Search {
     #[command(flatten)]
     pub(crate) peer: Peer,
+    /// The name of the entry to begin at; '' for the server itself.
     pub(crate) base: String,
+    /// What must be so of an entry (RFC 4515).
     #[arg(default_value = "(objectClass=*)")]
     pub(crate) filter: String,
     /// Which attributes [default: all but operational ones].
