@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::ca::{Ca, CaExport, CaIssue, CaLog, CaRevoke, CaTemplate, Client};
-pub(crate) use self::ldap::{LdapCommand, LdapCompare, LdapPlace, LdapScope, LdapSearch};
+pub(crate) use self::ldap::{Ldap, Peer, Search, Tree};
 use crate::config::Overrides;
 use crate::password::PasswordFrom;
 
@@ -82,7 +82,7 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Look around any directory, over verified TLS.
     #[command(subcommand)]
-    Ldap(LdapCommand),
+    Ldap(Ldap),
     /// Show the state of the running server, for people, as JSON, or for Prometheus.
     Status(Status),
     /// Show what is wrong now; look anew; see whether alerts arrive.

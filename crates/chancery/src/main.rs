@@ -72,8 +72,8 @@ fn run(arguments: Arguments) -> Result<u8> {
         Command::Acme(acme) => commands::acme::run(common, &acme),
         Command::Dns(dns) => commands::dns::run(common, &dns),
         Command::Doctor(doctor) => commands::doctor::run(common, &doctor),
-        Command::Ldap(ldap) => commands::ldap::run(common, &ldap),
         Command::Publish(publish) => commands::publish::run(common, &publish),
+        Command::Ldap(ldap) => commands::ldap::run(common, &ldap),
         Command::Config(config) => commands::config::run(common, &config),
     }
 }

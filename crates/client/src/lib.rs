@@ -11,6 +11,7 @@
 //! - [`discovery`]: which servers a domain names in DNS.
 //! - [`pool`]: several sessions, lent one at a time, with whichever server can be reached.
 //! - [`entry`]: what comes back. [`error`]: why it did not.
+//! - [`subcode`]: what Active Directory means by a refused sign-in.
 
 pub mod connect;
 pub mod discovery;

@@ -13,6 +13,7 @@
 //! - `first_run`: the first start, the second, and those that cannot be.
 //! - `hostile`: clients that mean no good.
 //! - `kill`: kill -9 under writers.
+//! - `ldap_commands`: `chancery ldap` against slapd and Chancery.
 //! - `lockout`: accounts that lock, sources that are not listened to.
 //! - `looking`: `chancery ldap` on slapd and Chancery.
 //! - `maximums`: every limit of the configuration, reached.
@@ -47,6 +48,7 @@ mod first_run;
 mod forgotten;
 mod hostile;
 mod kill;
+mod ldap_commands;
 mod lockout;
 mod looking;
 mod maximums;

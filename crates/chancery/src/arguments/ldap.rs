@@ -1,82 +1,112 @@
-//! `chancery ldap`: looking around a directory.
+//! `chancery ldap`: look around any directory.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use crate::password::PasswordFrom;
 
-/// Asks any directory, over verified TLS.
 #[derive(Debug, Subcommand)]
 #[command(
-    after_help = "Example:\n  chancery ldap search ldaps://dc1.corp.example DC=corp,DC=example \
-    '(cn=a*)' cn mail \\\n    --ca corp-root.pem --as app@corp.example --password-file app.password\n\n\
-    Exit codes: 0 done, 1 the server said no (or `compare`: it is not so), 2 wrong usage, 3 failed."
+    after_help = "TARGET is ldaps://NAME[:PORT], ldap://NAME[:PORT] (StartTLS is demanded) or NAME.\n\
+    The certificate must cover NAME; there is no option to go without.\n\n\
+    Example: chancery ldap search dc1.example.com dc=example,dc=com '(sn=Lovelace)' cn mail \\\n\
+    \x20        --ca ca.pem --as cn=reader,dc=example,dc=com --password-file reader.pw"
 )]
-pub(crate) enum LdapCommand {
-    /// Find entries; LDIF, or a JSON object on each line.
-    Search(LdapSearch),
-    /// Whether an entry has a value.
-    Compare(LdapCompare),
-    /// Whom the server takes you for.
-    Whoami(LdapPlace),
-    /// What the server says of itself.
-    Rootdse(LdapPlace),
-    /// Whether signing in works, tried once.
-    Bind(LdapPlace),
+pub(crate) enum Ldap {
+    /// Print the entries that match, as LDIF, or with --json one object a line.
+    Search(Search),
+    /// Exit with 0 if the entry holds the value, with 1 if it does not.
+    Compare {
+        #[command(flatten)]
+        peer: Peer,
+        dn: String,
+        attribute: String,
+        value: String,
+    },
+    /// Say who the server takes this client for.
+    Whoami {
+        #[command(flatten)]
+        peer: Peer,
+    },
+    /// Print names below a base, indented.
+    Tree(Tree),
+    /// Print what the server says of itself, with the names of known object identifiers.
+    Rootdse {
+        #[command(flatten)]
+        peer: Peer,
+    },
+    /// Sign in once, and say whether that works.
+    Bind {
+        #[command(flatten)]
+        peer: Peer,
+    },
 }
 
-/// Which server, trusted by whom, and who asks.
+/// Which server, and who asks.
 #[derive(Debug, Args)]
-pub(crate) struct LdapPlace {
-    /// `ldaps://NAME`, `ldap://NAME` for StartTLS, or the name alone; a port may follow.
+pub(crate) struct Peer {
+    /// ldaps://NAME[:PORT], ldap://NAME[:PORT] (StartTLS is demanded), or NAME.
     pub(crate) target: String,
-    /// The CAs that may vouch for the server, PEM [default: the system's].
+    /// The CAs that may vouch for the server, as PEM [default: those of the system].
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
-    /// Connect there instead of where the name resolves to; the name must still fit.
-    #[arg(long, value_name = "IP[:PORT]")]
-    pub(crate) address: Option<String>,
-    /// Sign in under this name [default: as nobody].
-    #[arg(long = "as", value_name = "NAME")]
-    pub(crate) sign_in: Option<String>,
+    /// Sign in as this entry, with a password from a file, a descriptor or the terminal.
+    #[arg(long = "as", value_name = "DN", conflicts_with = "client_cert")]
+    pub(crate) bind_as: Option<String>,
     #[command(flatten)]
     pub(crate) password: PasswordFrom,
+    /// Sign in by this certificate (EXTERNAL), as PEM.
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// Its key, as PEM, readable by its owner only.
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub(crate) client_key: Option<PathBuf>,
+    /// Connect to this IP[:PORT] instead of where the name resolves to; the name is still verified.
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub(crate) address: Option<String>,
+    /// How long each step may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) timeout: u64,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct LdapSearch {
+#[command(after_help = "Example: chancery ldap search dc1.example.com dc=example,dc=com \
+    '(sn=Lovelace)' cn mail --ca ca.pem")]
+pub(crate) struct Search {
     #[command(flatten)]
-    pub(crate) place: LdapPlace,
-    /// Where to search.
+    pub(crate) peer: Peer,
+    /// The name of the entry to begin at; '' for the server itself.
     pub(crate) base: String,
-    /// What to look for.
+    /// What must be so of an entry (RFC 4515).
     #[arg(default_value = "(objectClass=*)")]
     pub(crate) filter: String,
-    /// What to show of it [default: all user attributes].
+    /// Which attributes [default: all but operational ones].
     pub(crate) attributes: Vec<String>,
-    #[arg(long, value_enum, default_value_t = LdapScope::Sub)]
-    pub(crate) scope: LdapScope,
-    /// How many entries are asked for at a time; 0: all at once.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value = "sub", value_parser = ["base", "one", "sub"])]
+    pub(crate) scope: String,
+    /// How many entries are asked for at a time; 0: no paging.
+    #[arg(long, value_name = "N", default_value_t = 500)]
     pub(crate) page: u32,
-    /// Stop after so many entries; 0: never.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) limit: u64,
+    /// Stop after so many entries.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Print LDIF; that is the default.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) ldif: bool,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct LdapCompare {
+pub(crate) struct Tree {
     #[command(flatten)]
-    pub(crate) place: LdapPlace,
-    pub(crate) dn: String,
-    pub(crate) attribute: String,
-    pub(crate) value: String,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum LdapScope {
-    Base,
-    One,
-    Sub,
+    pub(crate) peer: Peer,
+    /// Where to begin [default: every naming context].
+    pub(crate) base: Option<String>,
+    /// How many levels below it.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) depth: usize,
+    /// Stop after so many names.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) limit: usize,
 }
