@@ -46,7 +46,7 @@ pub(crate) enum Ldap {
 /// Which server, and who asks.
 #[derive(Debug, Args)]
 pub(crate) struct Peer {
-    /// ldaps://NAME[:PORT], ldap://NAME[:PORT] (StartTLS is demanded), or NAME.
+    /// `ldaps://NAME[:PORT]`, `ldap://NAME[:PORT]` (StartTLS is demanded), or NAME.
     pub(crate) target: String,
     /// The CAs that may vouch for the server, as PEM [default: those of the system].
     #[arg(long, value_name = "FILE")]
@@ -62,7 +62,7 @@ pub(crate) struct Peer {
     /// Its key, as PEM, readable by its owner only.
     #[arg(long, value_name = "FILE", requires = "client_cert")]
     pub(crate) client_key: Option<PathBuf>,
-    /// Connect to this IP[:PORT] instead of where the name resolves to; the name is still verified.
+    /// Connect there instead of where the name resolves to; the name is still verified.
     #[arg(long, value_name = "IP[:PORT]")]
     pub(crate) address: Option<String>,
     /// How long each step may take.
