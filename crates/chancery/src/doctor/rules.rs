@@ -118,7 +118,9 @@ fn rank(code: &str) -> usize {
 fn one_bad_node(facts: &Facts, found: &mut Vec<Finding>) {
     let Some(first) = found.first() else { return };
     let (bad, all) = (first.nodes.len(), facts.nodes.len());
-    if first.severity != Severity::Error || bad == 0 || bad == all {
+    // What is tried at one address only says nothing about the others.
+    let is_of_all = first.layer <= Layer::Ldap;
+    if first.severity != Severity::Error || !is_of_all || bad == 0 || bad >= all {
         return;
     }
     let list: Vec<String> = first.nodes.iter().map(ToString::to_string).collect();

@@ -3,7 +3,7 @@
 use time::macros::datetime;
 
 use super::*;
-use crate::doctor::facts::{Ldap, Trusted, VERSION};
+use crate::doctor::facts::{Application, Ldap, Refused, Trusted, VERSION};
 
 const NOW: OffsetDateTime = datetime!(2030-01-01 00:00 UTC);
 
@@ -130,4 +130,17 @@ fn organisations_are_compared_and_not_guessed() {
     assert!(shares_an_organisation("CN=a,DC=corp,DC=example", "CN=b,DC=corp,DC=example"));
     assert!(!shares_an_organisation("CN=Root", "CN=Issuing"));
     assert!(!shares_an_organisation("CN=Root,O=Other", "CN=Issuing,O=Corp"));
+}
+
+#[test]
+fn a_sign_in_that_one_address_refused_makes_it_no_bad_one() {
+    let mut both = facts(vec![node(1), node(2)]);
+    let refused = Refused { code: Some(49), message: String::new(), matched: String::new() };
+    both.application = Some(Application {
+        address: node(1).address,
+        signed_in_as: Some("cn=app".to_owned()),
+        refused: Some(refused),
+        search: None,
+    });
+    assert_eq!(said(&both), ["AUTH"]);
 }
