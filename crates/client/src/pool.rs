@@ -17,7 +17,7 @@ use crate::connect::Connector;
 use crate::discovery::{Service, order, system_chance};
 use crate::entry::{Answer, Entry};
 use crate::error::Error;
-use crate::search::{Entries, Found, Query};
+use crate::search::{Entries, Found, Query, one};
 use crate::session::{Secret, Session};
 use crate::target::Target;
 use backoff::Backoff;
@@ -181,13 +181,7 @@ impl Pool {
     /// As [`Session::read`], tried once more as [`Pool::search`] says.
     pub async fn read(&self, dn: &str, attributes: &[&str]) -> Result<Option<Entry>, Error> {
         let query = Query::new(dn, Scope::Base, "(objectClass=*)")?.attributes(attributes);
-        match self.found(query, 1).await {
-            Ok(mut found) => Ok(found.pop()),
-            Err(Error::Refused { answer, .. }) if answer.code == ResultCode::NO_SUCH_OBJECT => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        one(self.found(query, 1).await)
     }
 }
 

@@ -144,13 +144,7 @@ impl Session {
     /// One entry by name; none where there is no such object.
     pub async fn read(&self, dn: &str, attributes: &[&str]) -> Result<Option<Entry>, Error> {
         let query = Query::new(dn, Scope::Base, "(objectClass=*)")?.attributes(attributes);
-        match self.found(query, 1).await {
-            Ok(mut found) => Ok(found.pop()),
-            Err(Error::Refused { answer, .. }) if answer.code == ResultCode::NO_SUCH_OBJECT => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        one(self.found(query, 1).await)
     }
 
     /// What the server says of itself (RFC 4512 §5.1).
@@ -268,6 +262,15 @@ impl Entries {
             _ => return Err(Error::Unexpected { operation: "search" }),
         }
         Ok(())
+    }
+}
+
+/// The one that was read; none where there is no such object.
+pub(crate) fn one(found: Result<Vec<Entry>, Error>) -> Result<Option<Entry>, Error> {
+    match found {
+        Ok(mut found) => Ok(found.pop()),
+        Err(Error::Refused { answer, .. }) if answer.code == ResultCode::NO_SUCH_OBJECT => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

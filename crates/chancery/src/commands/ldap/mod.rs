@@ -4,7 +4,6 @@ mod look;
 mod text;
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use anyhow::Result;
 use client::{Connector, Error, Identity, Limits, Secret, Session, Target, Trust};
 use rustls::CertificateError::{NotValidForName, NotValidForNameContext, UnknownIssuer};
 
+use super::doctor::address;
 use crate::arguments::{Common, Ldap, Peer};
 use crate::failure::{DONE, FAILED, FINDINGS, Failure, USAGE, failed, usage};
 
@@ -88,13 +88,6 @@ async fn connected(peer: &Peer) -> Result<Session> {
         None => connector.connect(&target).await,
     };
     session.map_err(told)
-}
-
-fn address(text: &str, port: u16) -> Result<SocketAddr> {
-    let ip = || text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
-    text.parse().or_else(|_| ip()).map_err(|_| {
-        usage(format!("--address '{text}' is no IP address; write 192.0.2.1 or 192.0.2.1:636"))
-    })
 }
 
 fn identity(peer: &Peer) -> Result<Option<Identity>> {
