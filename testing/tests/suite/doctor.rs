@@ -115,6 +115,9 @@ fn faults_below_tls() {
     let said = doctor(&[&format!("ldaps://127.0.0.1:{number}")]);
     expect("hangs up", &said, "NO-LDAPS-CERT");
     hangs_up.join().unwrap();
+    let endless = doctor(&["ldaps://localhost", "--ca", "/dev/zero"]);
+    assert_eq!(endless.code, Some(2));
+    assert!(endless.stderr.contains("larger than 16 MiB"), "{}", endless.stderr);
     let mixed = doctor(&["ldaps://dc1.corp.example:389"]);
     assert_eq!(mixed.code, Some(2));
     assert!(mixed.stderr.contains("mix-up"), "{}", mixed.stderr);

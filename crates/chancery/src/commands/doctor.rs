@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use client::{Secret, Target, Trust};
 use pki::{Summary, pem};
+use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -102,13 +103,23 @@ fn trust(file: Option<&Path>) -> Result<(Trust, Trusted)> {
         let source = "the system's CAs".to_owned();
         return Ok((Trust::system().map_err(failed)?, Trusted { source, subjects: Vec::new() }));
     };
-    let wrong = |error: &dyn std::fmt::Display| wrong(file, error);
-    let text = std::fs::read(file).map_err(|error| wrong(&error))?;
-    let certificates = pem::certificates(&text).map_err(|error| wrong(&error))?;
+    let certificates = authorities(file)?;
     let subjects = certificates.iter().filter_map(|der| Summary::parse(der).ok());
     let subjects = subjects.map(|one| one.subject).collect();
-    let trust = Trust::given(certificates).map_err(|error| wrong(&error))?;
+    let trust = Trust::given(certificates).map_err(|error| wrong(file, &error))?;
     Ok((trust, Trusted { source: file.display().to_string(), subjects }))
+}
+
+/// The CAs of a PEM file. A device or a dump named by mistake is not read without end.
+pub(super) fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    const BYTES_MAX: u64 = 16 << 20;
+    let mut text = Vec::new();
+    let opened = File::open(file).map_err(|error| wrong(file, &error))?;
+    let read = opened.take(BYTES_MAX).read_to_end(&mut text);
+    if read.map_err(|error| wrong(file, &error))? as u64 == BYTES_MAX {
+        return Err(wrong(file, &"it is larger than 16 MiB: give a PEM file of CA certificates"));
+    }
+    pem::certificates(&text).map_err(|error| wrong(file, &error))
 }
 
 /// `IP` or `IP:PORT`.

@@ -12,7 +12,7 @@ use anyhow::Result;
 use client::{Connector, Error, Identity, Limits, Secret, Session, Target, Trust};
 use rustls::CertificateError::{NotValidForName, NotValidForNameContext, UnknownIssuer};
 
-use super::doctor::address;
+use super::doctor::{address, authorities};
 use crate::arguments::{Common, Ldap, Peer};
 use crate::failure::{DONE, FAILED, FINDINGS, Failure, USAGE, failed, usage};
 
@@ -73,10 +73,7 @@ async fn connected(peer: &Peer) -> Result<Session> {
     let target = Target::parse(&peer.target).map_err(usage)?;
     let address = peer.address.as_ref().map(|text| address(text, target.port)).transpose()?;
     let trust = match &peer.ca {
-        Some(path) => {
-            let cas = pki::pem::certificates(&read(path)?);
-            Trust::given(cas.map_err(|why| failed(format!("{}: {why}", path.display())))?)
-        }
+        Some(path) => Trust::given(authorities(path)?),
         None => Trust::system(),
     };
     let step = Duration::from_secs(peer.timeout);
