@@ -452,6 +452,18 @@ pub(crate) struct Doctor {
     pub(crate) base: Option<String>,
     #[arg(long, value_name = "FILTER", requires = "base")]
     pub(crate) filter: Option<String>,
+    /// Where the name is meant to lead: `inside` (a private address), `outside`, or an address.
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) expect: Option<String>,
+    /// Whom to ask what DNS says; may be repeated [default: those of /etc/resolv.conf].
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub(crate) name_server: Vec<String>,
+    /// The application signs in without TLS: see what it would meet. No secret is sent.
+    #[arg(long)]
+    pub(crate) in_the_clear: bool,
+    /// Leave a connection alone for so long, as a pool does, and see whether it is still there.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=7200))]
+    pub(crate) idle: Option<u64>,
     /// How long each step may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     pub(crate) timeout: u64,

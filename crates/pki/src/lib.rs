@@ -31,7 +31,7 @@ pub use authority::{Revocations, Revoked, Wish};
 pub use certificate::{NotACertificate, Summary};
 pub use choice::{Candidate, Choice, Chosen, Verdict, choose};
 pub use judge::{Finding, Judgement, Level, Policy, Rule, Wanted};
-pub use name::NamePart;
+pub use name::{NamePart, name_text};
 pub use pem::{Credential, PemRefused};
 pub use pfx::{Pfx, PfxRefused};
 pub use request::{RequestRefused, SigningRequest};

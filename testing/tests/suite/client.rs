@@ -368,6 +368,31 @@ fn values_in_ranges_are_put_together_while_more_entries_wait() {
 }
 
 #[test]
+fn what_comes_while_ranges_are_read_is_bounded() {
+    let Some(scene) = Scene::new("bounds") else { return };
+    let mut is_first = true;
+    let endless: Answers = Box::new(move |message, out| {
+        if std::mem::take(&mut is_first) {
+            let mut attribute = Vec::new();
+            write_attribute(&mut attribute, b"member;range=0-0", std::iter::once(&b"cn=v"[..]));
+            write_entry(out, message.id, SUFFIX.as_bytes(), &[&attribute], &[]);
+            let name = vec![b'x'; 1 << 20];
+            for _ in 0..80 {
+                write_entry(out, message.id, &name, &[], &[]);
+            }
+        }
+        true
+    });
+    block_on(async {
+        let mock = scene.start(None, endless);
+        let session = scene.connect("localhost", &mock, &scene.ca.certificate).await.unwrap();
+        let query = Query::new(SUFFIX, Scope::Subtree, "(cn=group)").unwrap();
+        let ended = session.found(query.attributes(&["member"]), 1000).await.unwrap_err();
+        assert!(matches!(ended, Error::Overrun { .. }), "{ended}");
+    });
+}
+
+#[test]
 fn targets_say_what_is_mixed_up() {
     assert_eq!(port("ldaps://localhost:7"), 7);
     let parsed = Target::parse("ldaps://dc1.corp.example").unwrap();

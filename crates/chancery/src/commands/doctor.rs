@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use client::{Secret, Target, Trust};
+use client::{NameServers, Secret, Target, Trust};
 use pki::{Summary, pem};
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::arguments::{Common, Doctor};
 use crate::doctor::application::Trying;
-use crate::doctor::facts::{Facts, Trusted, VERSION};
+use crate::doctor::facts::{Expected, Facts, Trusted, VERSION};
 use crate::doctor::{probe, report, rules};
 use crate::failure::{failed, usage};
 
@@ -57,9 +57,35 @@ fn seen(doctor: &Doctor, text: &str, now: OffsetDateTime) -> Result<Facts> {
         patience: Duration::from_secs(doctor.timeout.clamp(1, 60)),
         at: crate::alerts::text(now),
         trying: trying(doctor)?,
+        name_servers: name_servers(doctor)?,
+        expected: doctor.expect.as_deref().map(expected).transpose()?,
+        in_the_clear: doctor.in_the_clear,
+        idle: doctor.idle.map(Duration::from_secs),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(probe::probe(&asked))
+}
+
+/// Where the addresses are given, nobody is asked for them.
+fn name_servers(doctor: &Doctor) -> Result<Option<NameServers>> {
+    if !doctor.name_server.is_empty() {
+        let servers = doctor.name_server.iter().map(|text| address(text, 53));
+        let servers = servers.collect::<Result<_>>()?;
+        return Ok(Some(NameServers::given(servers).map_err(failed)?));
+    }
+    // Without a resolv.conf nobody is known, and the rest can be looked at all the same.
+    let is_given = !doctor.address.is_empty();
+    Ok(if is_given { None } else { NameServers::system().ok() })
+}
+
+fn expected(text: &str) -> Result<Expected> {
+    match text {
+        "inside" => Ok(Expected::Inside),
+        "outside" => Ok(Expected::Outside),
+        address => address.parse().map(Expected::Address).map_err(|_| {
+            usage(format!("--expect '{text}': write inside, outside or an address: 192.0.2.1"))
+        }),
+    }
 }
 
 fn trying(doctor: &Doctor) -> Result<Option<Trying>> {

@@ -16,7 +16,7 @@ pub(crate) fn code(findings: &[Finding]) -> u8 {
     match findings.first().map(|one| one.severity) {
         Some(Severity::Error) => BROKEN,
         Some(Severity::Warning) => WARNS,
-        None => WELL,
+        Some(Severity::Note) | None => WELL,
     }
 }
 
@@ -38,8 +38,14 @@ pub(crate) fn text(facts: &Facts, findings: &[Finding]) -> String {
             let _ = writeln!(out, "✓ {} answers over verified TLS", facts.target);
         }
     }
-    for one in others.iter().take(3) {
-        let _ = writeln!(out, "! {}  {}", one.code, one.cause);
+    // The first is what there is to do, where nothing fails.
+    let is_first = |at: usize| at == 0 && errors.is_empty();
+    for (at, one) in others.iter().take(3).enumerate() {
+        let sign = if one.severity == Severity::Note { 'i' } else { '!' };
+        let _ = writeln!(out, "{sign} {}  {}", one.code, one.cause);
+        if is_first(at) {
+            detail(&mut out, one);
+        }
     }
     for node in facts.nodes.iter().take(6) {
         let state = match (&node.tcp, &node.tls, &node.ldap) {

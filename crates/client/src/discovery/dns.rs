@@ -47,12 +47,53 @@ impl NameServers {
 
     /// The SRV records of a name; none where there is no such name.
     pub(super) async fn services(&self, name: &Name) -> Result<Vec<SRV>, DiscoveryError> {
+        self.records(name, RecordType::SRV, |data| match data {
+            RData::SRV(service) => Some(service.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// The addresses of a name as DNS has them, whatever else this machine knows.
+    pub async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, DiscoveryError> {
+        let name = host(name)?;
+        let (four, six) = tokio::join!(
+            self.records(&name, RecordType::A, |data| match data {
+                RData::A(address) => Some(IpAddr::V4(address.0)),
+                _ => None,
+            }),
+            self.records(&name, RecordType::AAAA, |data| match data {
+                RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+                _ => None,
+            })
+        );
+        let mut all = four?;
+        all.extend(six?);
+        Ok(all)
+    }
+
+    /// The names that an address is said to have.
+    pub async fn names_of(&self, address: IpAddr) -> Result<Vec<String>, DiscoveryError> {
+        let name = Name::from(address);
+        self.records(&name, RecordType::PTR, |data| match data {
+            RData::PTR(name) => Some(name.0.to_ascii().trim_end_matches('.').to_owned()),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn records<T>(
+        &self,
+        name: &Name,
+        kind: RecordType,
+        take: impl Fn(&RData) -> Option<T>,
+    ) -> Result<Vec<T>, DiscoveryError> {
         let mut what = Vec::new();
         for _ in 0..ROUNDS {
             what.clear();
             for &server in &self.0 {
-                match ask(server, name).await {
-                    Ok(answer) => return Ok(records(&answer, name)),
+                match ask(server, name, kind).await {
+                    Ok(answer) => return Ok(records(&answer, name, take)),
                     Err(why) => what.push(format!("{server}: {why}")),
                 }
             }
@@ -77,13 +118,21 @@ fn in_resolv_conf(text: &str) -> Vec<SocketAddr> {
     servers
 }
 
-async fn ask(server: SocketAddr, name: &Name) -> Result<Message, String> {
+fn host(text: &str) -> Result<Name, DiscoveryError> {
+    let mut name = Name::from_ascii(text)
+        .map_err(|why| DiscoveryError::Unwritable { domain: text.to_owned(), why })?;
+    // What is meant is the whole name: nothing is searched below other domains.
+    name.set_fqdn(true);
+    Ok(name)
+}
+
+async fn ask(server: SocketAddr, name: &Name, kind: RecordType) -> Result<Message, String> {
     let mut question = Message::query();
     let mut id = [0; 2];
     getrandom::fill(&mut id).map_err(|why| format!("the system gives no random bytes ({why})"))?;
     question.metadata.id = u16::from_le_bytes(id);
     question.metadata.recursion_desired = true;
-    question.add_query(Query::query(name.clone(), RecordType::SRV));
+    question.add_query(Query::query(name.clone(), kind));
     let mut edns = Edns::new();
     edns.set_max_payload(PAYLOAD_BYTES);
     question.set_edns(edns);
@@ -152,7 +201,7 @@ fn decode(bytes: &[u8], question: &Message) -> Result<Message, String> {
 }
 
 /// The records of the name itself or of what it is an alias of; nothing else that came along.
-fn records(answer: &Message, name: &Name) -> Vec<SRV> {
+fn records<T>(answer: &Message, name: &Name, take: impl Fn(&RData) -> Option<T>) -> Vec<T> {
     let mut owner = name;
     for _ in 0..ALIASES_MAX {
         let alias = answer.answers.iter().find_map(|record| match &record.data {
@@ -163,11 +212,8 @@ fn records(answer: &Message, name: &Name) -> Vec<SRV> {
         owner = to;
     }
     let records = answer.answers.iter().filter(|record| record.dns_class == DNSClass::IN);
-    let services = records.filter_map(|record| match &record.data {
-        RData::SRV(service) if record.name == *owner => Some(service.clone()),
-        _ => None,
-    });
-    services.collect()
+    let owned = records.filter(|record| record.name == *owner);
+    owned.filter_map(|record| take(&record.data)).collect()
 }
 
 #[cfg(test)]
@@ -227,7 +273,10 @@ mod tests {
         answer.add_answer(service("_LDAP._tcp.corp.example.", 1));
         answer.add_answer(service("other.corp.example.", 2));
         let ports = |answer: &Message| -> Vec<u16> {
-            records(answer, &asked).iter().map(|record| record.port).collect()
+            records(answer, &asked, |data| match data {
+                RData::SRV(service) => Some(service.port),
+                _ => None,
+            })
         };
         assert_eq!(ports(&answer), [1]);
         answer.add_answer(alias("_ldap._tcp.corp.example.", "other.corp.example."));
