@@ -458,6 +458,9 @@ pub(crate) struct Doctor {
     /// Whom to ask what DNS says; may be repeated [default: those of /etc/resolv.conf].
     #[arg(long, value_name = "IP[:PORT]")]
     pub(crate) name_server: Vec<String>,
+    /// Fetch the list of revoked certificates that the server's points to, and look it up there.
+    #[arg(long)]
+    pub(crate) revocation: bool,
     /// The application signs in without TLS: see what it would meet. No secret is sent.
     #[arg(long)]
     pub(crate) in_the_clear: bool,

@@ -11,12 +11,14 @@
 //! - [`request`]: certificate signing requests ([`SigningRequest`]).
 //! - [`template`]: what may be issued to whom, as reviewed text ([`Template`]), and its lint.
 //! - [`trust`]: a CA's certificate in the forms that clients want.
+//! - [`elsewhere`]: what a certificate says is to be had elsewhere.
 //! - [`proof`]: what tls-alpn-01 shows a public CA.
 
 pub mod authority;
 pub mod certificate;
 pub mod choice;
 mod der;
+pub mod elsewhere;
 pub mod judge;
 mod name;
 pub mod pem;

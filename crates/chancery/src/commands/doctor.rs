@@ -60,6 +60,7 @@ fn seen(doctor: &Doctor, text: &str, now: OffsetDateTime) -> Result<Facts> {
         name_servers: name_servers(doctor)?,
         expected: doctor.expect.as_deref().map(expected).transpose()?,
         in_the_clear: doctor.in_the_clear,
+        asks_revocation: doctor.revocation,
         idle: doctor.idle.map(Duration::from_secs),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -34,6 +34,42 @@ pub(crate) struct Facts {
     /// Where the name is meant to lead.
     #[serde(default)]
     pub(crate) expected: Option<Expected>,
+    /// Where a CA is not known: what the certificates themselves lead to.
+    #[serde(default)]
+    pub(crate) completed: Option<Completed>,
+    #[serde(default)]
+    pub(crate) revocation: Option<Revocation>,
+}
+
+/// Certificates that were not sent, fetched from where the one below says they are.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Completed {
+    pub(crate) fetched: Vec<Fetched>,
+    /// With them the chain leads to a CA that is trusted.
+    pub(crate) is_trusted: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Fetched {
+    pub(crate) url: String,
+    /// DER in base64.
+    pub(crate) certificate: Option<String>,
+    pub(crate) error: Option<String>,
+}
+
+/// What lists of revoked certificates say of the server's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Revocation {
+    /// Where the certificate says that lists are.
+    pub(crate) urls: Vec<String>,
+    /// The list that was read, and believed.
+    pub(crate) read: Option<String>,
+    pub(crate) errors: Vec<String>,
+    /// When and why it was revoked.
+    pub(crate) revoked: Option<String>,
 }
 
 /// What name servers say of the name, whatever else this machine knows.
@@ -126,8 +162,7 @@ impl Node {
 
 impl Sibling {
     pub(crate) fn leaf(&self) -> Option<Summary> {
-        let first = self.chain.first().and_then(|text| STANDARD.decode(text).ok())?;
-        Summary::parse(&first).ok()
+        Summary::parse(&decoded(self.chain.first()?)).ok()
     }
 }
 
@@ -303,11 +338,14 @@ impl Ldap {
     }
 }
 
+pub(crate) fn decoded(text: &str) -> CertificateDer<'static> {
+    STANDARD.decode(text).unwrap_or_default().into()
+}
+
 impl Tls {
     /// The chain; what is no base64 was not written by us, and reads as no certificate.
     pub(crate) fn certificates(&self) -> Vec<CertificateDer<'static>> {
-        let read = |text: &String| STANDARD.decode(text).unwrap_or_default().into();
-        self.chain.iter().map(read).collect()
+        self.chain.iter().map(|text| decoded(text)).collect()
     }
 
     pub(crate) fn encode(der: &CertificateDer<'_>) -> String {

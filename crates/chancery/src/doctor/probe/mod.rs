@@ -2,6 +2,7 @@
 //!
 //! - [`names`]: where the name leads, here and by DNS. [`node`]: one address, layer by layer.
 //! - [`greetings`]: what our own TLS does not offer. [`clear`]: what is said to nobody.
+//! - [`fetched`]: what certificates point to.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use super::facts::{Dns, Expected, Facts, Node, Trusted, VERSION};
 use crate::failure::failed;
 
 mod clear;
+mod fetched;
 mod greetings;
 mod names;
 mod node;
@@ -37,6 +39,8 @@ pub(crate) struct Asked {
     pub(crate) trying: Option<Trying>,
     /// Whether the application signs in without TLS: what it would meet is looked at.
     pub(crate) in_the_clear: bool,
+    /// Whether lists of what was revoked are fetched.
+    pub(crate) asks_revocation: bool,
     /// So long a verified connection is left alone, and asked again.
     pub(crate) idle: Option<Duration>,
 }
@@ -64,6 +68,8 @@ pub(crate) async fn probe(asked: &Asked) -> Result<Facts> {
     if let Some(dns) = &mut dns {
         of_certificate(asked, &nodes, dns).await;
     }
+    let (completed, revocation) =
+        tokio::join!(fetched::completed(asked, &nodes), fetched::revocation(asked, &nodes));
     let good = nodes.iter().find(|node| node.ldap.as_ref().is_some_and(|it| it.error.is_none()));
     let application = match good.map(|node| node.address) {
         Some(address) => application::attempt(asked, address).await,
@@ -82,6 +88,8 @@ pub(crate) async fn probe(asked: &Asked) -> Result<Facts> {
         trust: asked.trusted.clone(),
         dns,
         expected: asked.expected,
+        completed,
+        revocation,
     })
 }
 

@@ -40,6 +40,34 @@ pub(super) fn findings(facts: &Facts, tls: &Tls, now: OffsetDateTime) -> Vec<Fin
     found
 }
 
+/// What lists of revoked certificates say, where they were asked for.
+pub(super) fn revocation(facts: &Facts) -> Option<Finding> {
+    let revocation = facts.revocation.as_ref()?;
+    let one = |code, cause: &str| Finding::new(code, Layer::Certificate, cause);
+    if let Some(revoked) = &revocation.revoked {
+        return Some(
+            one("REVOKED", "the certificate was revoked")
+                .seen(format!("{revoked}, by {}", revocation.read.as_deref().unwrap_or_default()))
+                .fix("have a new certificate issued, with a new key, and let the server load it"),
+        );
+    }
+    if revocation.read.is_some() {
+        return None;
+    }
+    let mut found = match revocation.urls.as_slice() {
+        [] => return None,
+        urls if urls.iter().all(|url| !url.starts_with("http://")) => {
+            one("REVOCATION", "its lists of revoked certificates are not to be had over HTTP")
+                .seen(urls.join(", "))
+                .fix("publish the list over http:// as well: clients outside cannot use ldap:///")
+        }
+        _ => one("REVOCATION", "its list of revoked certificates cannot be had")
+            .fix("publish the list where the certificate says it is, and before it ends"),
+    };
+    found.evidence.extend(revocation.errors.iter().take(3).cloned());
+    Some(found.warning())
+}
+
 /// Which name would work: one of the certificate's that leads to the same place, or what the
 /// address is called in DNS.
 fn which_names_work(facts: &Facts, mismatch: &mut Finding) {

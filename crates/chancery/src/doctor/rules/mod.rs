@@ -119,6 +119,7 @@ pub(crate) fn findings(facts: &Facts, now: OffsetDateTime) -> Vec<Finding> {
         found.retain(|one| !is_ours || one.code != "CLOCK");
         found.push(clock);
     }
+    found.extend(certificate::revocation(facts));
     if !found.iter().any(is_error) {
         found.extend(compared::other_certificates(facts));
     }

@@ -5,8 +5,8 @@ use time::macros::datetime;
 use super::trust::shares_an_organisation;
 use super::*;
 use crate::doctor::facts::{
-    Application, Clear, Dns, Expected, Greeting, Idle, Ldap, Offered, Refused, Resolved, Sibling,
-    Tcp, Tls, Trusted, VERSION,
+    Application, Clear, Dns, Expected, Greeting, Idle, Ldap, Offered, Refused, Resolved,
+    Revocation, Sibling, Tcp, Tls, Trusted, VERSION,
 };
 
 const NOW: OffsetDateTime = datetime!(2030-01-01 00:00 UTC);
@@ -81,6 +81,8 @@ fn facts(nodes: Vec<Node>) -> Facts {
         trust: Trusted { source: "a test".to_owned(), subjects: Vec::new() },
         dns: None,
         expected: None,
+        completed: None,
+        revocation: None,
     }
 }
 
@@ -268,6 +270,25 @@ fn packets_that_are_lost() {
 fn names_in_the_handshake() {
     let refused = with_tls(|tls| tls.end = End::Alert { alert: "UnrecognisedName".to_owned() });
     assert_eq!(said(&refused), ["SNI"]);
+}
+
+#[test]
+fn revoked_certificates_and_lists_that_cannot_be_had() {
+    let with = |urls: &[&str], read: bool, revoked: bool| {
+        let mut facts = facts(vec![node(1)]);
+        facts.revocation = Some(Revocation {
+            urls: urls.iter().map(|&url| url.to_owned()).collect(),
+            read: read.then(|| "http://a".to_owned()),
+            errors: Vec::new(),
+            revoked: revoked.then(|| "yesterday".to_owned()),
+        });
+        said(&facts)
+    };
+    assert_eq!(with(&["http://a"], true, true), ["REVOKED"]);
+    assert_eq!(with(&["http://a"], true, false), [""; 0]);
+    assert_eq!(with(&["http://a"], false, false), ["REVOCATION"]);
+    assert_eq!(with(&["ldap:///cn=x"], false, false), ["REVOCATION"]);
+    assert_eq!(with(&[], false, false), [""; 0]);
 }
 
 #[test]

@@ -9,6 +9,9 @@ pub(super) fn finding(facts: &Facts, chain: &[Summary]) -> Finding {
     let Some(top) = chain.last() else {
         return Finding::new("TRUST-CA", Layer::Certificate, "no certificate can be read");
     };
+    if let Some(found) = completed(facts, chain) {
+        return found;
+    }
     let sent = format!("sent: {} certificate(s), the last signed by {}", chain.len(), top.issuer);
     let known = format!("trusted: {}", facts.trust.source);
     if top.issuer == top.subject {
@@ -38,6 +41,29 @@ pub(super) fn finding(facts: &Facts, chain: &[Summary]) -> Finding {
             ))
         }
     }
+}
+
+/// What is certain, since what was missing was found and completes it.
+fn completed(facts: &Facts, chain: &[Summary]) -> Option<Finding> {
+    let completed = facts.completed.as_ref().filter(|one| one.is_trusted)?;
+    let top = chain.last()?;
+    let urls = completed.fetched.iter().filter(|one| one.certificate.is_some());
+    let urls: Vec<&str> = urls.map(|one| one.url.as_str()).collect();
+    let cause = format!("the server does not send its intermediate CA {}", top.issuer);
+    Some(
+        Finding::new("TRUST-CHAIN", Layer::Certificate, cause)
+            .seen(format!(
+                "sent: {} certificate(s), the last signed by {}",
+                chain.len(),
+                top.issuer
+            ))
+            .seen(format!("with what is at {} it leads to a trusted CA", urls.join(", ")))
+            .fix(
+                "let the server send the whole chain: its own, then the intermediate CA's; on a \
+                  domain controller put that into the Intermediate store",
+            )
+            .fix("chancery doctor TARGET --bundle FILE writes the whole chain"),
+    )
 }
 
 /// The same `O=`, or the same innermost `DC=`.
