@@ -10,12 +10,14 @@
 //! - [`authority`]: the in-house CA, what it signs and revokes ([`InHouseCa`]).
 //! - [`request`]: certificate signing requests ([`SigningRequest`]).
 //! - [`template`]: what may be issued to whom, as reviewed text ([`Template`]), and its lint.
+//! - [`collection`]: certificates as CAs publish them, and who issued whom.
 //! - [`trust`]: a CA's certificate in the forms that clients want.
 //! - [`proof`]: what tls-alpn-01 shows a public CA.
 
 pub mod authority;
 pub mod certificate;
 pub mod choice;
+pub mod collection;
 mod der;
 pub mod judge;
 mod name;

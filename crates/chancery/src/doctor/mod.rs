@@ -1,8 +1,11 @@
 //! Why a secure LDAP connection fails: docs/design/doctor.md.
 //!
 //! - [`probe`]: looks, and makes [`facts`]; [`application`]: tries what an application does.
+//! - [`aia`]: fetches the issuer's certificate from where a certificate says it is.
 //! - [`rules`]: what the facts mean. [`report`]: one verdict.
 
+#[allow(dead_code, reason = "its callers come with the bundle")]
+pub(crate) mod aia;
 pub(crate) mod application;
 pub(crate) mod facts;
 pub(crate) mod probe;
