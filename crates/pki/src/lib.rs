@@ -10,6 +10,7 @@
 //! - [`authority`]: the in-house CA, what it signs and revokes ([`InHouseCa`]).
 //! - [`request`]: certificate signing requests ([`SigningRequest`]).
 //! - [`template`]: what may be issued to whom, as reviewed text ([`Template`]), and its lint.
+//! - [`collection`]: certificates as CAs publish them, and who issued whom.
 //! - [`trust`]: a CA's certificate in the forms that clients want.
 //! - [`elsewhere`]: what a certificate says is to be had elsewhere.
 //! - [`proof`]: what tls-alpn-01 shows a public CA.
@@ -17,6 +18,7 @@
 pub mod authority;
 pub mod certificate;
 pub mod choice;
+pub mod collection;
 mod der;
 pub mod elsewhere;
 pub mod judge;

@@ -1,6 +1,7 @@
 //! What the certificates that were seen point to: issuers that were not sent, and, where that is
 //! wanted, lists of what was revoked.
 
+use pki::collection;
 use pki::elsewhere::Elsewhere;
 use pki::{Revocations, Summary, pem};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
@@ -13,6 +14,7 @@ use crate::doctor::facts::{Completed, Fetched, Node, Revocation, Tls};
 /// No chain of a directory is longer.
 const STEPS_MAX: usize = 4;
 const URLS_MAX: usize = 4;
+const LIST_BYTES_MAX: usize = 16 << 20;
 
 fn chain_where(
     nodes: &[Node],
@@ -34,7 +36,7 @@ pub(super) async fn completed(asked: &Asked, nodes: &[Node]) -> Option<Completed
             break;
         }
         let urls = Elsewhere::of(top).unwrap_or_default().issuers;
-        let Some(issuer) = issuer(asked, &summary, &urls, &mut completed).await else { break };
+        let Some(issuer) = issuer(asked, top, &urls, &mut completed).await else { break };
         chain.push(issuer);
         let judged = asked.trust.judge(&chain, &asked.target.name, Vec::new());
         let unknown = Error::InvalidCertificate(CertificateError::UnknownIssuer);
@@ -48,15 +50,13 @@ pub(super) async fn completed(asked: &Asked, nodes: &[Node]) -> Option<Completed
 
 async fn issuer(
     asked: &Asked,
-    below: &Summary,
+    below: &CertificateDer<'_>,
     urls: &[String],
     completed: &mut Completed,
 ) -> Option<CertificateDer<'static>> {
     for url in urls.iter().filter(|url| url.starts_with("http://")).take(URLS_MAX) {
         let said = aia::fetch(url, asked.patience).await.and_then(|found| {
-            let is_it = |der: &CertificateDer<'_>| {
-                Summary::parse(der).is_ok_and(|one| one.subject == below.issuer)
-            };
+            let is_it = |der: &CertificateDer<'_>| collection::is_issued_by(below, der);
             found.into_iter().find(is_it).ok_or_else(|| "it holds another certificate".to_owned())
         });
         let (certificate, error) = match &said {
@@ -82,7 +82,8 @@ pub(super) async fn revocation(asked: &Asked, nodes: &[Node]) -> Option<Revocati
     let urls = Elsewhere::of(leaf).unwrap_or_default().revocation_lists;
     let mut found = Revocation { urls, ..Revocation::default() };
     for url in found.urls.iter().filter(|url| url.starts_with("http://")).take(URLS_MAX) {
-        let read = aia::get(url, asked.patience).await.and_then(|bytes| list(&bytes));
+        let read =
+            aia::get(url, LIST_BYTES_MAX, asked.patience).await.and_then(|bytes| list(&bytes));
         let (der, list) = match read {
             Ok(read) => read,
             Err(error) => {
