@@ -57,6 +57,8 @@ pub struct Heard {
     /// The prime's length where keys are agreed on by finite-field Diffie-Hellman.
     pub dh_bits: Option<usize>,
     pub asked_for_certificate: bool,
+    /// Where it is no TLS: how it begins.
+    pub first: Vec<u8>,
 }
 
 /// Offers it, and reads the answer to where keys would be needed.

@@ -181,6 +181,9 @@ pub(crate) struct Greeting {
     pub(crate) dh_bits: Option<usize>,
     /// As in [`Tls`]; up to TLS 1.2 only.
     pub(crate) chain: Vec<String>,
+    /// Where it is no TLS: how the answer begins, if that is text.
+    #[serde(default)]
+    pub(crate) text: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]

@@ -16,6 +16,8 @@ const SERVER_KEY_EXCHANGE: u8 = 12;
 const CERTIFICATE_REQUEST: u8 = 13;
 const SERVER_HELLO_DONE: u8 = 14;
 const SUPPORTED_VERSIONS: u16 = 43;
+/// Enough to know a web server or SSH by.
+const FIRST_BYTES: usize = 24;
 /// Those of what we offer that agree on keys by finite-field Diffie-Hellman.
 const DHE: [u16; 7] = [0x009e, 0x009f, 0xccaa, 0x0067, 0x006b, 0x0033, 0x0039];
 
@@ -30,7 +32,9 @@ impl Reader {
     /// True when nothing more can be learned.
     pub(super) fn read(&mut self, more: &[u8], heard: &mut Heard) -> Result<bool, End> {
         self.bytes.extend_from_slice(more);
-        while let Some(record) = self.record()? {
+        while let Some(record) = self.record().inspect_err(|_| {
+            heard.first = self.bytes.iter().copied().take(FIRST_BYTES).collect();
+        })? {
             match record.0 {
                 ALERT => {
                     // A warning is not the end; unrecognized_name often comes as one.

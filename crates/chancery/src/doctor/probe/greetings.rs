@@ -71,7 +71,15 @@ async fn greeted(
         seconds: heard.seconds,
         dh_bits: heard.dh_bits,
         chain: heard.chain.iter().map(Tls::encode).collect(),
+        text: text(&heard.first),
     }
+}
+
+/// The first line, where all of it can be printed.
+fn text(first: &[u8]) -> Option<String> {
+    let line = first.split(|byte| *byte == b'\r' || *byte == b'\n').next()?;
+    let is_text = !line.is_empty() && line.iter().all(|byte| (b' '..=b'~').contains(byte));
+    is_text.then(|| String::from_utf8_lossy(line).into_owned())
 }
 
 /// The chain that is shown in TLS 1.2, to compare with that of another port.

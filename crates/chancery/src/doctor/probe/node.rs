@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -68,31 +69,59 @@ async fn layers(looking: &Looking, address: SocketAddr) -> Result<Node> {
         without_name(looking, address)
     );
     (node.greetings, node.without_name) = (greetings, without_name?);
-    let (tls, ldap, idle) = above?;
-    if tls.end == End::TimedOut {
-        node.in_small_packets = Some(in_small_packets(looking, address).await?);
+    let above = above?;
+    (node.tls, node.in_small_packets) = (Some(above.tls), above.in_small_packets);
+    if let Some((ldap, idle)) = above.directory {
+        (node.ldap, node.idle) = (Some(ldap), idle);
     }
-    (node.tls, node.ldap, node.idle) = (Some(tls), ldap, idle);
     Ok(node)
 }
 
-async fn above_tcp(
-    looking: &Looking,
-    address: SocketAddr,
-    socket: TcpStream,
-) -> Result<(Tls, Option<Ldap>, Option<Idle>)> {
-    let mut tls = handshake(looking, address, socket, true).await?;
+/// What is seen above a connection that stands.
+struct Above {
+    tls: Tls,
+    in_small_packets: Option<End>,
+    directory: Option<(Ldap, Option<Idle>)>,
+}
+
+async fn above_tcp(looking: &Looking, address: SocketAddr, socket: TcpStream) -> Result<Above> {
+    let (mut tls, in_small_packets) = handshake_or_why_not(looking, address, socket).await?;
     // A server that never saw TLS says nothing, or hangs up: ask it in its own language.
-    let is_dumb = matches!(tls.end, End::NotTls | End::Closed | End::Reset | End::TimedOut);
+    let is_dumb = matches!(tls.end, End::NotTls | End::Closed | End::Reset);
     if is_dumb && looking.target.security == Security::Ldaps {
         tls.speaks_ldap = Some(clear::speaks_ldap(address, looking.patience).await);
     }
     let is_good = tls.end == End::Done && tls.refused.is_none() && !tls.chain.is_empty();
-    if !is_good {
-        return Ok((tls, None, None));
+    let directory = if is_good { Some(directory(looking, address).await) } else { None };
+    Ok(Above { tls, in_small_packets, directory })
+}
+
+/// Where the handshake is slow, what may explain it is tried beside it: nobody waits for one
+/// silence after the other.
+async fn handshake_or_why_not(
+    looking: &Looking,
+    address: SocketAddr,
+    socket: TcpStream,
+) -> Result<(Tls, Option<End>)> {
+    let slow = looking.patience / 3;
+    let mut handshake = pin!(handshake(looking, address, socket, true));
+    if let Ok(tls) = timeout(slow, &mut handshake).await {
+        return Ok((tls?, None));
     }
-    let (ldap, idle) = directory(looking, address).await;
-    Ok((tls, Some(ldap), idle))
+    let rest = Looking { patience: looking.patience.saturating_sub(slow), ..looking.clone() };
+    let (tls, speaks_ldap, small) = tokio::join!(
+        handshake,
+        clear::speaks_ldap(address, rest.patience),
+        in_small_packets(&rest, address)
+    );
+    let mut tls = tls?;
+    if tls.end != End::TimedOut {
+        return Ok((tls, None));
+    }
+    if looking.target.security == Security::Ldaps {
+        tls.speaks_ldap = Some(speaks_ldap);
+    }
+    Ok((tls, Some(small?)))
 }
 
 async fn dial(address: SocketAddr, patience: Duration) -> (Tcp, Option<TcpStream>) {

@@ -53,7 +53,8 @@ fn root() -> Ldap {
 
 fn greeting(offered: Offered, end: End) -> Greeting {
     let (version, suite) = (None, Some("A_SUITE".to_owned()));
-    Greeting { offered, end, version, suite, seconds: None, dh_bits: None, chain: Vec::new() }
+    let (seconds, dh_bits, chain, text) = (None, None, Vec::new(), None);
+    Greeting { offered, end, version, suite, seconds, dh_bits, chain, text }
 }
 
 /// In the clear on 389.

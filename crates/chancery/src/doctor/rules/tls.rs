@@ -12,7 +12,7 @@ pub(super) fn finding(facts: &Facts, node: &Node, tls: &Tls) -> Option<Finding> 
     }
     match &tls.end {
         End::Done => None,
-        End::NotTls | End::NoStartTls { .. } => Some(not_here(facts, &tls.end)),
+        End::NotTls | End::NoStartTls { .. } => Some(not_here(facts, node, &tls.end)),
         End::TimedOut => Some(silent(node, tls)),
         End::Closed | End::Reset | End::Alert { .. } if tls.asked_for_certificate => {
             Some(client_certificate(tls))
@@ -63,7 +63,7 @@ fn speaks_ldap(facts: &Facts) -> Finding {
         .fix(format!("use ldaps://{name} (port 636), or StartTLS: ldap://{name}:{port}"))
 }
 
-fn not_here(facts: &Facts, end: &End) -> Finding {
+fn not_here(facts: &Facts, node: &Node, end: &End) -> Finding {
     let (name, port) = (&facts.name, facts.port);
     match end {
         End::NoStartTls { why } => {
@@ -71,8 +71,16 @@ fn not_here(facts: &Facts, end: &End) -> Finding {
                 .seen(why.clone())
                 .fix(format!("use ldaps://{name}, or give the server a certificate"))
         }
-        _ => one("SCHEME-MIX", format!("what listens on port {port} does not speak TLS"))
-            .fix(format!("use the port of LDAPS: ldaps://{name}")),
+        _ => {
+            let said = node.greetings.iter().find_map(|one| one.text.as_ref());
+            let found =
+                one("SCHEME-MIX", format!("what listens on port {port} does not speak TLS"));
+            let found = match said {
+                Some(said) => found.seen(format!("it says: {said}")),
+                None => found,
+            };
+            found.fix(format!("use the port of LDAPS: ldaps://{name}"))
+        }
     }
 }
 
