@@ -21,10 +21,9 @@ pub(super) fn findings(facts: &Facts, tls: &Tls, now: OffsetDateTime) -> Vec<Fin
         let read: Vec<Summary> = chain.iter().filter_map(|der| Summary::parse(der).ok()).collect();
         found.push(trust::finding(facts, &read));
     }
-    if let Some(origin) = chain.first().and_then(|der| Summary::parse(der).ok()).and_then(own) {
-        if let Some(one) = found.iter_mut().find(|one| is_error(one)) {
-            one.evidence.insert(0, origin.to_owned());
-        }
+    let origin = chain.first().and_then(|der| Summary::parse(der).ok()).and_then(own);
+    if let (Some(origin), Some(one)) = (origin, found.iter_mut().find(|one| is_error(one))) {
+        one.evidence.insert(0, origin.to_owned());
     }
     let is_told = found.iter().any(is_error);
     if let (Some(refused), false) = (&tls.refused, is_told) {
