@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 
+use super::rules::{Confidence, Layer, Severity};
+
 pub(crate) const VERSION: u32 = 1;
 
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -27,6 +29,26 @@ pub(crate) struct Facts {
     pub(crate) application: Option<Application>,
     /// The CAs it was verified with: where they came from, and what they are.
     pub(crate) trust: Trusted,
+    /// From where it was looked, where somebody has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) vantage: Option<String>,
+    /// What was found, where the facts that say so have been taken out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) told: Option<Vec<Told>>,
+}
+
+/// A finding that goes along with redacted facts, which cannot be judged any more.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Told {
+    pub(crate) code: String,
+    pub(crate) severity: Severity,
+    pub(crate) confidence: Confidence,
+    pub(crate) layer: Layer,
+    pub(crate) nodes: Vec<SocketAddr>,
+    pub(crate) cause: String,
+    pub(crate) evidence: Vec<String>,
+    pub(crate) fixes: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]

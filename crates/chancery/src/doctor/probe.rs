@@ -62,6 +62,8 @@ pub(crate) async fn probe(asked: &Asked) -> Result<Facts> {
         nodes,
         application,
         trust: asked.trusted.clone(),
+        vantage: None,
+        told: None,
     })
 }
 

@@ -39,6 +39,8 @@ fn facts(nodes: Vec<Node>) -> Facts {
         nodes,
         application: None,
         trust: Trusted { source: "a test".to_owned(), subjects: Vec::new() },
+        vantage: None,
+        told: None,
     }
 }
 
