@@ -9,6 +9,8 @@ use pki::Summary;
 use rustls::pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 
+use super::rules::{Confidence, Layer, Severity};
+
 pub(crate) const VERSION: u32 = 1;
 
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -39,6 +41,12 @@ pub(crate) struct Facts {
     pub(crate) completed: Option<Completed>,
     #[serde(default)]
     pub(crate) revocation: Option<Revocation>,
+    /// From where it was looked, where somebody has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) vantage: Option<String>,
+    /// What was found, where the facts that say so have been taken out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) told: Option<Vec<Told>>,
 }
 
 /// Certificates that were not sent, fetched from where the one below says they are.
@@ -103,6 +111,20 @@ pub(crate) enum Expected {
     /// To a public address.
     Outside,
     Address(IpAddr),
+}
+
+/// A finding that goes along with redacted facts, which cannot be judged any more.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Told {
+    pub(crate) code: String,
+    pub(crate) severity: Severity,
+    pub(crate) confidence: Confidence,
+    pub(crate) layer: Layer,
+    pub(crate) nodes: Vec<SocketAddr>,
+    pub(crate) cause: String,
+    pub(crate) evidence: Vec<String>,
+    pub(crate) fixes: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]

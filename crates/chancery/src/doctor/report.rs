@@ -22,6 +22,13 @@ pub(crate) fn code(findings: &[Finding]) -> u8 {
 
 /// What a person reads. Text from elsewhere cannot move the cursor.
 pub(crate) fn text(facts: &Facts, findings: &[Finding]) -> String {
+    let mut out = verdict(&format!("{} answers over verified TLS", facts.target), findings);
+    observed(&mut out, facts);
+    bounded(&out)
+}
+
+/// The cause, what was seen, what mends it; or the sentence for where nothing is wrong.
+pub(crate) fn verdict(well: &str, findings: &[Finding]) -> String {
     let mut out = String::new();
     let (errors, others): (Vec<_>, Vec<_>) =
         findings.iter().partition(|one| one.severity == Severity::Error);
@@ -35,7 +42,7 @@ pub(crate) fn text(facts: &Facts, findings: &[Finding]) -> String {
             }
         }
         None => {
-            let _ = writeln!(out, "✓ {} answers over verified TLS", facts.target);
+            let _ = writeln!(out, "✓ {well}");
         }
     }
     // The first is what there is to do, where nothing fails.
@@ -47,6 +54,10 @@ pub(crate) fn text(facts: &Facts, findings: &[Finding]) -> String {
             detail(&mut out, one);
         }
     }
+    out
+}
+
+fn observed(out: &mut String, facts: &Facts) {
     for node in facts.nodes.iter().take(6) {
         let state = match (&node.tcp, &node.tls, &node.ldap) {
             (Tcp::Open { ms }, Some(tls), ldap) => {
@@ -64,7 +75,11 @@ pub(crate) fn text(facts: &Facts, findings: &[Finding]) -> String {
         let (count, filter, base, ms) = (search.count, &search.filter, &search.base, search.ms);
         let _ = writeln!(out, "i {filter} below {base} finds {more}{count}, {ms} ms");
     }
-    let lines: Vec<String> = out.lines().take(LINES_MAX).map(harmless).collect();
+}
+
+/// No longer than a screen.
+pub(crate) fn bounded(text: &str) -> String {
+    let lines: Vec<String> = text.lines().take(LINES_MAX).map(harmless).collect();
     lines.join("\n")
 }
 
@@ -81,6 +96,6 @@ fn detail(out: &mut String, finding: &Finding) {
 }
 
 /// Without control characters: certificates and servers may say anything.
-fn harmless(line: &str) -> String {
+pub(crate) fn harmless(line: &str) -> String {
     line.chars().map(|one| if one.is_control() { '\u{fffd}' } else { one }).collect()
 }

@@ -90,6 +90,8 @@ pub(crate) async fn probe(asked: &Asked) -> Result<Facts> {
         expected: asked.expected,
         completed,
         revocation,
+        vantage: None,
+        told: None,
     })
 }
 

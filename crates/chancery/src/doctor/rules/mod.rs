@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::facts::{End, Facts, Node};
@@ -33,7 +33,7 @@ pub(crate) struct Finding {
     pub(crate) fixes: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Severity {
     Error,
@@ -42,7 +42,7 @@ pub(crate) enum Severity {
     Note,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Confidence {
     Certain,
@@ -50,9 +50,11 @@ pub(crate) enum Confidence {
 }
 
 /// From the ground up: the lowest that is broken speaks first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Layer {
+    /// What the application is told to do.
+    Config,
     Dns,
     Tcp,
     Tls,
@@ -63,7 +65,7 @@ pub(crate) enum Layer {
 }
 
 impl Finding {
-    fn new(code: &'static str, layer: Layer, cause: impl Into<String>) -> Finding {
+    pub(super) fn new(code: &'static str, layer: Layer, cause: impl Into<String>) -> Finding {
         Finding {
             code,
             severity: Severity::Error,
@@ -76,27 +78,27 @@ impl Finding {
         }
     }
 
-    fn warning(mut self) -> Finding {
+    pub(super) fn warning(mut self) -> Finding {
         self.severity = Severity::Warning;
         self
     }
 
-    fn note(mut self) -> Finding {
+    pub(super) fn note(mut self) -> Finding {
         self.severity = Severity::Note;
         self
     }
 
-    fn likely(mut self) -> Finding {
+    pub(super) fn likely(mut self) -> Finding {
         self.confidence = Confidence::Likely;
         self
     }
 
-    fn seen(mut self, evidence: impl Into<String>) -> Finding {
+    pub(super) fn seen(mut self, evidence: impl Into<String>) -> Finding {
         self.evidence.push(evidence.into());
         self
     }
 
-    fn fix(mut self, fix: impl Into<String>) -> Finding {
+    pub(super) fn fix(mut self, fix: impl Into<String>) -> Finding {
         self.fixes.push(fix.into());
         self
     }

@@ -84,6 +84,8 @@ fn facts(nodes: Vec<Node>) -> Facts {
         expected: None,
         completed: None,
         revocation: None,
+        vantage: None,
+        told: None,
     }
 }
 
