@@ -2,12 +2,17 @@
 //!
 //! - [`probe`]: looks, and makes [`facts`]; [`application`]: tries what an application does.
 //! - [`aia`]: fetches the issuer's certificate from where a certificate says it is.
+//! - [`resolving`]: where a name leads by way of other name servers. [`fleet`]: every server that
+//!   DNS names for a domain. [`outcome`]: what a run has come to, in whichever mode.
 //! - [`rules`]: what the facts mean. [`report`]: one verdict.
 
 #[allow(dead_code, reason = "its callers come with the bundle")]
 pub(crate) mod aia;
 pub(crate) mod application;
 pub(crate) mod facts;
+pub(crate) mod fleet;
+pub(crate) mod outcome;
 pub(crate) mod probe;
 pub(crate) mod report;
+pub(crate) mod resolving;
 pub(crate) mod rules;

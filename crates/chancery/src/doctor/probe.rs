@@ -25,6 +25,8 @@ pub(crate) struct Asked {
     pub(crate) trusted: Trusted,
     /// Instead of what the name resolves to.
     pub(crate) addresses: Vec<SocketAddr>,
+    /// What somebody else was told about the name, instead of asking the system.
+    pub(crate) resolved: Option<Resolved>,
     pub(crate) patience: Duration,
     pub(crate) at: String,
     /// Only where everything below has passed.
@@ -76,6 +78,14 @@ async fn resolve(asked: &Asked) -> (Resolved, Vec<SocketAddr>) {
     if !asked.addresses.is_empty() {
         let addresses = asked.addresses.iter().map(SocketAddr::ip).collect();
         return (Resolved::Found { addresses, ms: 0 }, asked.addresses.clone());
+    }
+    if let Some(resolved) = &asked.resolved {
+        let addresses = match resolved {
+            Resolved::Found { addresses, .. } => addresses.as_slice(),
+            _ => &[],
+        };
+        let at = |&ip| SocketAddr::new(ip, asked.target.port);
+        return (resolved.clone(), addresses.iter().map(at).collect());
     }
     let started = Instant::now();
     let name = (asked.target.name.to_string(), asked.target.port);

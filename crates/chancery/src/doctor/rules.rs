@@ -389,4 +389,4 @@ fn shares_an_organisation(one: &str, other: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::doctor) mod tests;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::SRV;
-use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
+use pki::judge::names::ServedName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -47,17 +48,45 @@ impl NameServers {
 
     /// The SRV records of a name; none where there is no such name.
     pub(super) async fn services(&self, name: &Name) -> Result<Vec<SRV>, DiscoveryError> {
+        let answered = self.answer(name, RecordType::SRV).await;
+        let silent = |what| DiscoveryError::Silent { question: name.to_string(), what };
+        Ok(services(&answered.map_err(silent)?, name))
+    }
+
+    /// The addresses of a name; none where there is no such name.
+    pub async fn addresses(&self, name: &ServedName) -> Result<Vec<IpAddr>, DiscoveryError> {
+        let domain = match name {
+            ServedName::Ip(address) => return Ok(vec![*address]),
+            ServedName::Dns(domain) => domain,
+        };
+        let absolute = Name::from_labels(domain.split('.').map(str::as_bytes))
+            .map_err(|why| DiscoveryError::Unwritable { domain: domain.clone(), why })?;
+        let mut found = Vec::new();
+        for kind in [RecordType::A, RecordType::AAAA] {
+            let answered = self.answer(&absolute, kind).await;
+            let answer =
+                answered.map_err(|what| DiscoveryError::NoAnswer { name: domain.clone(), what })?;
+            found.extend(records(&answer, &absolute).filter_map(|record| match &record.data {
+                RData::A(address) => Some(IpAddr::V4(address.0)),
+                RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+                _ => None,
+            }));
+        }
+        Ok(found)
+    }
+
+    async fn answer(&self, name: &Name, kind: RecordType) -> Result<Message, String> {
         let mut what = Vec::new();
         for _ in 0..ROUNDS {
             what.clear();
             for &server in &self.0 {
-                match ask(server, name).await {
-                    Ok(answer) => return Ok(records(&answer, name)),
+                match ask(server, name, kind).await {
+                    Ok(answer) => return Ok(answer),
                     Err(why) => what.push(format!("{server}: {why}")),
                 }
             }
         }
-        Err(DiscoveryError::Silent { question: name.to_string(), what: what.join("; ") })
+        Err(what.join("; "))
     }
 }
 
@@ -77,13 +106,13 @@ fn in_resolv_conf(text: &str) -> Vec<SocketAddr> {
     servers
 }
 
-async fn ask(server: SocketAddr, name: &Name) -> Result<Message, String> {
+async fn ask(server: SocketAddr, name: &Name, kind: RecordType) -> Result<Message, String> {
     let mut question = Message::query();
     let mut id = [0; 2];
     getrandom::fill(&mut id).map_err(|why| format!("the system gives no random bytes ({why})"))?;
     question.metadata.id = u16::from_le_bytes(id);
     question.metadata.recursion_desired = true;
-    question.add_query(Query::query(name.clone(), RecordType::SRV));
+    question.add_query(Query::query(name.clone(), kind));
     let mut edns = Edns::new();
     edns.set_max_payload(PAYLOAD_BYTES);
     question.set_edns(edns);
@@ -152,7 +181,7 @@ fn decode(bytes: &[u8], question: &Message) -> Result<Message, String> {
 }
 
 /// The records of the name itself or of what it is an alias of; nothing else that came along.
-fn records(answer: &Message, name: &Name) -> Vec<SRV> {
+fn records<'a>(answer: &'a Message, name: &'a Name) -> impl Iterator<Item = &'a Record> {
     let mut owner = name;
     for _ in 0..ALIASES_MAX {
         let alias = answer.answers.iter().find_map(|record| match &record.data {
@@ -163,8 +192,12 @@ fn records(answer: &Message, name: &Name) -> Vec<SRV> {
         owner = to;
     }
     let records = answer.answers.iter().filter(|record| record.dns_class == DNSClass::IN);
-    let services = records.filter_map(|record| match &record.data {
-        RData::SRV(service) if record.name == *owner => Some(service.clone()),
+    records.filter(move |record| record.name == *owner)
+}
+
+fn services(answer: &Message, name: &Name) -> Vec<SRV> {
+    let services = records(answer, name).filter_map(|record| match &record.data {
+        RData::SRV(service) => Some(service.clone()),
         _ => None,
     });
     services.collect()
@@ -173,7 +206,6 @@ fn records(answer: &Message, name: &Name) -> Vec<SRV> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hickory_proto::rr::Record;
     use hickory_proto::rr::rdata::CNAME;
 
     fn name(text: &str) -> Name {
@@ -227,7 +259,7 @@ mod tests {
         answer.add_answer(service("_LDAP._tcp.corp.example.", 1));
         answer.add_answer(service("other.corp.example.", 2));
         let ports = |answer: &Message| -> Vec<u16> {
-            records(answer, &asked).iter().map(|record| record.port).collect()
+            services(answer, &asked).iter().map(|record| record.port).collect()
         };
         assert_eq!(ports(&answer), [1]);
         answer.add_answer(alias("_ldap._tcp.corp.example.", "other.corp.example."));
