@@ -1,6 +1,7 @@
 //! The command line, with help that teaches.
 
 mod ca;
+mod doctor;
 mod ldap;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::ca::{Ca, CaExport, CaIssue, CaLog, CaRevoke, CaTemplate, Client};
+pub(crate) use self::doctor::{Modes, Outputs};
 pub(crate) use self::ldap::{Ldap, Peer, Search, Tree};
 use crate::config::Overrides;
 use crate::password::PasswordFrom;
@@ -428,14 +430,11 @@ pub(crate) enum ExportFormat {
 )]
 pub(crate) struct Doctor {
     /// `ldaps://NAME`, `ldap://NAME` for StartTLS, or the name alone; a port may follow.
-    #[arg(required_unless_present = "facts")]
+    #[arg(required_unless_present_any = ["facts", "fleet"])]
     pub(crate) target: Option<String>,
     /// Judge what another run has saved, here or elsewhere; nothing is looked at.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "ca", "address"])]
     pub(crate) facts: Option<PathBuf>,
-    /// Keep what was seen, for --facts.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) save: Option<PathBuf>,
     /// The CAs that the application trusts, PEM [default: the system's].
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
@@ -455,9 +454,6 @@ pub(crate) struct Doctor {
     /// Where the name is meant to lead: `inside` (a private address), `outside`, or an address.
     #[arg(long, value_name = "WHERE")]
     pub(crate) expect: Option<String>,
-    /// Whom to ask what DNS says; may be repeated [default: those of /etc/resolv.conf].
-    #[arg(long, value_name = "IP[:PORT]")]
-    pub(crate) name_server: Vec<String>,
     /// Fetch the list of revoked certificates that the server's points to, and look it up there.
     #[arg(long)]
     pub(crate) revocation: bool,
@@ -470,4 +466,11 @@ pub(crate) struct Doctor {
     /// How long each step may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     pub(crate) timeout: u64,
+    /// Ask these name servers instead of the system; may be repeated.
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub(crate) name_server: Vec<String>,
+    #[command(flatten)]
+    pub(crate) modes: Modes,
+    #[command(flatten)]
+    pub(crate) outputs: Outputs,
 }

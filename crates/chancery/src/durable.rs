@@ -39,6 +39,28 @@ pub(crate) fn write_private_by(fresh: &Path, path: &Path, bytes: &[u8]) -> Resul
     written().map_err(|error| failed(format!("cannot write {}: {error}", path.display())))
 }
 
+/// The same for a file that others may read, in a folder that is there.
+pub(crate) fn write_readable(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |error: io::Error| failed(format!("cannot write {}: {error}", path.display()));
+    // Something else than a file, such as /dev/stdout, cannot be replaced.
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return fs::write(path, bytes).map_err(failed);
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let fresh = path.with_file_name(name);
+    let written = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&fresh)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)
+    };
+    written().map_err(|error| {
+        let _ = fs::remove_file(&fresh);
+        failed(error)
+    })
+}
+
 /// A folder for its owner only; one that is there already stays as it is.
 pub(crate) fn make_private_folder(folder: &Path) -> Result<()> {
     DirBuilder::new()

@@ -145,6 +145,8 @@ pub enum DiscoveryError {
     NoNameServers,
     #[error("no name server says who serves {question}: {what}")]
     Silent { question: String, what: String },
+    #[error("no name server says where {name} is: {what}")]
+    NoAnswer { name: String, what: String },
     #[error("DNS names no server: there are no records at {0}; name the server itself")]
     Nobody(String),
     #[error(

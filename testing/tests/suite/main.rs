@@ -6,6 +6,7 @@
 //! - `acme`: certificates from Pebble by every challenge, and failing orders.
 //! - `alerts`: a webhook, a mail server, and what is told of it.
 //! - `doctor`: what is said of servers that are wrong in one way, and of those that are well.
+//! - `doctor_modes`: its modes and where its answers go.
 //! - `dns`: records written to BIND and Knot, and seen from outside.
 //! - `apache`: a web server that signs its users in through `mod_authnz_ldap`.
 //! - `sssd`: a Linux login through SSSD.
@@ -44,6 +45,7 @@ mod clients;
 mod differential;
 mod dns;
 mod doctor;
+mod doctor_modes;
 mod first_run;
 mod forgotten;
 mod hostile;

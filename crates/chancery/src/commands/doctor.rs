@@ -1,5 +1,9 @@
 //! `chancery doctor`: why a secure LDAP connection fails.
 
+mod fleet;
+mod outputs;
+mod saved;
+
 use std::fs::File;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
@@ -10,73 +14,93 @@ use anyhow::Result;
 use client::{NameServers, Secret, Target, Trust};
 use pki::{Summary, pem};
 use rustls::pki_types::CertificateDer;
-use serde_json::{Value, json};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::arguments::{Common, Doctor};
 use crate::doctor::application::Trying;
-use crate::doctor::facts::{Expected, Facts, Trusted, VERSION};
-use crate::doctor::{probe, report, rules};
+use crate::doctor::facts::{Expected, Trusted};
+use crate::doctor::outcome::{Outcome, Seen};
+use crate::doctor::{probe, resolving};
 use crate::failure::{failed, usage};
 
 pub(crate) fn run(common: &Common, doctor: &Doctor) -> Result<u8> {
-    // As facts have it, so that they are judged alike later.
-    let now = OffsetDateTime::now_utc();
-    let now = now.replace_nanosecond(0).unwrap_or(now);
-    let (facts, now) = match (&doctor.facts, &doctor.target) {
-        // Judged for the moment they were seen at: a certificate may have ended since.
-        (Some(file), _) => saved(file)?,
-        (None, Some(target)) => (seen(doctor, target, now)?, now),
-        (None, None) => return Err(usage("say which server: chancery doctor ldaps://NAME")),
-    };
-    if let Some(file) = &doctor.save {
-        let text = serde_json::to_string_pretty(&facts)?;
-        std::fs::write(file, text).map_err(|error| wrong(file, &error))?;
-    }
-    let findings = rules::findings(&facts, now);
-    if common.json {
-        let all = json!({ "facts": facts, "findings": findings });
-        println!("{}", serde_json::to_string_pretty(&all)?);
-    } else {
-        println!("{}", report::text(&facts, &findings));
-    }
-    Ok(report::code(&findings))
+    let outcome = look(doctor)?;
+    outputs::deliver(common, &doctor.outputs, outcome)
 }
 
-fn seen(doctor: &Doctor, text: &str, now: OffsetDateTime) -> Result<Facts> {
+/// One look, in the mode that was asked for.
+fn look(doctor: &Doctor) -> Result<Outcome> {
+    let now = now();
+    if let Some(domain) = &doctor.modes.fleet {
+        return fleet::look(doctor, domain, now);
+    }
+    match (&doctor.facts, &doctor.target) {
+        // Judged for the moment they were seen at: a certificate may have ended since.
+        (Some(file), _) => saved::one(file).map(Outcome::of),
+        (None, Some(target)) => seen(doctor, target, now).map(Outcome::of),
+        (None, None) => Err(usage("say which server: chancery doctor ldaps://NAME")),
+    }
+}
+
+/// As facts have it, so that they are judged alike later.
+fn now() -> OffsetDateTime {
+    let now = OffsetDateTime::now_utc();
+    now.replace_nanosecond(0).unwrap_or(now)
+}
+
+fn seen(doctor: &Doctor, text: &str, now: OffsetDateTime) -> Result<Seen> {
     let target = Target::parse(text).map_err(usage)?;
+    let servers = name_servers(&doctor.name_server)?;
+    let asked = asked(doctor, text, target, now)?;
+    let facts = runtime()?.block_on(resolving::look(asked, servers.as_ref()))?;
+    Ok(Seen::judged(facts, now))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+fn asked(doctor: &Doctor, text: &str, target: Target, now: OffsetDateTime) -> Result<probe::Asked> {
     let (trust, trusted) = trust(doctor.ca.as_deref())?;
     let addresses = doctor.address.iter().map(|text| address(text, target.port));
-    let asked = probe::Asked {
+    Ok(probe::Asked {
         text: text.to_owned(),
         addresses: addresses.collect::<Result<_>>()?,
+        resolved: None,
         target,
         trust,
         trusted,
         patience: Duration::from_secs(doctor.timeout.clamp(1, 60)),
         at: crate::alerts::text(now),
         trying: trying(doctor)?,
-        name_servers: name_servers(doctor)?,
+        name_servers: asked_about(doctor)?,
         expected: doctor.expect.as_deref().map(expected).transpose()?,
         in_the_clear: doctor.in_the_clear,
         asks_revocation: doctor.revocation,
         idle: doctor.idle.map(Duration::from_secs),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(probe::probe(&asked))
+    })
 }
 
-/// Where the addresses are given, nobody is asked for them.
-fn name_servers(doctor: &Doctor) -> Result<Option<NameServers>> {
-    if !doctor.name_server.is_empty() {
-        let servers = doctor.name_server.iter().map(|text| address(text, 53));
-        let servers = servers.collect::<Result<_>>()?;
-        return Ok(Some(NameServers::given(servers).map_err(failed)?));
+/// Those that are named; none means the system's.
+fn name_servers(texts: &[String]) -> Result<Option<NameServers>> {
+    let servers = texts.iter().map(|text| {
+        parsed(text, 53).ok_or_else(|| {
+            usage(format!("--name-server '{text}' is no address: write 192.0.2.1 or 192.0.2.1:53"))
+        })
+    });
+    let servers = servers.collect::<Result<Vec<_>>>()?;
+    match servers.is_empty() {
+        true => Ok(None),
+        false => NameServers::given(servers).map(Some).map_err(usage),
     }
+}
+
+/// Who is asked what DNS says of the name. Where the addresses are given, nobody is.
+fn asked_about(doctor: &Doctor) -> Result<Option<NameServers>> {
+    let given = name_servers(&doctor.name_server)?;
     // Without a resolv.conf nobody is known, and the rest can be looked at all the same.
-    let is_given = !doctor.address.is_empty();
-    Ok(if is_given { None } else { NameServers::system().ok() })
+    let is_open = doctor.address.is_empty();
+    Ok(given.or_else(|| NameServers::system().ok().filter(|_| is_open)))
 }
 
 fn expected(text: &str) -> Result<Expected> {
@@ -101,26 +125,6 @@ fn trying(doctor: &Doctor) -> Result<Option<Trying>> {
     Ok((sign_in.is_some() || search.is_some()).then_some(Trying { sign_in, search }))
 }
 
-/// Facts of another run, and when they were.
-fn saved(file: &Path) -> Result<(Facts, OffsetDateTime)> {
-    const BYTES_MAX: u64 = 16 << 20;
-    let mut text = String::new();
-    let opened = File::open(file).map_err(|error| wrong(file, &error))?;
-    opened.take(BYTES_MAX).read_to_string(&mut text).map_err(|error| wrong(file, &error))?;
-    let value: Value = serde_json::from_str(&text).map_err(|error| wrong(file, &error))?;
-    let version = value.get("version").and_then(Value::as_u64);
-    if version != Some(VERSION.into()) {
-        let why = format!(
-            "these are no facts that version {VERSION} of their form describes: write them with \
-             `chancery doctor TARGET --save FILE`, and read them with a program as new"
-        );
-        return Err(wrong(file, &why));
-    }
-    let facts: Facts = serde_json::from_value(value).map_err(|error| wrong(file, &error))?;
-    let at = OffsetDateTime::parse(&facts.at, &Rfc3339).map_err(|error| wrong(file, &error))?;
-    Ok((facts, at))
-}
-
 fn wrong(file: &Path, error: &dyn std::fmt::Display) -> anyhow::Error {
     usage(format!("{}: {error}", file.display()))
 }
@@ -130,29 +134,43 @@ fn trust(file: Option<&Path>) -> Result<(Trust, Trusted)> {
         let source = "the system's CAs".to_owned();
         return Ok((Trust::system().map_err(failed)?, Trusted { source, subjects: Vec::new() }));
     };
-    let certificates = authorities(file)?;
+    trust_in(authorities(file)?, file)
+}
+
+/// Exactly these, which were read from there.
+fn trust_in(certificates: Vec<CertificateDer<'static>>, file: &Path) -> Result<(Trust, Trusted)> {
     let subjects = certificates.iter().filter_map(|der| Summary::parse(der).ok());
     let subjects = subjects.map(|one| one.subject).collect();
     let trust = Trust::given(certificates).map_err(|error| wrong(file, &error))?;
     Ok((trust, Trusted { source: file.display().to_string(), subjects }))
 }
 
-/// The CAs of a PEM file. A device or a dump named by mistake is not read without end.
+/// The CAs of a PEM file.
 pub(super) fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let text = bounded(file, "give a PEM file of CA certificates")?;
+    pem::certificates(&text).map_err(|error| wrong(file, &error))
+}
+
+/// A file's content. A device or a dump named by mistake is not read without end.
+fn bounded(file: &Path, otherwise: &str) -> Result<Vec<u8>> {
     const BYTES_MAX: u64 = 16 << 20;
     let mut text = Vec::new();
     let opened = File::open(file).map_err(|error| wrong(file, &error))?;
     let read = opened.take(BYTES_MAX).read_to_end(&mut text);
     if read.map_err(|error| wrong(file, &error))? as u64 == BYTES_MAX {
-        return Err(wrong(file, &"it is larger than 16 MiB: give a PEM file of CA certificates"));
+        return Err(wrong(file, &format!("it is larger than 16 MiB: {otherwise}")));
     }
-    pem::certificates(&text).map_err(|error| wrong(file, &error))
+    Ok(text)
 }
 
 /// `IP` or `IP:PORT`.
 pub(super) fn address(text: &str, port: u16) -> Result<SocketAddr> {
-    let bare = || text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
-    text.parse().or_else(|_| bare()).map_err(|_| {
+    parsed(text, port).ok_or_else(|| {
         usage(format!("--address '{text}' is no address: write 192.0.2.1 or 192.0.2.1:636"))
     })
+}
+
+fn parsed(text: &str, port: u16) -> Option<SocketAddr> {
+    let bare = || text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port));
+    text.parse().ok().or_else(bare)
 }

@@ -11,6 +11,7 @@ use super::facts::{Application, Refused, Search};
 use super::probe::{Asked, since};
 
 /// What is tried.
+#[derive(Clone)]
 pub(crate) struct Trying {
     pub(crate) sign_in: Option<(String, Secret)>,
     /// Base and filter.

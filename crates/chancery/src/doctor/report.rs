@@ -12,14 +12,6 @@ pub(crate) const BROKEN: u8 = 2;
 
 const LINES_MAX: usize = 25;
 
-pub(crate) fn code(findings: &[Finding]) -> u8 {
-    match findings.first().map(|one| one.severity) {
-        Some(Severity::Error) => BROKEN,
-        Some(Severity::Warning) => WARNS,
-        Some(Severity::Note) | None => WELL,
-    }
-}
-
 /// What a person reads. Text from elsewhere cannot move the cursor.
 pub(crate) fn text(facts: &Facts, findings: &[Finding]) -> String {
     let mut out = verdict(&format!("{} answers over verified TLS", facts.target), findings);

@@ -13,7 +13,7 @@ use pki::Summary;
 use tokio::task::JoinSet;
 
 use super::application::{self, Trying};
-use super::facts::{Dns, Expected, Facts, Node, Trusted, VERSION};
+use super::facts::{Dns, Expected, Facts, Node, Resolved, Trusted, VERSION};
 use crate::failure::failed;
 
 mod clear;
@@ -23,6 +23,7 @@ mod names;
 mod node;
 
 /// What is looked at, and with whose CAs.
+#[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) text: String,
     pub(crate) target: Target,
@@ -30,6 +31,8 @@ pub(crate) struct Asked {
     pub(crate) trusted: Trusted,
     /// Instead of what the name resolves to.
     pub(crate) addresses: Vec<SocketAddr>,
+    /// What somebody else was told about the name, instead of asking the system.
+    pub(crate) resolved: Option<Resolved>,
     /// Who is asked what DNS says; none where nobody is known.
     pub(crate) name_servers: Option<NameServers>,
     pub(crate) expected: Option<Expected>,
@@ -107,6 +110,6 @@ async fn of_certificate(asked: &Asked, nodes: &[Node], dns: &mut Dns) {
     dns.certificate = names::of_certificate(&leaf, asked.patience).await;
 }
 
-pub(super) fn since(started: Instant) -> u64 {
+pub(in crate::doctor) fn since(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -26,6 +26,14 @@ pub(super) async fn resolve(asked: &Asked) -> (Resolved, Vec<SocketAddr>) {
         let addresses = asked.addresses.iter().map(SocketAddr::ip).collect();
         return (Resolved::Found { addresses, ms: 0 }, asked.addresses.clone());
     }
+    if let Some(resolved) = &asked.resolved {
+        let addresses = match resolved {
+            Resolved::Found { addresses, .. } => addresses.as_slice(),
+            _ => &[],
+        };
+        let at = |&ip| SocketAddr::new(ip, asked.target.port);
+        return (resolved.clone(), addresses.iter().map(at).collect());
+    }
     let started = Instant::now();
     let name = (asked.target.name.to_string(), asked.target.port);
     let found = timeout(asked.patience, tokio::net::lookup_host(name)).await;

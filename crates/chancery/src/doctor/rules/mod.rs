@@ -174,4 +174,4 @@ fn of_node(facts: &Facts, node: &Node, now: OffsetDateTime) -> Vec<Finding> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::doctor) mod tests;

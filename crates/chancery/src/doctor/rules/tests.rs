@@ -9,9 +9,9 @@ use crate::doctor::facts::{
     Revocation, Sibling, Tcp, Tls, Trusted, VERSION,
 };
 
-const NOW: OffsetDateTime = datetime!(2030-01-01 00:00 UTC);
+pub(in crate::doctor) const NOW: OffsetDateTime = datetime!(2030-01-01 00:00 UTC);
 
-fn node(last: u8) -> Node {
+pub(in crate::doctor) fn node(last: u8) -> Node {
     Node {
         address: SocketAddr::from(([192, 0, 2, last], 636)),
         tcp: Tcp::Open { ms: 1 },
@@ -67,7 +67,7 @@ fn refused(code: u32) -> Refused {
     Refused { code: Some(code), message: String::new(), matched: String::new() }
 }
 
-fn facts(nodes: Vec<Node>) -> Facts {
+pub(in crate::doctor) fn facts(nodes: Vec<Node>) -> Facts {
     let addresses = nodes.iter().map(|node| node.address.ip()).collect();
     Facts {
         version: VERSION,
