@@ -50,6 +50,7 @@ mod first_run;
 mod forgotten;
 mod hostile;
 mod kill;
+mod lab;
 mod ldap_commands;
 mod lockout;
 mod looking;

@@ -78,7 +78,8 @@ fn twenty_servers_in_time_and_the_odd_ones_named() {
     let head = said.stdout.lines().next().unwrap();
     assert!(head.contains("2 of 20 servers") && head.contains("dc3.") && head.contains("dc5."));
     let line = |name: &str| {
-        let mut lines = said.stdout.lines().filter(|line| line.contains(&format!(" {name}.example.")));
+        let mut lines =
+            said.stdout.lines().filter(|line| line.contains(&format!(" {name}.example.")));
         lines.next_back().unwrap().to_owned()
     };
     assert!(line("dc1").starts_with("✓ dc1"), "{}", said.stdout);
