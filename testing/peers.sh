@@ -39,6 +39,9 @@ default-jdk-headless:/usr/bin/javac
 iproute2:/usr/sbin/ip
 haproxy:/usr/sbin/haproxy
 nftables:/usr/sbin/nft
+gnutls-bin:/usr/bin/gnutls-cli
+golang-go:/usr/bin/go
+libnss3-tools:/usr/bin/tstclnt
 "
 
 # True when the (possibly globbed) path $1 exists.
