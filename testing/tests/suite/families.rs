@@ -19,6 +19,7 @@ use pki::judge::families::{Acceptance, Client, Sent, acceptance};
 use pki::judge::names::ServedName;
 use pki::pem;
 use testing::peers::missing::{Peer, present};
+use testing::process::run;
 use time::OffsetDateTime;
 
 /// Those that can be had, and the program that has to be there.
@@ -81,6 +82,9 @@ fn every_family_does_as_we_say() {
             )
             .unwrap();
         }
+    }
+    if present("families: the doctor", &[testing::peers::chancery::peer()]) {
+        the_doctor_says_so(at, &all);
     }
     let compared = theirs.len();
     assert_eq!(compared, CASES.len() * families.len(), "none is left out");
@@ -165,6 +169,42 @@ fn ours(at: &Path, served: &Served) -> Vec<Acceptance> {
     let name = ServedName::parse(served.name).unwrap();
     let sent = Sent { chain: &chain, name: &name, roots: Some(&roots) };
     acceptance(&sent, OffsetDateTime::now_utc())
+}
+
+/// In its report and in its JSON, for certificates of each sort.
+fn the_doctor_says_so(at: &Path, all: &[Served]) {
+    for (what, begins, holds) in [
+        ("good", "i would accept: OpenSSL ✓ GnuTLS ✓ Java ✓ Go ✓ rustls ✓ Windows ✓ NSS ✓", ""),
+        (
+            "CN only",
+            "i would accept: OpenSSL ✓ GnuTLS ✓ Java ✓ Go ✗ rustls ✗",
+            "Go, rustls: the name",
+        ),
+        (
+            "key RSA 1024",
+            "i would accept: OpenSSL ✓ (level 2 ✗)",
+            "OpenSSL level 2, rustls: RSA 1024",
+        ),
+        ("expired", "i would accept: nobody: it ended on ", ""),
+        ("Samba", "i would accept Samba's own certificate: OpenSSL ✓", "NSS: two certificates"),
+    ] {
+        let served = all.iter().find(|served| served.what == what).unwrap();
+        let target = format!("ldaps://{}:{}", served.name, served.port);
+        let address = format!("127.0.0.1:{}", served.port);
+        let doctor = |json: &[&str]| {
+            let mut command = Command::new(testing::peers::chancery::binary());
+            command.current_dir(at).args(json).args(["doctor", &target, "--address", &address]);
+            command.args(["--ca", &served.trusted, "--timeout", "1"]);
+            run(&mut command).unwrap().stdout
+        };
+        let said = doctor(&[]);
+        assert!(said.lines().any(|line| line.starts_with(begins)), "{what}: {said}");
+        assert!(said.contains(holds) && said.lines().count() <= 25, "{what}: {said}");
+        let said: serde_json::Value = serde_json::from_str(&doctor(&["--json"])).unwrap();
+        let ours = serde_json::to_value(ours(at, served)).unwrap();
+        assert_eq!(said["acceptance"], ours, "{what}");
+        assert_eq!(ours.as_array().unwrap().len(), Client::ALL.len(), "{what}");
+    }
 }
 
 /// Each is told by its name.

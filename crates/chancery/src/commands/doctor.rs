@@ -16,8 +16,8 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::arguments::{Common, Doctor};
 use crate::doctor::application::Trying;
-use crate::doctor::facts::{Facts, Trusted, VERSION};
-use crate::doctor::{probe, report, rules};
+use crate::doctor::facts::{Facts, Tls, Trusted, VERSION};
+use crate::doctor::{acceptance, probe, report, rules};
 use crate::failure::{failed, usage};
 
 pub(crate) fn run(common: &Common, doctor: &Doctor) -> Result<u8> {
@@ -35,11 +35,13 @@ pub(crate) fn run(common: &Common, doctor: &Doctor) -> Result<u8> {
         std::fs::write(file, text).map_err(|error| wrong(file, &error))?;
     }
     let findings = rules::findings(&facts, now);
+    let accepting = acceptance::of(&facts, now);
     if common.json {
-        let all = json!({ "facts": facts, "findings": findings });
+        let verdicts = accepting.as_ref().map(|one| &one.verdicts);
+        let all = json!({ "facts": facts, "findings": findings, "acceptance": verdicts });
         println!("{}", serde_json::to_string_pretty(&all)?);
     } else {
-        println!("{}", report::text(&facts, &findings));
+        println!("{}", report::text(&facts, &findings, accepting.as_ref()));
     }
     Ok(report::code(&findings))
 }
@@ -101,13 +103,15 @@ fn wrong(file: &Path, error: &dyn std::fmt::Display) -> anyhow::Error {
 fn trust(file: Option<&Path>) -> Result<(Trust, Trusted)> {
     let Some(file) = file else {
         let source = "the system's CAs".to_owned();
-        return Ok((Trust::system().map_err(failed)?, Trusted { source, subjects: Vec::new() }));
+        return Ok((Trust::system().map_err(failed)?, Trusted { source, ..Trusted::default() }));
     };
     let certificates = authorities(file)?;
     let subjects = certificates.iter().filter_map(|der| Summary::parse(der).ok());
     let subjects = subjects.map(|one| one.subject).collect();
+    let roots = certificates.iter().map(Tls::encode).collect();
     let trust = Trust::given(certificates).map_err(|error| wrong(file, &error))?;
-    Ok((trust, Trusted { source: file.display().to_string(), subjects }))
+    let source = file.display().to_string();
+    Ok((trust, Trusted { source, subjects, certificates: roots }))
 }
 
 /// The CAs of a PEM file. A device or a dump named by mistake is not read without end.

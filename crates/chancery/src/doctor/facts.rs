@@ -44,12 +44,15 @@ pub(crate) enum Resolved {
     },
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Trusted {
     pub(crate) source: String,
     /// The subjects of given CAs; the system's are not listed.
     pub(crate) subjects: Vec<String>,
+    /// The given CAs themselves, DER in base64.
+    #[serde(default)]
+    pub(crate) certificates: Vec<String>,
 }
 
 /// One address of the target.
@@ -150,11 +153,21 @@ pub(crate) struct Ldap {
 impl Tls {
     /// The chain; what is no base64 was not written by us, and reads as no certificate.
     pub(crate) fn certificates(&self) -> Vec<CertificateDer<'static>> {
-        let read = |text: &String| STANDARD.decode(text).unwrap_or_default().into();
-        self.chain.iter().map(read).collect()
+        decode(&self.chain)
     }
 
     pub(crate) fn encode(der: &CertificateDer<'_>) -> String {
         STANDARD.encode(der)
     }
+}
+
+impl Trusted {
+    pub(crate) fn roots(&self) -> Vec<CertificateDer<'static>> {
+        decode(&self.certificates)
+    }
+}
+
+fn decode(all: &[String]) -> Vec<CertificateDer<'static>> {
+    let read = |text: &String| STANDARD.decode(text).unwrap_or_default().into();
+    all.iter().map(read).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::acceptance::Accepting;
 use super::facts::{Facts, Tcp};
 use super::rules::{Confidence, Finding, Severity};
 
@@ -21,7 +22,7 @@ pub(crate) fn code(findings: &[Finding]) -> u8 {
 }
 
 /// What a person reads. Text from elsewhere cannot move the cursor.
-pub(crate) fn text(facts: &Facts, findings: &[Finding]) -> String {
+pub(crate) fn text(facts: &Facts, findings: &[Finding], accepting: Option<&Accepting>) -> String {
     let mut out = String::new();
     let (errors, others): (Vec<_>, Vec<_>) =
         findings.iter().partition(|one| one.severity == Severity::Error);
@@ -40,6 +41,9 @@ pub(crate) fn text(facts: &Facts, findings: &[Finding]) -> String {
     }
     for one in others.iter().take(3) {
         let _ = writeln!(out, "! {}  {}", one.code, one.cause);
+    }
+    for line in accepting.map(Accepting::lines).unwrap_or_default() {
+        let _ = writeln!(out, "{line}");
     }
     for node in facts.nodes.iter().take(6) {
         let state = match (&node.tcp, &node.tls, &node.ldap) {

@@ -1,7 +1,7 @@
 //! Who would accept a server's certificate: families of clients, and what each does about it.
 //!
 //! - [`rules`]: which fault is minded by whom. [`faults`]: what there is to mind. [`path`]: the
-//!   way up that clients find. [`names`]: whose idea of a name that fits.
+//!   way up that clients find. [`names`]: whose idea of a name that fits. [`text`]: two lines.
 //!
 //! What is said of the families that can be had is compared with them by the suite; what is said
 //! of Windows is from its documentation. `docs/reference/doctor.md` has the versions.
@@ -10,6 +10,7 @@ mod faults;
 mod names;
 mod path;
 mod rules;
+mod text;
 
 use std::fmt;
 
@@ -21,6 +22,7 @@ use super::Link;
 use super::names::ServedName;
 use faults::Found;
 use path::Path;
+pub use text::in_words;
 
 /// Whose code looks at the certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -160,6 +162,9 @@ pub struct Acceptance {
     pub accepts: bool,
     /// In one line; of what it minds, the first.
     pub reason: String,
+    /// It is accepted only if what the reason says is so.
+    #[serde(skip)]
+    pub depends: bool,
     pub basis: Basis,
 }
 
@@ -198,10 +203,13 @@ fn of_client(
         (Some(one), Err(_)) if one.fault.is_basic() => (false, one.text.clone()),
         (_, Err(why)) => (false, why),
         (Some(one), Ok(_)) => (false, one.text.clone()),
-        (None, Ok(how)) => (true, rules::though(client, found).unwrap_or(how)),
+        (None, Ok(how)) => (true, how),
     };
+    let condition = rules::condition(client, found).filter(|_| accepts);
+    let depends = condition.is_some();
+    let reason = condition.unwrap_or(reason);
     let family = client.family();
-    Acceptance { family, level: client.level(), accepts, reason, basis: family.basis() }
+    Acceptance { family, level: client.level(), accepts, reason, depends, basis: family.basis() }
 }
 
 /// The certificate that Samba makes by itself at its first start, for as long as nobody gives it

@@ -604,7 +604,6 @@ pub(super) const CASES: &[Case] = &[
         sent: &[],
         trusted: "root-samba",
         sign: &["-set_serial", "1669925227"],
-        ..GOOD
     },
     Case {
         what: "Samba, its CA not trusted",

@@ -38,7 +38,7 @@ fn facts(nodes: Vec<Node>) -> Facts {
         resolved: Resolved::Found { addresses, ms: 1 },
         nodes,
         application: None,
-        trust: Trusted { source: "a test".to_owned(), subjects: Vec::new() },
+        trust: Trusted { source: "a test".to_owned(), ..Trusted::default() },
     }
 }
 

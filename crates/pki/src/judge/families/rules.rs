@@ -103,10 +103,9 @@ pub(super) fn first<'f>(
     minded.find_map(|fault| found.iter().find(|one| one.fault == fault))
 }
 
-/// On what it depends that it is accepted.
-pub(super) fn though(client: Client, found: &[Found]) -> Option<String> {
+/// On what it depends that it is accepted: that it can fetch what is missing.
+pub(super) fn condition(client: Client, found: &[Found]) -> Option<String> {
     let fetched = found.iter().find(|one| one.fault == Fault::IssuerElsewhere);
-    fetched
-        .filter(|_| client == Client::Schannel)
-        .map(|one| format!("if it can fetch it: {}", one.text))
+    let fetched = fetched.filter(|_| client == Client::Schannel);
+    fetched.map(|one| format!("if it can fetch it: {}", one.text))
 }
