@@ -32,7 +32,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     // More primes are found sooner, and the public half does not tell.
     ("rsa8192", &["RSA", "-pkeyopt", "rsa_keygen_bits:8192", "-pkeyopt", "rsa_keygen_primes:5"]),
     ("rsa4096", &["RSA", "-pkeyopt", "rsa_keygen_bits:4096", "-pkeyopt", "rsa_keygen_primes:3"]),
-    ("rsa9216", &["RSA", "-pkeyopt", "rsa_keygen_bits:9216", "-pkeyopt", "rsa_keygen_primes:5"]),
+    ("rsa8200", &["RSA", "-pkeyopt", "rsa_keygen_bits:8200", "-pkeyopt", "rsa_keygen_primes:5"]),
     ("pss2048", &["RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"]),
 ];
 

@@ -565,7 +565,7 @@ pub(super) const CASES: &[Case] = &[
         ..GOOD
     },
     Case { what: "key RSA 8192", key: "rsa8192", ..GOOD },
-    Case { what: "key RSA 9216", key: "rsa9216", ..GOOD },
+    Case { what: "key RSA 8200", key: "rsa8200", ..GOOD },
     Case { what: "key RSASSA-PSS", key: "pss2048", ..GOOD },
     Case { what: "key P-224", key: "p224", ..GOOD },
     Case { what: "key P-384", key: "p384", ..GOOD },

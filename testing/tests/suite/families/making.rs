@@ -11,10 +11,15 @@ use super::cases::Case;
 
 /// All keys and authorities, once for all cases.
 pub(super) fn authorities(at: &Path) {
-    for (name, arguments) in KEYS {
-        let file = format!("{name}.key");
-        openssl(at, &[&["genpkey", "-out", &file, "-algorithm"], *arguments].concat());
-    }
+    // The longest take seconds each.
+    std::thread::scope(|scope| {
+        for (name, arguments) in KEYS {
+            scope.spawn(move || {
+                let file = format!("{name}.key");
+                openssl(at, &[&["genpkey", "-out", &file, "-algorithm"], *arguments].concat());
+            });
+        }
+    });
     for one in AUTHORITIES {
         let issuer = AUTHORITIES.iter().find(|issuer| issuer.name == one.issuer).unwrap();
         let signer = (one.name != issuer.name).then_some((issuer.name, issuer.key));

@@ -27,6 +27,7 @@ pub(super) enum Fault {
     RootValidity,
     /// Two certificates with one issuer and one serial number.
     SerialAgain,
+    SerialNegative,
     Purpose,
     PurposeAny,
     PurposeMsSgc,
@@ -170,6 +171,10 @@ fn ends(path: &Path<'_, '_>, faults: &mut Faults) {
     });
     let text = "two certificates of one issuer with one serial number";
     faults.add_if(is_again, Fault::SerialAgain, text);
+    let is_negative =
+        |link: &Link<'_>| link.parsed.raw_serial().first().is_some_and(|first| *first >= 0x80);
+    let is_some = path.links.iter().copied().any(is_negative);
+    faults.add_if(is_some, Fault::SerialNegative, "a negative serial number");
 }
 
 /// The server's own certificate by itself.
