@@ -4,8 +4,10 @@
 //!   [`aia`]: fetches what certificates point to.
 //! - [`resolving`]: where a name leads by way of other name servers. [`fleet`]: every server that
 //!   DNS names for a domain. [`outcome`]: what a run has come to, in whichever mode.
-//! - [`rules`]: what the facts mean. [`report`]: one verdict.
+//! - [`rules`]: what the facts mean. [`acceptance`]: who would accept the certificate.
+//!   [`report`]: one verdict.
 
+pub(crate) mod acceptance;
 pub(crate) mod aia;
 pub(crate) mod application;
 pub(crate) mod facts;

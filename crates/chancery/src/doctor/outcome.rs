@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::acceptance::{self, Accepting};
 use super::facts::{Facts, Told};
 use super::rules::{Finding, Severity};
 use super::{fleet, report, rules};
@@ -12,6 +13,8 @@ use super::{fleet, report, rules};
 pub(crate) struct Seen {
     pub(crate) facts: Facts,
     pub(crate) findings: Vec<Finding>,
+    /// Who would accept the certificate, where one was seen.
+    pub(crate) accepting: Option<Accepting>,
 }
 
 /// What was looked at.
@@ -37,7 +40,8 @@ impl Seen {
             Some(told) => told.iter().cloned().map(Told::finding).collect(),
             None => rules::findings(&facts, now),
         };
-        Seen { facts, findings }
+        let accepting = acceptance::of(&facts, now);
+        Seen { facts, findings, accepting }
     }
 
     /// As a person names it.
@@ -75,7 +79,10 @@ impl Outcome {
     pub(crate) fn text(&self) -> String {
         match &self.what {
             What::Target => {
-                let each = self.seen.iter().map(|one| report::text(&one.facts, &one.findings));
+                let each = self
+                    .seen
+                    .iter()
+                    .map(|one| report::text(&one.facts, &one.findings, one.accepting.as_ref()));
                 each.collect::<Vec<_>>().join("\n\n")
             }
             What::Fleet(domain) => {
@@ -89,7 +96,10 @@ impl Outcome {
     }
 
     pub(crate) fn json(&self) -> Value {
-        let run = |one: &Seen| json!({ "facts": one.facts, "findings": one.findings });
+        let run = |one: &Seen| {
+            let verdicts = one.accepting.as_ref().map(|one| &one.verdicts);
+            json!({ "facts": one.facts, "findings": one.findings, "acceptance": verdicts })
+        };
         if let (What::Target, [one]) = (&self.what, self.seen.as_slice()) {
             return run(one);
         }
