@@ -1,5 +1,6 @@
 //! The modes of `chancery doctor`, and where its answers go.
 
+mod configs;
 mod fleet;
 
 use std::path::Path;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::doctor::configs::Kind;
+
 #[derive(Debug, Args)]
 pub(crate) struct Modes {
     /// Look at every server that DNS names for this domain, and name the odd one out.
@@ -13,6 +15,27 @@ pub(crate) struct Modes {
     /// Of an Active Directory: the domain controllers of this site first.
     #[arg(long, value_name = "SITE", requires = "fleet", help_heading = "Instead of a target")]
     pub(crate) site: Option<String>,
+    /// Look at what an application uses: its ldap.conf, sssd.conf, Apache or Java properties.
+    #[arg(long, value_name = "FILE", help_heading = "Instead of a target",
+        conflicts_with_all = ["target", "facts", "address", "fleet", "ca"])]
+    pub(crate) from_config: Option<PathBuf>,
+    /// Whose file it is [default: by its name and content].
+    #[arg(
+        long,
+        value_enum,
+        value_name = "KIND",
+        requires = "from_config",
+        help_heading = "Instead of a target"
+    )]
+    pub(crate) kind: Option<Kind>,
+    /// The password of a trust store that the file names, in a file.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "from_config",
+        help_heading = "Instead of a target"
+    )]
+    pub(crate) store_password_file: Option<PathBuf>,
 }
 
 /// Where the answer goes beside the screen.

@@ -1,6 +1,7 @@
 //! `chancery doctor`: why a secure LDAP connection fails.
 
 mod fleet;
+mod from_config;
 mod outputs;
 mod saved;
 
@@ -34,6 +35,9 @@ fn look(doctor: &Doctor) -> Result<Outcome> {
     if let Some(domain) = &doctor.modes.fleet {
         return fleet::look(doctor, domain, now);
     }
+    if let Some(file) = &doctor.modes.from_config {
+        return from_config::look(doctor, file, now);
+    }
     match (&doctor.facts, &doctor.target) {
         // Judged for the moment they were seen at: a certificate may have ended since.
         (Some(file), _) => saved::one(file).map(Outcome::of),
@@ -51,7 +55,8 @@ fn now() -> OffsetDateTime {
 fn seen(doctor: &Doctor, text: &str, now: OffsetDateTime) -> Result<Seen> {
     let target = Target::parse(text).map_err(usage)?;
     let servers = name_servers(&doctor.name_server)?;
-    let asked = asked(doctor, text, target, now)?;
+    let asked = asked(doctor, text, target, trust(doctor.ca.as_deref())?, now)?;
+    let asked = probe::Asked { trying: trying(doctor)?, ..asked };
     let facts = runtime()?.block_on(resolving::look(asked, servers.as_ref()))?;
     Ok(Seen::judged(facts, now))
 }
@@ -60,8 +65,14 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-fn asked(doctor: &Doctor, text: &str, target: Target, now: OffsetDateTime) -> Result<probe::Asked> {
-    let (trust, trusted) = trust(doctor.ca.as_deref())?;
+/// As the options say; no sign-in and no search.
+fn asked(
+    doctor: &Doctor,
+    text: &str,
+    target: Target,
+    (trust, trusted): (Trust, Trusted),
+    now: OffsetDateTime,
+) -> Result<probe::Asked> {
     let addresses = doctor.address.iter().map(|text| address(text, target.port));
     Ok(probe::Asked {
         text: text.to_owned(),
@@ -72,7 +83,7 @@ fn asked(doctor: &Doctor, text: &str, target: Target, now: OffsetDateTime) -> Re
         trusted,
         patience: Duration::from_secs(doctor.timeout.clamp(1, 60)),
         at: crate::alerts::text(now),
-        trying: trying(doctor)?,
+        trying: None,
     })
 }
 

@@ -20,6 +20,11 @@ pub(crate) enum What {
     Target,
     /// The servers of this domain.
     Fleet(String),
+    /// What an application's file names, with the lines of it that were used.
+    Config {
+        file: String,
+        used: Vec<String>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +83,17 @@ impl Outcome {
                 let each = self.seen.iter().map(|one| report::text(&one.facts, &one.findings));
                 each.collect::<Vec<_>>().join("\n\n")
             }
+            What::Config { used, .. } => {
+                let mut parts = Vec::new();
+                if !self.findings.is_empty() || self.seen.is_empty() {
+                    let verdict = report::verdict("nothing is wrong with it", &self.findings);
+                    parts.push(report::bounded(&verdict));
+                }
+                let each = self.seen.iter().map(|one| report::text(&one.facts, &one.findings));
+                parts.extend(each);
+                parts.extend(used.iter().map(|line| format!("i {}", report::harmless(line))));
+                parts.join("\n")
+            }
             What::Fleet(domain) => {
                 let well = format!("{} servers of {domain} are well", self.seen.len());
                 let verdict = report::bounded(&report::verdict(&well, &self.findings));
@@ -94,11 +110,20 @@ impl Outcome {
             return run(one);
         }
         let runs: Vec<Value> = self.seen.iter().map(run).collect();
-        let mut all = json!({ "findings": self.findings, "runs": runs });
-        if let What::Fleet(domain) = &self.what {
-            all["fleet"] = json!(domain);
+        let (findings, mut all) = (&self.findings, serde_json::Map::new());
+        match &self.what {
+            What::Target => {}
+            What::Fleet(domain) => {
+                all.insert("fleet".to_owned(), json!(domain));
+            }
+            What::Config { file, used } => {
+                all.insert("config".to_owned(), json!(file));
+                all.insert("used".to_owned(), json!(used));
+            }
         }
-        all
+        all.insert("findings".to_owned(), json!(findings));
+        all.insert("runs".to_owned(), json!(runs));
+        Value::Object(all)
     }
 
     /// What is kept for later: the facts alone.

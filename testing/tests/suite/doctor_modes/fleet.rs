@@ -77,8 +77,9 @@ fn twenty_servers_in_time_and_the_odd_ones_named() {
     let head = said.stdout.lines().next().unwrap();
     assert!(head.contains("2 of 20 servers") && head.contains("dc3.") && head.contains("dc5."));
     let line = |name: &str| {
-        let lines = said.stdout.lines().filter(|line| line.contains(&format!(" {name}.example.")));
-        lines.last().unwrap().to_owned()
+        let mut lines =
+            said.stdout.lines().filter(|line| line.contains(&format!(" {name}.example.")));
+        lines.next_back().unwrap().to_owned()
     };
     assert!(line("dc1").starts_with("✓ dc1"), "{}", said.stdout);
     assert!(line("dc3").starts_with("✗ dc3") && line("dc3").contains("TLS-FAILED"));
