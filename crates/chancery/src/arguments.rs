@@ -430,7 +430,7 @@ pub(crate) enum ExportFormat {
 )]
 pub(crate) struct Doctor {
     /// `ldaps://NAME`, `ldap://NAME` for StartTLS, or the name alone; a port may follow.
-    #[arg(required_unless_present_any = ["facts", "fleet", "from_config"])]
+    #[arg(required_unless_present_any = ["facts", "fleet", "from_config", "offline"])]
     pub(crate) target: Option<String>,
     /// Judge what another run has saved, here or elsewhere; nothing is looked at.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "ca", "address"])]

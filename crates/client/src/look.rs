@@ -79,6 +79,24 @@ pub async fn look(
     Ok(Looked { end, version, suite, chain, verdict, asked_for_certificate })
 }
 
+/// What a session's verification says of a chain, the server's own certificate first, without a
+/// server.
+pub fn verify(
+    chain: &[CertificateDer<'_>],
+    name: &ServedName,
+    trust: &Trust,
+    at: UnixTime,
+) -> Result<(), rustls::Error> {
+    let inner = WebPkiServerVerifier::builder_with_provider(trust.roots.clone(), trust::provider())
+        .build()
+        .map_err(|error| rustls::Error::General(error.to_string()))?;
+    let Some((leaf, above)) = chain.split_first() else {
+        return Err(rustls::Error::NoCertificatesPresented);
+    };
+    let name = server_name(name).map_err(|error| rustls::Error::General(error.to_string()))?;
+    inner.verify_server_cert(leaf, above, &name, &[], at).map(|_| ())
+}
+
 type Shown = (Option<ProtocolVersion>, Option<CipherSuite>);
 
 async fn shake(

@@ -2,6 +2,7 @@
 
 mod configs;
 mod fleet;
+mod offline;
 
 use std::path::Path;
 use std::process::Command;

@@ -36,6 +36,17 @@ pub(crate) struct Modes {
         help_heading = "Instead of a target"
     )]
     pub(crate) store_password_file: Option<PathBuf>,
+    /// Judge the certificates of a file, the server's own first; nothing is connected to.
+    #[arg(long, value_name = "CHAIN", help_heading = "Instead of a target",
+        conflicts_with_all =
+            ["target", "facts", "address", "fleet", "from_config", "sign_in", "base"])]
+    pub(crate) offline: Option<PathBuf>,
+    /// The name by which clients will reach it [default: the first that it has].
+    #[arg(long, value_name = "NAME", requires = "offline", help_heading = "Instead of a target")]
+    pub(crate) name: Option<String>,
+    /// Judge it for this moment, such as 2030-01-31T12:00:00Z [default: now].
+    #[arg(long, value_name = "TIME", requires = "offline", help_heading = "Instead of a target")]
+    pub(crate) at: Option<String>,
 }
 
 /// Where the answer goes beside the screen.

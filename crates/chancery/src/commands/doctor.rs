@@ -2,6 +2,7 @@
 
 mod fleet;
 mod from_config;
+mod offline;
 mod outputs;
 mod saved;
 
@@ -37,6 +38,9 @@ fn look(doctor: &Doctor) -> Result<Outcome> {
     }
     if let Some(file) = &doctor.modes.from_config {
         return from_config::look(doctor, file, now);
+    }
+    if let Some(file) = &doctor.modes.offline {
+        return offline::look(doctor, file, now);
     }
     match (&doctor.facts, &doctor.target) {
         // Judged for the moment they were seen at: a certificate may have ended since.

@@ -5,6 +5,7 @@
 //! - [`resolving`]: where a name leads by way of other name servers. [`fleet`]: every server that
 //!   DNS names for a domain. [`outcome`]: what a run has come to, in whichever mode.
 //! - [`configs`]: what an application's own file says.
+//! - [`offline`]: a chain in a file, without a server.
 //! - [`rules`]: what the facts mean. [`report`]: one verdict.
 
 #[allow(dead_code, reason = "its callers come with the bundle")]
@@ -13,6 +14,7 @@ pub(crate) mod application;
 pub(crate) mod configs;
 pub(crate) mod facts;
 pub(crate) mod fleet;
+pub(crate) mod offline;
 pub(crate) mod outcome;
 pub(crate) mod probe;
 pub(crate) mod report;

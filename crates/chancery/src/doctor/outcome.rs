@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::facts::{Facts, Told};
 use super::rules::{Finding, Severity};
-use super::{fleet, report, rules};
+use super::{fleet, offline, report, rules};
 
 /// One target with what is said of it.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(crate) enum What {
     Target,
     /// The servers of this domain.
     Fleet(String),
+    /// A chain in this file.
+    Offline(String),
     /// What an application's file names, with the lines of it that were used.
     Config {
         file: String,
@@ -94,6 +96,10 @@ impl Outcome {
                 parts.extend(used.iter().map(|line| format!("i {}", report::harmless(line))));
                 parts.join("\n")
             }
+            What::Offline(file) => {
+                let each = self.seen.iter().map(|one| offline::text(file, one));
+                each.collect::<Vec<_>>().join("\n\n")
+            }
             What::Fleet(domain) => {
                 let well = format!("{} servers of {domain} are well", self.seen.len());
                 let verdict = report::bounded(&report::verdict(&well, &self.findings));
@@ -115,6 +121,9 @@ impl Outcome {
             What::Target => {}
             What::Fleet(domain) => {
                 all.insert("fleet".to_owned(), json!(domain));
+            }
+            What::Offline(file) => {
+                all.insert("offline".to_owned(), json!(file));
             }
             What::Config { file, used } => {
                 all.insert("config".to_owned(), json!(file));

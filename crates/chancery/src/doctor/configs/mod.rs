@@ -44,9 +44,9 @@ impl Kind {
             Some(Kind::Sssd)
         } else if has_lower("authldap") || has_lower("ldaptrusted") || has_lower("ldapverify") {
             Some(Kind::Apache)
-        } else if ["java.naming.", "spring.ldap.", "com.sun.jndi."].into_iter().any(has) {
-            Some(Kind::Java)
-        } else if name.ends_with(".properties") {
+        } else if name.ends_with(".properties")
+            || ["java.naming.", "spring.ldap.", "com.sun.jndi."].into_iter().any(has)
+        {
             Some(Kind::Java)
         } else if name.ends_with("ldap.conf")
             || name.ends_with("ldaprc")

@@ -60,37 +60,19 @@ fn a_good_file_of_each_kind_has_nothing_against_it() {
 
 #[test]
 fn what_is_dangerous_or_odd_is_said() {
+    let ldap = |more: &str| format!("TLS_CACERT ca\nURI {more}\n");
     let sssd = |more: &str| format!("[domain/c]\nldap_tls_cacert=ca\n{more}\n");
     let apache = |url: &str| format!("LDAPTrustedGlobalCert CA_BASE64 ca\nAuthLDAPURL {url}\n");
     let java = |more: &str| format!("java.naming.provider.url=ldaps://a.example\n{more}\n");
+    let (never, mixed) = ("ldaps://a.example\nTLS_REQCERT never", "ldaps://a.example:389");
     let cases = [
-        (
-            Kind::Ldap,
-            "URI ldaps://a.example\nTLS_CACERT ca\nTLS_REQCERT never\n".to_owned(),
-            "error any server is believed",
-        ),
-        (
-            Kind::Ldap,
-            "URI ldaps://a.example\nTLS_CACERT ca\nTLS_REQCERT allow\n".to_owned(),
-            "error any server is believed",
-        ),
+        (Kind::Ldap, ldap(never), "error any server is believed"),
+        (Kind::Ldap, ldap(&never.replace("never", "allow")), "error any server is believed"),
         (Kind::Ldap, "URI ldaps://a.example\n".to_owned(), "warning file names no CA"),
-        (
-            Kind::Ldap,
-            "URI ldap://a.example\nTLS_CACERT ca\n".to_owned(),
-            "warning in the clear to a.example, unless",
-        ),
-        (
-            Kind::Ldap,
-            "URI ldaps://a.example:389\nTLS_CACERT ca\n".to_owned(),
-            "error ldaps:// on port 389 is a mix-up",
-        ),
-        (
-            Kind::Ldap,
-            "URI ldaps://a.example\nTLS_CACERT ca\nTLS_CACRT x\n".to_owned(),
-            "warning TLS_CACRT is no setting of ldap.conf",
-        ),
-        (Kind::Ldap, "URI ldapi:///\nTLS_CACERT ca\n".to_owned(), "warning a local socket"),
+        (Kind::Ldap, ldap("ldap://a.example"), "warning in the clear to a.example, unless"),
+        (Kind::Ldap, ldap(mixed), "error ldaps:// on port 389 is a mix-up"),
+        (Kind::Ldap, ldap("ldaps://a\nTLS_CACRT x"), "warning TLS_CACRT is no setting of ldap"),
+        (Kind::Ldap, ldap("ldapi:///"), "warning a local socket"),
         (Kind::Sssd, sssd("ldap_uri = ldap://a.example"), "error passwords and answers go to"),
         (Kind::Sssd, sssd("ldap_uri = _srv_"), "warning servers are found by DNS"),
         (
