@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::ca::{Ca, CaExport, CaIssue, CaLog, CaRevoke, CaTemplate, Client};
-pub(crate) use self::doctor::{Modes, Outputs};
+pub(crate) use self::doctor::{DoctorCommand, DoctorDiff, Modes, Outputs};
 pub(crate) use self::ldap::{Ldap, Peer, Search, Tree};
 use crate::config::Overrides;
 use crate::password::PasswordFrom;
@@ -81,7 +81,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Access(Access),
     /// Say why a secure LDAP connection fails, and what mends it.
-    Doctor(Doctor),
+    Doctor(Box<Doctor>),
     /// Look around any directory, over verified TLS.
     #[command(subcommand)]
     Ldap(Ldap),
@@ -425,10 +425,14 @@ pub(crate) enum ExportFormat {
 /// Looks at name resolution, TCP, TLS and the certificate, and speaks LDAP as nobody, once.
 #[derive(Debug, Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "Example:\n  chancery doctor ldaps://dc1.corp.example --ca corp-root.pem\n\n\
     Exit codes: 0 nothing is wrong, 1 warnings, 2 it fails or the command line is wrong, 3 it could not be tested."
 )]
 pub(crate) struct Doctor {
+    #[command(subcommand)]
+    pub(crate) command: Option<DoctorCommand>,
     /// `ldaps://NAME`, `ldap://NAME` for StartTLS, or the name alone; a port may follow.
     #[arg(required_unless_present_any = ["facts", "fleet", "from_config", "offline"])]
     pub(crate) target: Option<String>,
@@ -451,6 +455,18 @@ pub(crate) struct Doctor {
     pub(crate) base: Option<String>,
     #[arg(long, value_name = "FILTER", requires = "base")]
     pub(crate) filter: Option<String>,
+    /// Where the name is meant to lead: `inside` (a private address), `outside`, or an address.
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) expect: Option<String>,
+    /// Fetch the list of revoked certificates that the server's points to, and look it up there.
+    #[arg(long)]
+    pub(crate) revocation: bool,
+    /// The application signs in without TLS: see what it would meet. No secret is sent.
+    #[arg(long)]
+    pub(crate) in_the_clear: bool,
+    /// Leave a connection alone for so long, as a pool does, and see whether it is still there.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=7200))]
+    pub(crate) idle: Option<u64>,
     /// How long each step may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     pub(crate) timeout: u64,

@@ -57,7 +57,7 @@ impl fmt::Debug for Attribute {
 }
 
 impl Entry {
-    pub(crate) fn of(found: &SearchResultEntry<'_>) -> Entry {
+    pub fn of(found: &SearchResultEntry<'_>) -> Entry {
         let attributes = found.attributes.map(|one| Attribute {
             description: String::from_utf8_lossy(one.description).into_owned(),
             values: one.values.map(<[u8]>::to_vec).collect(),

@@ -42,6 +42,8 @@ pub enum Error {
     Filter { filter: String, why: FilterSyntaxError },
     #[error("{attribute} of {dn} came in ranges that do not fit together: {why}")]
     Ranges { dn: String, attribute: String, why: String },
+    #[error("more than {most} bytes came while the values of one entry were read: ask in pages")]
+    Overrun { most: usize },
     #[error("more than {most} entries were found")]
     TooMany { most: usize },
     #[error("all {most} sessions of the pool are lent, and none came back within {after:?}")]

@@ -7,7 +7,7 @@
 //! - [`session`]: one connection, shared by clones; every operation but search.
 //! - [`search`]: entries as a bounded stream, pages and ranges drained inside.
 //! - [`look`]: a handshake to look at, over which nothing can be said.
-//! - [`subcode`]: what Active Directory means by a failed bind.
+//! - [`hello`]: the first message of TLS by hand, for what our own TLS does not offer.
 //! - [`discovery`]: which servers a domain names in DNS.
 //! - [`pool`]: several sessions, lent one at a time, with whichever server can be reached.
 //! - [`entry`]: what comes back. [`error`]: why it did not.
@@ -17,6 +17,7 @@ pub mod connect;
 pub mod discovery;
 pub mod entry;
 pub mod error;
+pub mod hello;
 pub mod look;
 pub mod pool;
 pub mod search;

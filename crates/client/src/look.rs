@@ -36,6 +36,19 @@ pub struct Looked {
     pub verdict: Option<Result<(), rustls::Error>>,
     /// The server asked who the client is.
     pub asked_for_certificate: bool,
+    /// The CAs whose certificates it would take then, DER names; none is any.
+    pub taken: Vec<Vec<u8>>,
+}
+
+/// Whom to look for, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Looking<'a> {
+    pub name: &'a ServedName,
+    pub security: Security,
+    pub trust: &'a Trust,
+    pub patience: Duration,
+    /// Whether the name is said in the handshake; an address never is.
+    pub says_name: bool,
 }
 
 /// How a handshake ended.
@@ -59,13 +72,12 @@ pub enum End {
 pub async fn look(
     socket: TcpStream,
     address: SocketAddr,
-    name: &ServedName,
-    security: Security,
-    trust: &Trust,
-    patience: Duration,
+    looking: &Looking<'_>,
 ) -> Result<Looked, Error> {
+    let Looking { name, security, trust, patience, says_name } = *looking;
     let seen = Arc::new(Seen::default());
-    let config = config(trust, &seen)?;
+    let mut config = config(trust, &seen)?;
+    config.enable_sni = says_name;
     let shaken = timeout(patience, shake(socket, address, name, security, config)).await;
     let (end, version, suite) = match shaken {
         Err(_) => (End::TimedOut, None, None),
@@ -75,26 +87,10 @@ pub async fn look(
     let certificate = seen.certificate.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (chain, verdict) =
         certificate.map_or((Vec::new(), None), |(chain, verdict)| (chain, Some(verdict)));
-    let asked_for_certificate = *seen.asked.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(Looked { end, version, suite, chain, verdict, asked_for_certificate })
-}
-
-/// What a session's verification says of a chain, the server's own certificate first, without a
-/// server.
-pub fn verify(
-    chain: &[CertificateDer<'_>],
-    name: &ServedName,
-    trust: &Trust,
-    at: UnixTime,
-) -> Result<(), rustls::Error> {
-    let inner = WebPkiServerVerifier::builder_with_provider(trust.roots.clone(), trust::provider())
-        .build()
-        .map_err(|error| rustls::Error::General(error.to_string()))?;
-    let Some((leaf, above)) = chain.split_first() else {
-        return Err(rustls::Error::NoCertificatesPresented);
-    };
-    let name = server_name(name).map_err(|error| rustls::Error::General(error.to_string()))?;
-    inner.verify_server_cert(leaf, above, &name, &[], at).map(|_| ())
+    let asked = seen.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let asked_for_certificate = asked.is_some();
+    let taken = asked.unwrap_or_default();
+    Ok(Looked { end, version, suite, chain, verdict, asked_for_certificate, taken })
 }
 
 type Shown = (Option<ProtocolVersion>, Option<CipherSuite>);
@@ -156,7 +152,8 @@ type Certificate = (Vec<CertificateDer<'static>>, Result<(), rustls::Error>);
 #[derive(Debug, Default)]
 struct Seen {
     certificate: Mutex<Option<Certificate>>,
-    asked: Mutex<bool>,
+    /// For certificates of these CAs.
+    asked: Mutex<Option<Vec<Vec<u8>>>>,
 }
 
 fn config(trust: &Trust, seen: &Arc<Seen>) -> Result<ClientConfig, Error> {
@@ -227,8 +224,9 @@ impl ServerCertVerifier for Recorder {
 struct Asked(Arc<Seen>);
 
 impl ResolvesClientCert for Asked {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    fn resolve(&self, cas: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let cas = cas.iter().map(|ca| ca.to_vec()).collect();
+        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(cas);
         None
     }
 

@@ -4,12 +4,14 @@
 mod backoff;
 mod shelf;
 
+use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ldap::message::Scope;
 use ldap::result::ResultCode;
+use pki::judge::names::ServedName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -70,7 +72,7 @@ pub struct Pool {
 
 struct Inner {
     connector: Connector,
-    services: Vec<Service>,
+    services: Mutex<Vec<Service>>,
     settings: Settings,
     places: Arc<Semaphore>,
     idle: Shelf<Session>,
@@ -91,13 +93,21 @@ impl Pool {
             Settings { most: settings.most.clamp(1, Semaphore::MAX_PERMITS), ..settings };
         let inner = Arc::new(Inner {
             connector,
-            services,
+            services: Mutex::new(services),
             places: Arc::new(Semaphore::new(settings.most)),
             settings,
             idle: Shelf::attended(),
             backoff: Mutex::default(),
         });
         Pool { inner }
+    }
+
+    /// From now on these servers, as DNS names them anew. Idle sessions with others go; what is
+    /// lent goes when it comes back.
+    pub fn serve_from(&self, services: Vec<Service>) {
+        *locked(&self.inner.services) = services;
+        let named = self.inner.named();
+        self.inner.idle.keep(|session| named.contains(&of(session)));
     }
 
     /// A session for this borrower alone, idle before or new.
@@ -126,7 +136,7 @@ impl Pool {
 
     async fn made(&self, place: OwnedSemaphorePermit) -> Result<Lent, Error> {
         let inner = Arc::clone(&self.inner);
-        let ordered = order(&inner.services, &mut system_chance);
+        let ordered = order(&locked(&inner.services), &mut system_chance);
         let targets = locked(&inner.backoff).reachable(ordered, Instant::now());
         let mut failures = Vec::new();
         for target in targets {
@@ -199,13 +209,25 @@ impl Inner {
         Ok(session)
     }
 
+    fn named(&self) -> HashSet<(ServedName, u16)> {
+        let services = locked(&self.services);
+        services.iter().map(|one| (one.target.name.clone(), one.target.port)).collect()
+    }
+
     fn take_back(&self, session: &Session) {
         // One that was bound again, that somebody still holds, or that left something unanswered
         // is not as it was lent.
-        if session.ended().is_none() && session.is_as_marked() {
+        let is_named = || self.named().contains(&of(session));
+        if session.ended().is_none() && session.is_as_marked() && is_named() {
             self.idle.put(session.clone(), self.settings.idle, &mut system_chance);
         }
     }
+}
+
+/// Which service a session is with.
+fn of(session: &Session) -> (ServedName, u16) {
+    let peer = session.peer();
+    (peer.name.clone(), peer.address.port())
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

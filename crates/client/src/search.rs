@@ -84,6 +84,10 @@ pub enum Found {
     Reference(Vec<String>),
 }
 
+/// What may come for a search while the ranges of one entry are read. It is a page's worth; a
+/// server that sends without end would otherwise fill the memory.
+const BACKLOG_BYTES_MAX: usize = 64 << 20;
+
 /// The entries of a search as they come. Dropped before the end, the search is abandoned.
 pub struct Entries {
     session: Session,
@@ -216,6 +220,7 @@ impl Entries {
         let (session, turn) = (self.session.clone(), self.turn.clone());
         let mut completing = std::pin::pin!(ranges::complete(&session, &turn, entry));
         let mut is_open = true;
+        let mut held: usize = self.backlog.iter().map(Bytes::len).sum();
         loop {
             let State::Running(pending) = &mut self.state else {
                 return completing.await;
@@ -223,7 +228,13 @@ impl Entries {
             tokio::select! {
                 done = &mut completing => return done,
                 more = pending.more(), if is_open => match more {
-                    Some(message) => self.backlog.push_back(message),
+                    Some(message) => {
+                        held += message.len();
+                        if held > BACKLOG_BYTES_MAX {
+                            return Err(Error::Overrun { most: BACKLOG_BYTES_MAX });
+                        }
+                        self.backlog.push_back(message);
+                    }
                     None => is_open = false,
                 },
             }

@@ -101,6 +101,12 @@ impl Session {
         &self.peer
     }
 
+    /// Whether the server writes lengths in more bytes than they need. That is allowed, Active
+    /// Directory does it, and some middleboxes cannot read it.
+    pub fn has_long_lengths(&self) -> bool {
+        self.shared.has_long_lengths.load(Ordering::Relaxed)
+    }
+
     /// How the connection ended, where it has.
     pub fn ended(&self) -> Option<Arc<Ended>> {
         self.shared.ended()

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use pki::judge::names::ServedName;
 use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::connect::server_name;
 use crate::error::Error;
 
 /// The CAs that may vouch for a server.
@@ -28,6 +31,40 @@ impl Trust {
     /// Exactly these.
     pub fn given(cas: Vec<CertificateDer<'static>>) -> Result<Trust, Error> {
         Trust::of(cas, "no CA certificate is given")
+    }
+
+    /// Whether a chain that is at hand would be taken for this name now, and by these lists of
+    /// what was revoked, where there are any. No connection comes of it.
+    pub fn judge(
+        &self,
+        chain: &[CertificateDer<'_>],
+        name: &ServedName,
+        lists: Vec<CertificateRevocationListDer<'static>>,
+    ) -> Result<(), rustls::Error> {
+        self.judge_at(chain, name, lists, UnixTime::now())
+    }
+
+    /// The same for another moment.
+    pub fn judge_at(
+        &self,
+        chain: &[CertificateDer<'_>],
+        name: &ServedName,
+        lists: Vec<CertificateRevocationListDer<'static>>,
+        at: UnixTime,
+    ) -> Result<(), rustls::Error> {
+        let general = |error: &dyn std::fmt::Display| rustls::Error::General(error.to_string());
+        let roots = Arc::clone(&self.roots);
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider())
+            .with_crls(lists)
+            .only_check_end_entity_revocation()
+            .allow_unknown_revocation_status()
+            .build()
+            .map_err(|error| general(&error))?;
+        let Some((leaf, above)) = chain.split_first() else {
+            return Err(rustls::Error::NoCertificatesPresented);
+        };
+        let name = server_name(name).map_err(|error| general(&error))?;
+        verifier.verify_server_cert(leaf, above, &name, &[], at).map(drop)
     }
 
     fn of(cas: Vec<CertificateDer<'static>>, otherwise: &str) -> Result<Trust, Error> {

@@ -2,11 +2,11 @@
 //! in PKCS #7; and who issued whom.
 
 use rustls::pki_types::CertificateDer;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::certificate::Summary;
 use crate::der::{self, Tlv, tag};
+use crate::elsewhere::Elsewhere;
 use crate::pem;
 
 /// More than these in one file are no chain.
@@ -76,19 +76,9 @@ fn signed_data(content: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
 
 /// Where the issuer's certificate can be had, as the certificate says (RFC 5280 §4.2.2.1).
 pub fn issuer_addresses(certificate: &[u8]) -> Vec<String> {
-    const CA_ISSUERS: &str = "1.3.6.1.5.5.7.48.2";
-    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return Vec::new() };
-    let access = parsed.iter_extensions().filter_map(|one| match one.parsed_extension() {
-        ParsedExtension::AuthorityInfoAccess(access) => Some(access),
-        _ => None,
-    });
-    let descriptions = access.flat_map(|access| &access.accessdescs);
-    let issuers = descriptions.filter(|one| one.access_method.to_id_string() == CA_ISSUERS);
-    let addresses = issuers.filter_map(|one| match &one.access_location {
-        GeneralName::URI(address) => Some((*address).to_owned()),
-        _ => None,
-    });
-    addresses.take(ADDRESSES_MAX).collect()
+    let mut found = Elsewhere::of(certificate).unwrap_or_default().issuers;
+    found.truncate(ADDRESSES_MAX);
+    found
 }
 
 /// Whether the one bears the other's name as its issuer's, and the other's key has signed it.

@@ -12,6 +12,7 @@
 //! - [`template`]: what may be issued to whom, as reviewed text ([`Template`]), and its lint.
 //! - [`collection`]: certificates as CAs publish them, and who issued whom.
 //! - [`trust`]: a CA's certificate in the forms that clients want.
+//! - [`elsewhere`]: what a certificate says is to be had elsewhere.
 //! - [`proof`]: what tls-alpn-01 shows a public CA.
 
 pub mod authority;
@@ -19,6 +20,7 @@ pub mod certificate;
 pub mod choice;
 pub mod collection;
 mod der;
+pub mod elsewhere;
 pub mod judge;
 mod name;
 pub mod pem;
@@ -33,7 +35,7 @@ pub use authority::{Revocations, Revoked, Wish};
 pub use certificate::{NotACertificate, Summary};
 pub use choice::{Candidate, Choice, Chosen, Verdict, choose};
 pub use judge::{Finding, Judgement, Level, Policy, Rule, Wanted};
-pub use name::NamePart;
+pub use name::{NamePart, name_text};
 pub use pem::{Credential, PemRefused};
 pub use pfx::{Pfx, PfxRefused};
 pub use request::{RequestRefused, SigningRequest};

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use x509_parser::asn1_rs::{Any, Tag, ToDer};
+use x509_parser::prelude::FromDer;
 use x509_parser::x509::{AttributeTypeAndValue, RelativeDistinguishedName, X509Name};
 
 use crate::der::{self, tag};
@@ -33,6 +34,14 @@ const SHORT_NAMES: &[(&str, &str)] = &[
     ("0.9.2342.19200300.100.1.25", "DC"),
     ("1.2.840.113549.1.9.1", "emailAddress"),
 ];
+
+/// RFC 4514 text of a DER name; what is no name is said to be none.
+pub fn name_text(der: &[u8]) -> String {
+    match X509Name::from_der(der) {
+        Ok((_, name)) => text(&name),
+        Err(_) => "(no name)".to_owned(),
+    }
+}
 
 /// Leaf first, as RFC 4514 §2.1 writes names; a certificate holds them root first.
 pub(crate) fn text(name: &X509Name<'_>) -> String {

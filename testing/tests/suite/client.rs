@@ -7,6 +7,7 @@ mod scram;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +21,10 @@ use ldap::response::{
 use ldap::result::ResultCode;
 use pki::judge::names::ServedName;
 use testing::certificates;
+use testing::peers::chancery::binary;
 use testing::peers::missing::{Peer, present};
 use testing::peers::{SUFFIX, Server, Subject, port};
+use testing::process::run;
 
 use mock::{Answers, MockServer};
 
@@ -364,6 +367,61 @@ fn values_in_ranges_are_put_together_while_more_entries_wait() {
             let last = format!("cn=v{},{SUFFIX}", values - 1);
             assert_eq!(members.last().unwrap(), last.as_bytes());
         }
+    });
+}
+
+#[test]
+fn a_tree_goes_on_behind_what_may_not_be_seen() {
+    let Some(scene) = Scene::new("trees") else { return };
+    // The base has two children; below the first nobody may look.
+    let answers: Answers = Box::new(|message, out| {
+        let Request::Search(search) = &message.request else { return false };
+        let mut result = LdapResult::SUCCESS;
+        if search.base == SUFFIX {
+            for child in ["ou=closed", "ou=open"] {
+                write_entry(out, message.id, format!("{child},{SUFFIX}").as_bytes(), &[], &[]);
+            }
+        } else if search.base.starts_with("ou=closed") {
+            result.code = ResultCode::INSUFFICIENT_ACCESS_RIGHTS;
+        } else if search.base.starts_with("ou=open") {
+            write_entry(out, message.id, format!("cn=x,ou=open,{SUFFIX}").as_bytes(), &[], &[]);
+        }
+        write_result(out, message.id, ResponseOperation::SearchDone, &result, &[]);
+        true
+    });
+    let mock = scene.start(None, answers);
+    let (uri, ca) = (format!("ldaps://localhost:{}", mock.address.port()), &scene.ca.certificate);
+    let address = mock.address.to_string();
+    let mut command = Command::new(binary());
+    command.args(["ldap", "tree", &uri, SUFFIX, "--address", &address, "--ca"]).arg(ca);
+    let said = run(&mut command).unwrap();
+    let expected = format!("{SUFFIX}\n  ou=closed\n  ou=open\n    cn=x\n");
+    assert_eq!(said.stdout, expected, "{}", said.stderr);
+    assert!(said.stderr.contains("below ou=closed") && said.stderr.contains("not whole"));
+}
+
+#[test]
+fn what_comes_while_ranges_are_read_is_bounded() {
+    let Some(scene) = Scene::new("bounds") else { return };
+    let mut is_first = true;
+    let endless: Answers = Box::new(move |message, out| {
+        if std::mem::take(&mut is_first) {
+            let mut attribute = Vec::new();
+            write_attribute(&mut attribute, b"member;range=0-0", std::iter::once(&b"cn=v"[..]));
+            write_entry(out, message.id, SUFFIX.as_bytes(), &[&attribute], &[]);
+            let name = vec![b'x'; 1 << 20];
+            for _ in 0..80 {
+                write_entry(out, message.id, &name, &[], &[]);
+            }
+        }
+        true
+    });
+    block_on(async {
+        let mock = scene.start(None, endless);
+        let session = scene.connect("localhost", &mock, &scene.ca.certificate).await.unwrap();
+        let query = Query::new(SUFFIX, Scope::Subtree, "(cn=group)").unwrap();
+        let ended = session.found(query.attributes(&["member"]), 1000).await.unwrap_err();
+        assert!(matches!(ended, Error::Overrun { .. }), "{ended}");
     });
 }
 

@@ -1,6 +1,7 @@
 //! The modes of `chancery doctor`, and where its answers go.
 
 mod configs;
+mod differences;
 mod fleet;
 mod offline;
 

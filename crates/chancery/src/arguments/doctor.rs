@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::doctor::configs::Kind;
 
@@ -56,4 +56,21 @@ pub(crate) struct Outputs {
     /// Keep what was seen, for --facts and `diff`.
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DoctorCommand {
+    /// Say what has changed between two runs that --save has kept.
+    ///
+    /// Exit code 0 where nothing has, 1 where something has. A host that is called `diff` is
+    /// looked at with `chancery doctor ldaps://diff`.
+    Diff(DoctorDiff),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorDiff {
+    /// The facts of the earlier run.
+    pub(crate) first: PathBuf,
+    /// The facts of the later run.
+    pub(crate) second: PathBuf,
 }

@@ -1,5 +1,6 @@
 //! `chancery doctor`: why a secure LDAP connection fails.
 
+mod diff;
 mod fleet;
 mod from_config;
 mod offline;
@@ -18,14 +19,19 @@ use pki::{Summary, pem};
 use rustls::pki_types::CertificateDer;
 use time::OffsetDateTime;
 
-use crate::arguments::{Common, Doctor};
+use crate::arguments::{Common, Doctor, DoctorCommand};
 use crate::doctor::application::Trying;
-use crate::doctor::facts::Trusted;
+use crate::doctor::facts::{Expected, Trusted};
 use crate::doctor::outcome::{Outcome, Seen};
 use crate::doctor::{probe, resolving};
 use crate::failure::{failed, usage};
 
 pub(crate) fn run(common: &Common, doctor: &Doctor) -> Result<u8> {
+    if let Some(command) = &doctor.command {
+        return match command {
+            DoctorCommand::Diff(diff) => diff::run(common, diff),
+        };
+    }
     let outcome = look(doctor)?;
     outputs::deliver(common, &doctor.outputs, outcome)
 }
@@ -88,6 +94,11 @@ fn asked(
         patience: Duration::from_secs(doctor.timeout.clamp(1, 60)),
         at: crate::alerts::text(now),
         trying: None,
+        name_servers: asked_about(doctor)?,
+        expected: doctor.expect.as_deref().map(expected).transpose()?,
+        in_the_clear: doctor.in_the_clear,
+        asks_revocation: doctor.revocation,
+        idle: doctor.idle.map(Duration::from_secs),
     })
 }
 
@@ -102,6 +113,24 @@ fn name_servers(texts: &[String]) -> Result<Option<NameServers>> {
     match servers.is_empty() {
         true => Ok(None),
         false => NameServers::given(servers).map(Some).map_err(usage),
+    }
+}
+
+/// Who is asked what DNS says of the name. Where the addresses are given, nobody is.
+fn asked_about(doctor: &Doctor) -> Result<Option<NameServers>> {
+    let given = name_servers(&doctor.name_server)?;
+    // Without a resolv.conf nobody is known, and the rest can be looked at all the same.
+    let is_open = doctor.address.is_empty();
+    Ok(given.or_else(|| NameServers::system().ok().filter(|_| is_open)))
+}
+
+fn expected(text: &str) -> Result<Expected> {
+    match text {
+        "inside" => Ok(Expected::Inside),
+        "outside" => Ok(Expected::Outside),
+        address => address.parse().map(Expected::Address).map_err(|_| {
+            usage(format!("--expect '{text}': write inside, outside or an address: 192.0.2.1"))
+        }),
     }
 }
 

@@ -1,5 +1,5 @@
-//! The issuer's certificate, from where a certificate says that it is (RFC 5280 §4.2.2.1). Over
-//! http only, as CAs publish it: what comes is believed for its signature, not for its way here.
+//! What certificates point to: an issuer's certificate, a list of what was revoked. Over http only,
+//! as CAs publish them: what comes is believed for its signature, not for its way here.
 
 use std::time::Duration;
 
@@ -21,14 +21,22 @@ pub(crate) async fn fetch(
     url: &str,
     patience: Duration,
 ) -> Result<Vec<CertificateDer<'static>>, String> {
-    let shown: String = url.chars().take(200).collect();
-    let wrong = |why: String| format!("{shown}: {why}");
+    let content = get(url, ANSWER_BYTES_MAX, patience).await?;
+    pki::collection::parse(&content).map_err(|error| format!("{}: {error}", shown(url)))
+}
+
+/// What is there, whatever it is.
+pub(crate) async fn get(url: &str, most: usize, patience: Duration) -> Result<Bytes, String> {
+    let wrong = |why: String| format!("{}: {why}", shown(url));
     let uri = aimed(url).map_err(wrong)?;
-    let answered = timeout(patience, body(&uri)).await;
-    let content = answered
+    let answered = timeout(patience, body(&uri, most)).await;
+    answered
         .map_err(|_| wrong(format!("no whole answer in {} s", patience.as_secs_f32())))?
-        .map_err(|error| wrong(error.to_string()))?;
-    pki::collection::parse(&content).map_err(|error| wrong(error.to_string()))
+        .map_err(|error| wrong(error.to_string()))
+}
+
+fn shown(url: &str) -> String {
+    url.chars().take(200).collect()
 }
 
 /// Only http: https would need a chain to find a chain, and ldap is asked of directories.
@@ -45,7 +53,7 @@ fn aimed(url: &str) -> Result<Uri, String> {
 
 type Said = Box<dyn std::error::Error + Send + Sync>;
 
-async fn body(uri: &Uri) -> Result<Bytes, Said> {
+async fn body(uri: &Uri, most: usize) -> Result<Bytes, Said> {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let port = uri.port_u16().unwrap_or(80);
     let stream = TcpStream::connect((host, port))
@@ -64,7 +72,7 @@ async fn body(uri: &Uri) -> Result<Bytes, Said> {
         driver.abort();
         return Err(format!("it answers {}", response.status()).into());
     }
-    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+    let body = Limited::new(response.into_body(), most).collect().await;
     driver.abort();
     Ok(body?.to_bytes())
 }

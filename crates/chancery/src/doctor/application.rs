@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use client::{Connector, Error, Found, Query, Secret, Session};
 use ldap::message::Scope;
+use ldap::result::ResultCode;
 
 use super::facts::{Application, Refused, Search};
 use super::probe::{Asked, since};
 
 /// What is tried.
+#[derive(Clone)]
 pub(crate) struct Trying {
     pub(crate) sign_in: Option<(String, Secret)>,
     /// Base and filter.
@@ -53,6 +55,7 @@ async fn searched(session: &Session, base: &str, filter: &str) -> Search {
         filter: filter.to_owned(),
         count: 0,
         is_more: false,
+        without_pages: None,
         references: Vec::new(),
         refused: None,
         ms: 0,
@@ -61,7 +64,29 @@ async fn searched(session: &Session, base: &str, filter: &str) -> Search {
         search.refused = Some(refused(&error));
     }
     search.ms = since(started);
+    if search.refused.is_none() && search.count > 0 {
+        search.without_pages = stopped_at(session, base, filter).await;
+    }
     search
+}
+
+/// How many entries come without pages, where the server stops by itself before the end.
+async fn stopped_at(session: &Session, base: &str, filter: &str) -> Option<u64> {
+    let query = Query::new(base, Scope::Subtree, filter).ok()?;
+    let mut entries = session.search(query.attributes(&["1.1"])).await.ok()?;
+    let mut count = 0;
+    loop {
+        match entries.next().await {
+            Ok(Some(Found::Entry(_))) if count == COUNT_MAX => return None,
+            Ok(Some(Found::Entry(_))) => count += 1,
+            Ok(Some(Found::Reference(_))) => {}
+            Ok(None) => return None,
+            Err(Error::Refused { answer, .. }) => {
+                return (answer.code == ResultCode::SIZE_LIMIT_EXCEEDED).then_some(count);
+            }
+            Err(_) => return None,
+        }
+    }
 }
 
 async fn counted(session: &Session, search: &mut Search) -> Result<(), Error> {

@@ -87,15 +87,10 @@ pub(crate) async fn look(
 async fn whole(asked: Asked, servers: Option<&NameServers>, now: OffsetDateTime) -> Result<Seen> {
     let started = Instant::now();
     let nothing = Asked {
-        text: asked.text.clone(),
-        target: asked.target.clone(),
-        trust: asked.trust.clone(),
-        trusted: asked.trusted.clone(),
-        addresses: Vec::new(),
         resolved: Some(Resolved::Found { addresses: Vec::new(), ms: 0 }),
-        patience: asked.patience,
-        at: asked.at.clone(),
+        name_servers: None,
         trying: None,
+        ..asked.clone()
     };
     if let Ok(facts) = timeout(WHOLE, resolving::look(asked, servers)).await {
         return Ok(Seen::judged(facts?, now));

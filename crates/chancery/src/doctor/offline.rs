@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use client::{Trust, look};
+use client::Trust;
 use pki::Summary;
 use pki::certificate::AlternativeName;
 use pki::judge::names::ServedName;
@@ -30,7 +30,7 @@ pub(crate) fn facts(chain: Chain<'_>, at: OffsetDateTime) -> Facts {
     let seconds = u64::try_from(at.unix_timestamp()).unwrap_or_default();
     let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
     let verified =
-        name.as_ref().map(|name| look::verify(&chain.certificates, name, chain.trust, time));
+        name.as_ref().map(|name| chain.trust.judge_at(&chain.certificates, name, Vec::new(), time));
     let refused = verified.and_then(Result::err);
     let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
     let tls = Tls {
@@ -41,10 +41,22 @@ pub(crate) fn facts(chain: Chain<'_>, at: OffsetDateTime) -> Facts {
         issuer_unknown: refused.as_ref() == Some(&unknown),
         refused: refused.map(|error| error.to_string()),
         asked_for_certificate: false,
+        takes: Vec::new(),
         ms: 0,
         speaks_ldap: None,
     };
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let node = Node {
+        address: nowhere,
+        tcp: Tcp::Open { ms: 0 },
+        tls: Some(tls),
+        ldap: None,
+        greetings: Vec::new(),
+        without_name: None,
+        in_small_packets: None,
+        siblings: Vec::new(),
+        idle: None,
+    };
     Facts {
         version: VERSION,
         target: chain.file,
@@ -53,14 +65,13 @@ pub(crate) fn facts(chain: Chain<'_>, at: OffsetDateTime) -> Facts {
         starttls: false,
         at: crate::alerts::text(at),
         resolved: Resolved::Literal,
-        nodes: vec![Node {
-            address: nowhere,
-            tcp: Tcp::Open { ms: 0 },
-            tls: Some(tls),
-            ldap: None,
-        }],
+        nodes: vec![node],
         application: None,
         trust: chain.trusted,
+        dns: None,
+        expected: None,
+        completed: None,
+        revocation: None,
         vantage: None,
         told: None,
     }

@@ -74,7 +74,7 @@ impl Outcome {
         match self.all().map(|one| one.severity).min() {
             Some(Severity::Error) => report::BROKEN,
             Some(Severity::Warning) => report::WARNS,
-            None => report::WELL,
+            Some(Severity::Note) | None => report::WELL,
         }
     }
 

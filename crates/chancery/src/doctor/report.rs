@@ -37,8 +37,14 @@ pub(crate) fn verdict(well: &str, findings: &[Finding]) -> String {
             let _ = writeln!(out, "✓ {well}");
         }
     }
-    for one in others.iter().take(3) {
-        let _ = writeln!(out, "! {}  {}", one.code, one.cause);
+    // The first is what there is to do, where nothing fails.
+    let is_first = |at: usize| at == 0 && errors.is_empty();
+    for (at, one) in others.iter().take(3).enumerate() {
+        let sign = if one.severity == Severity::Note { 'i' } else { '!' };
+        let _ = writeln!(out, "{sign} {}  {}", one.code, one.cause);
+        if is_first(at) {
+            detail(&mut out, one);
+        }
     }
     out
 }

@@ -40,7 +40,8 @@ async fn resolve(asked: &Asked, servers: &NameServers) -> Resolved {
     /// Two rounds of two seconds, and a little more.
     const PATIENCE: Duration = Duration::from_secs(5);
     let started = Instant::now();
-    let answered = timeout(PATIENCE, servers.addresses(&asked.target.name)).await;
+    let name = asked.target.name.to_string();
+    let answered = timeout(PATIENCE, servers.addresses(&name)).await;
     let ms = since(started);
     match answered {
         Err(_) => Resolved::Failed { error: format!("no answer in {ms} ms"), ms },

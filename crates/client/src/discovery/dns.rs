@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::SRV;
-use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
-use pki::judge::names::ServedName;
+use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -48,45 +47,58 @@ impl NameServers {
 
     /// The SRV records of a name; none where there is no such name.
     pub(super) async fn services(&self, name: &Name) -> Result<Vec<SRV>, DiscoveryError> {
-        let answered = self.answer(name, RecordType::SRV).await;
-        let silent = |what| DiscoveryError::Silent { question: name.to_string(), what };
-        Ok(services(&answered.map_err(silent)?, name))
+        self.records(name, RecordType::SRV, |data| match data {
+            RData::SRV(service) => Some(service.clone()),
+            _ => None,
+        })
+        .await
     }
 
-    /// The addresses of a name; none where there is no such name.
-    pub async fn addresses(&self, name: &ServedName) -> Result<Vec<IpAddr>, DiscoveryError> {
-        let domain = match name {
-            ServedName::Ip(address) => return Ok(vec![*address]),
-            ServedName::Dns(domain) => domain,
-        };
-        let absolute = Name::from_labels(domain.split('.').map(str::as_bytes))
-            .map_err(|why| DiscoveryError::Unwritable { domain: domain.clone(), why })?;
-        let mut found = Vec::new();
-        for kind in [RecordType::A, RecordType::AAAA] {
-            let answered = self.answer(&absolute, kind).await;
-            let answer =
-                answered.map_err(|what| DiscoveryError::NoAnswer { name: domain.clone(), what })?;
-            found.extend(records(&answer, &absolute).filter_map(|record| match &record.data {
+    /// The addresses of a name as DNS has them, whatever else this machine knows.
+    pub async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, DiscoveryError> {
+        let name = host(name)?;
+        let (four, six) = tokio::join!(
+            self.records(&name, RecordType::A, |data| match data {
                 RData::A(address) => Some(IpAddr::V4(address.0)),
+                _ => None,
+            }),
+            self.records(&name, RecordType::AAAA, |data| match data {
                 RData::AAAA(address) => Some(IpAddr::V6(address.0)),
                 _ => None,
-            }));
-        }
-        Ok(found)
+            })
+        );
+        let mut all = four?;
+        all.extend(six?);
+        Ok(all)
     }
 
-    async fn answer(&self, name: &Name, kind: RecordType) -> Result<Message, String> {
+    /// The names that an address is said to have.
+    pub async fn names_of(&self, address: IpAddr) -> Result<Vec<String>, DiscoveryError> {
+        let name = Name::from(address);
+        self.records(&name, RecordType::PTR, |data| match data {
+            RData::PTR(name) => Some(name.0.to_ascii().trim_end_matches('.').to_owned()),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn records<T>(
+        &self,
+        name: &Name,
+        kind: RecordType,
+        take: impl Fn(&RData) -> Option<T>,
+    ) -> Result<Vec<T>, DiscoveryError> {
         let mut what = Vec::new();
         for _ in 0..ROUNDS {
             what.clear();
             for &server in &self.0 {
                 match ask(server, name, kind).await {
-                    Ok(answer) => return Ok(answer),
+                    Ok(answer) => return Ok(records(&answer, name, take)),
                     Err(why) => what.push(format!("{server}: {why}")),
                 }
             }
         }
-        Err(what.join("; "))
+        Err(DiscoveryError::Silent { question: name.to_string(), what: what.join("; ") })
     }
 }
 
@@ -104,6 +116,14 @@ fn in_resolv_conf(text: &str) -> Vec<SocketAddr> {
         servers.push(at_port_53([127, 0, 0, 1].into()));
     }
     servers
+}
+
+fn host(text: &str) -> Result<Name, DiscoveryError> {
+    let mut name = Name::from_ascii(text)
+        .map_err(|why| DiscoveryError::Unwritable { domain: text.to_owned(), why })?;
+    // What is meant is the whole name: nothing is searched below other domains.
+    name.set_fqdn(true);
+    Ok(name)
 }
 
 async fn ask(server: SocketAddr, name: &Name, kind: RecordType) -> Result<Message, String> {
@@ -181,7 +201,7 @@ fn decode(bytes: &[u8], question: &Message) -> Result<Message, String> {
 }
 
 /// The records of the name itself or of what it is an alias of; nothing else that came along.
-fn records<'a>(answer: &'a Message, name: &'a Name) -> impl Iterator<Item = &'a Record> {
+fn records<T>(answer: &Message, name: &Name, take: impl Fn(&RData) -> Option<T>) -> Vec<T> {
     let mut owner = name;
     for _ in 0..ALIASES_MAX {
         let alias = answer.answers.iter().find_map(|record| match &record.data {
@@ -192,20 +212,14 @@ fn records<'a>(answer: &'a Message, name: &'a Name) -> impl Iterator<Item = &'a 
         owner = to;
     }
     let records = answer.answers.iter().filter(|record| record.dns_class == DNSClass::IN);
-    records.filter(move |record| record.name == *owner)
-}
-
-fn services(answer: &Message, name: &Name) -> Vec<SRV> {
-    let services = records(answer, name).filter_map(|record| match &record.data {
-        RData::SRV(service) => Some(service.clone()),
-        _ => None,
-    });
-    services.collect()
+    let owned = records.filter(|record| record.name == *owner);
+    owned.filter_map(|record| take(&record.data)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hickory_proto::rr::Record;
     use hickory_proto::rr::rdata::CNAME;
 
     fn name(text: &str) -> Name {
@@ -259,7 +273,10 @@ mod tests {
         answer.add_answer(service("_LDAP._tcp.corp.example.", 1));
         answer.add_answer(service("other.corp.example.", 2));
         let ports = |answer: &Message| -> Vec<u16> {
-            services(answer, &asked).iter().map(|record| record.port).collect()
+            records(answer, &asked, |data| match data {
+                RData::SRV(service) => Some(service.port),
+                _ => None,
+            })
         };
         assert_eq!(ports(&answer), [1]);
         answer.add_answer(alias("_ldap._tcp.corp.example.", "other.corp.example."));

@@ -33,6 +33,11 @@ impl<T: Send + 'static> Shelf<T> {
         self.changed.notify_one();
     }
 
+    /// Only these.
+    pub(super) fn keep(&self, is_wanted: impl Fn(&T) -> bool) {
+        locked(&self.items).retain(|(item, _)| is_wanted(item));
+    }
+
     /// The one that was used last, so that those that are not needed grow old. What is not good
     /// any longer goes.
     pub(super) fn take(&self, is_good: impl Fn(&T) -> bool) -> Option<T> {

@@ -2,7 +2,7 @@
 //! waits for it, and stops reading while one of them is full.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -35,6 +35,8 @@ pub(super) struct Shared {
     ended: OnceLock<Arc<Ended>>,
     /// It was bound again, or something was not answered in time.
     pub(super) is_altered: AtomicBool,
+    /// A message came whose length is written in more bytes than it needs, as AD's are.
+    pub(super) has_long_lengths: AtomicBool,
 }
 
 #[derive(Default)]
@@ -151,6 +153,9 @@ async fn reading(
         match frame(&buffer, max) {
             Ok(Frame::Complete { length }) => {
                 let message = buffer.split_to(length).freeze();
+                if is_long(&message) {
+                    shared.has_long_lengths.store(true, Ordering::Relaxed);
+                }
                 if let Some(ended) = deliver(&shared, message).await {
                     return ended;
                 }
@@ -174,6 +179,18 @@ async fn reading(
             }
             Err(error) => return Ended::Broken(error),
         }
+    }
+}
+
+/// Whether the length of a message takes more bytes than it needs.
+fn is_long(message: &[u8]) -> bool {
+    match message.get(1) {
+        Some(0x81) => message.len() < 0x80 + 3,
+        Some(0x82) => message.len() < 0x100 + 4,
+        Some(0x83) => message.len() < 0x1_0000 + 5,
+        Some(0x84) => message.len() < 0x100_0000 + 6,
+        Some(first) => *first > 0x84,
+        None => false,
     }
 }
 

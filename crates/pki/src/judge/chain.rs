@@ -9,6 +9,7 @@ use x509_parser::signature_algorithm::SignatureAlgorithm;
 use super::names::is_within;
 use super::{Finding, Level, Link, Policy, Rule, Wanted, day, issuer_text, leaf, words};
 use crate::certificate::AlternativeName;
+use crate::elsewhere::Elsewhere;
 
 pub(super) fn judge(
     own: &Link<'_>,
@@ -240,7 +241,11 @@ fn completeness(
     }
     let issuer = issuer_text(top);
     let found = format!("nothing above {}: its issuer {issuer} is not sent", top.summary.subject);
-    let at = issuer_address(top).map(|url| format!(", it is at {url}")).unwrap_or_default();
+    let at = Elsewhere::in_certificate(&top.parsed)
+        .issuers
+        .first()
+        .map(|url| format!(", it is at {url}"))
+        .unwrap_or_default();
     let fix = format!(
         "append the certificate of {issuer}{at}; not needed where it is a root that \
                        every client trusts"
@@ -252,23 +257,6 @@ fn completeness(
 fn is_issuer(root: &CertificateDer<'_>, link: &Link<'_>) -> bool {
     let Ok((_, root)) = X509Certificate::from_der(root) else { return false };
     root.subject().as_raw() == link.parsed.issuer().as_raw() && signed_by(link, &root)
-}
-
-/// Where the issuer's certificate can be had (RFC 5280 §4.2.2.1).
-fn issuer_address(link: &Link<'_>) -> Option<String> {
-    const CA_ISSUERS: &str = "1.3.6.1.5.5.7.48.2";
-    let access = link.parsed.extensions().iter().find_map(|extension| {
-        match extension.parsed_extension() {
-            ParsedExtension::AuthorityInfoAccess(access) => Some(access),
-            _ => None,
-        }
-    })?;
-    let mut issuers =
-        access.accessdescs.iter().filter(|one| one.access_method.to_id_string() == CA_ISSUERS);
-    issuers.find_map(|one| match &one.access_location {
-        GeneralName::URI(url) => Some((*url).to_owned()),
-        _ => None,
-    })
 }
 
 /// What is sent and leads nowhere, or is known to whoever trusts it.

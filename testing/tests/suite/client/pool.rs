@@ -84,6 +84,16 @@ fn another_server_is_taken_when_one_is_stopped() {
         let pool = pool_of(&[&first, &second], |_| {});
         assert!(pool.read(SUFFIX, &["dc"]).await.unwrap().is_some());
         let at = |uri: &str| port(uri);
+        // DNS names others anew: what is idle goes, and what is lent goes when it comes back.
+        let lent = pool.lend().await.unwrap();
+        let named = |server: &Server| Service::in_order([Target::parse(&server.ldaps).unwrap()]);
+        pool.serve_from(named(&second));
+        drop(lent);
+        assert_eq!(pool.lend().await.unwrap().peer().address.port(), at(&second.ldaps));
+        let both = [&first, &second].map(|server| Target::parse(&server.ldaps).unwrap());
+        pool.serve_from(named(&first));
+        assert_eq!(pool.lend().await.unwrap().peer().address.port(), at(&first.ldaps));
+        pool.serve_from(Service::in_order(both));
         assert_eq!(pool.lend().await.unwrap().peer().address.port(), at(&first.ldaps));
         // The idle session does not know yet: the runtime has had no turn since.
         first.process.kill().unwrap();

@@ -24,7 +24,8 @@ pub(super) fn look(doctor: &Doctor, domain: &str, now: OffsetDateTime) -> Result
     let each = |target: Target| {
         let text = format!("ldaps://{}:{}", target.name, target.port);
         let asked = asked(doctor, &text, target, trust.clone(), now)?;
-        Ok(Asked { patience: asked.patience.min(STEP), ..asked })
+        // DNS has named them: what else it says of each is not asked.
+        Ok(Asked { patience: asked.patience.min(STEP), name_servers: None, ..asked })
     };
     let all = named.targets.into_iter().map(each).collect::<Result<Vec<_>>>()?;
     let seen = runtime.block_on(fleet::look(all, given.as_ref(), now))?;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use client::{Entry, Found, Query};
+use client::{Entry, Found, Query, Session};
 use ldap::ldif;
 use ldap::message::Scope;
 use serde_json::{Map, Value, json};
@@ -104,7 +104,7 @@ pub(super) async fn tree(tree: &Tree) -> Result<u8> {
             contexts.map(|name| (String::from_utf8_lossy(name).into_owned(), 0)).collect()
         }
     };
-    let mut count = 0;
+    let (mut count, mut is_whole) = (0, true);
     while let Some((dn, depth)) = waiting.pop() {
         if count == tree.limit {
             eprintln!("chancery: stopped after --limit {count}; there is more");
@@ -116,24 +116,37 @@ pub(super) async fn tree(tree: &Tree) -> Result<u8> {
         if depth == tree.depth {
             continue;
         }
-        let query = Query::new(&dn, Scope::OneLevel, "(objectClass=*)").map_err(told)?;
-        let query = query.attributes(&["1.1"]).paged(500);
-        let mut entries = session.search(query).await.map_err(told)?;
-        let from = waiting.len();
-        while let Some(found) = entries.next().await.map_err(told)? {
-            // One more than is printed, so that it is said that there is more.
-            if waiting.len() - from > tree.limit - count {
-                break;
+        // One more than is printed, so that it is said that there is more.
+        match children(&session, &dn, tree.limit - count + 1).await {
+            Ok(below) => waiting.extend(below.into_iter().rev().map(|dn| (dn, depth + 1))),
+            // What one may not see below one entry says nothing about the others.
+            Err(error @ client::Error::Refused { .. }) if depth > 0 => {
+                let (dn, why) = (text::safe(&dn), text::safe(&error.to_string()));
+                eprintln!("chancery: below {dn}: {why}");
+                is_whole = false;
             }
-            if let Found::Entry(entry) = found {
-                waiting.push((entry.dn, depth + 1));
-            }
-        }
-        if let Some(level) = waiting.get_mut(from..) {
-            level.reverse();
+            Err(error) => return Err(told(error)),
         }
     }
+    if !is_whole {
+        eprintln!("chancery: the tree is not whole; sign in as somebody who may see all of it");
+    }
     Ok(DONE)
+}
+
+async fn children(session: &Session, dn: &str, most: usize) -> Result<Vec<String>, client::Error> {
+    let query = Query::new(dn, Scope::OneLevel, "(objectClass=*)")?;
+    let mut entries = session.search(query.attributes(&["1.1"]).paged(500)).await?;
+    let mut below = Vec::new();
+    while let Some(found) = entries.next().await? {
+        if below.len() == most {
+            break;
+        }
+        if let Found::Entry(entry) = found {
+            below.push(entry.dn);
+        }
+    }
+    Ok(below)
 }
 
 /// Up to the first comma that is not escaped.

@@ -54,6 +54,12 @@ fn search_findings(search: &Search) -> Vec<Finding> {
                 one(format!("the base {base} is not there")).seen(nearest).fix("correct the base"),
             );
         }
+        // AD's "a successful bind must be completed", under whatever result code.
+        Some(refused) if refused.message.contains("000004DC") => found.push(
+            one("the server answers no search to those who have not signed in".to_owned())
+                .seen(said(refused))
+                .fix("let the application sign in first: --as NAME tries it here"),
+        ),
         Some(refused) => found.push(
             one(format!("the search below {base} fails"))
                 .seen(said(refused))
@@ -65,6 +71,17 @@ fn search_findings(search: &Search) -> Vec<Finding> {
                 .warning(),
         ),
         None => {}
+    }
+    if let Some(stopped) = search.without_pages {
+        let more = if search.is_more { "more than " } else { "" };
+        let cause = format!("without pages it ends at {stopped} of {more}{}", search.count);
+        found.push(
+            one(cause)
+                .seen("result 4: the server's size limit")
+                .fix("let the application ask in pages (1.2.840.113556.1.4.319) of 500 or less")
+                .fix("or with a base or filter that finds fewer")
+                .warning(),
+        );
     }
     if let Some(first) = search.references.first() {
         let cause = format!("the search also answers with references to elsewhere: {first}");
@@ -103,6 +120,7 @@ mod tests {
             filter: "(a=b)".to_owned(),
             count,
             is_more: false,
+            without_pages: None,
             references: references.iter().map(|&one| one.to_owned()).collect(),
             refused,
             ms: 1,
@@ -120,6 +138,12 @@ mod tests {
         assert_eq!(tried(None, search(0, None, &[])), ["SEARCH-SHAPE"]);
         assert_eq!(tried(None, search(0, no(32, ""), &[])), ["SEARCH-SHAPE"]);
         assert_eq!(tried(None, search(0, no(4, ""), &[])), ["SEARCH-SHAPE"]);
+        let dc = "000004DC: LdapErr: DSID-0, comment: In order to perform this operation a \
+                  successful bind must be completed on the connection., data 0, v4563";
+        assert_eq!(tried(None, search(0, no(1, dc), &[])), ["SEARCH-SHAPE"]);
+        let mut limited = search(9, None, &[]);
+        limited.as_mut().unwrap().without_pages = Some(5);
+        assert_eq!(tried(None, limited), ["SEARCH-SHAPE"]);
         assert_eq!(tried(None, search(2, None, &["ldap://y"])), ["REFERRAL"]);
     }
 }
