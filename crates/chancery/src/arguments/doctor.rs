@@ -56,6 +56,9 @@ pub(crate) struct Outputs {
     /// Keep what was seen, for --facts and `diff`.
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
+    /// Leave out names, addresses and certificates, so that the answer can be shown to anybody.
+    #[arg(long)]
+    pub(crate) redact: bool,
 }
 
 #[derive(Debug, Subcommand)]

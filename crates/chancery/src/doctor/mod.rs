@@ -6,6 +6,7 @@
 //!   DNS names for a domain. [`outcome`]: what a run has come to, in whichever mode.
 //! - [`configs`]: what an application's own file says.
 //! - [`differences`]: what has changed between two runs.
+//! - [`redact`]: an answer that can be shown to anybody.
 //! - [`offline`]: a chain in a file, without a server.
 //! - [`rules`]: what the facts mean. [`report`]: one verdict.
 
@@ -18,6 +19,7 @@ pub(crate) mod fleet;
 pub(crate) mod offline;
 pub(crate) mod outcome;
 pub(crate) mod probe;
+pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod resolving;
 pub(crate) mod rules;

@@ -146,7 +146,7 @@ impl Outcome {
 
 impl Told {
     /// Codes are few, and live as long as the run.
-    fn finding(self) -> Finding {
+    pub(super) fn finding(self) -> Finding {
         Finding {
             code: self.code.leak(),
             severity: self.severity,
