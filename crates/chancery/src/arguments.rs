@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::ca::{Ca, CaExport, CaIssue, CaLog, CaRevoke, CaTemplate, Client};
-pub(crate) use self::doctor::{Modes, Outputs};
+pub(crate) use self::doctor::{DoctorCommand, DoctorDiff, Modes, Outputs};
 pub(crate) use self::ldap::{Ldap, Peer, Search, Tree};
 use crate::config::Overrides;
 use crate::password::PasswordFrom;
@@ -81,7 +81,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Access(Access),
     /// Say why a secure LDAP connection fails, and what mends it.
-    Doctor(Doctor),
+    Doctor(Box<Doctor>),
     /// Look around any directory, over verified TLS.
     #[command(subcommand)]
     Ldap(Ldap),
@@ -425,12 +425,16 @@ pub(crate) enum ExportFormat {
 /// Looks at name resolution, TCP, TLS and the certificate, and speaks LDAP as nobody, once.
 #[derive(Debug, Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "Example:\n  chancery doctor ldaps://dc1.corp.example --ca corp-root.pem\n\n\
     Exit codes: 0 nothing is wrong, 1 warnings, 2 it fails or the command line is wrong, 3 it could not be tested."
 )]
 pub(crate) struct Doctor {
+    #[command(subcommand)]
+    pub(crate) command: Option<DoctorCommand>,
     /// `ldaps://NAME`, `ldap://NAME` for StartTLS, or the name alone; a port may follow.
-    #[arg(required_unless_present_any = ["facts", "fleet"])]
+    #[arg(required_unless_present_any = ["facts", "fleet", "from_config", "offline"])]
     pub(crate) target: Option<String>,
     /// Judge what another run has saved, here or elsewhere; nothing is looked at.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "ca", "address"])]

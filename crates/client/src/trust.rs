@@ -41,6 +41,17 @@ impl Trust {
         name: &ServedName,
         lists: Vec<CertificateRevocationListDer<'static>>,
     ) -> Result<(), rustls::Error> {
+        self.judge_at(chain, name, lists, UnixTime::now())
+    }
+
+    /// The same for another moment.
+    pub fn judge_at(
+        &self,
+        chain: &[CertificateDer<'_>],
+        name: &ServedName,
+        lists: Vec<CertificateRevocationListDer<'static>>,
+        at: UnixTime,
+    ) -> Result<(), rustls::Error> {
         let general = |error: &dyn std::fmt::Display| rustls::Error::General(error.to_string());
         let roots = Arc::clone(&self.roots);
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider())
@@ -53,7 +64,7 @@ impl Trust {
             return Err(rustls::Error::NoCertificatesPresented);
         };
         let name = server_name(name).map_err(|error| general(&error))?;
-        verifier.verify_server_cert(leaf, above, &name, &[], UnixTime::now()).map(drop)
+        verifier.verify_server_cert(leaf, above, &name, &[], at).map(drop)
     }
 
     fn of(cas: Vec<CertificateDer<'static>>, otherwise: &str) -> Result<Trust, Error> {

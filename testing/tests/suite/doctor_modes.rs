@@ -1,6 +1,10 @@
 //! The modes of `chancery doctor`, and where its answers go.
 
+mod configs;
+mod differences;
 mod fleet;
+mod offline;
+mod redacted;
 
 use std::path::Path;
 use std::process::Command;

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
+
+use crate::doctor::configs::Kind;
 
 #[derive(Debug, Args)]
 pub(crate) struct Modes {
@@ -13,6 +15,38 @@ pub(crate) struct Modes {
     /// Of an Active Directory: the domain controllers of this site first.
     #[arg(long, value_name = "SITE", requires = "fleet", help_heading = "Instead of a target")]
     pub(crate) site: Option<String>,
+    /// Look at what an application uses: its ldap.conf, sssd.conf, Apache or Java properties.
+    #[arg(long, value_name = "FILE", help_heading = "Instead of a target",
+        conflicts_with_all = ["target", "facts", "address", "fleet", "ca"])]
+    pub(crate) from_config: Option<PathBuf>,
+    /// Whose file it is [default: by its name and content].
+    #[arg(
+        long,
+        value_enum,
+        value_name = "KIND",
+        requires = "from_config",
+        help_heading = "Instead of a target"
+    )]
+    pub(crate) kind: Option<Kind>,
+    /// The password of a trust store that the file names, in a file.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "from_config",
+        help_heading = "Instead of a target"
+    )]
+    pub(crate) store_password_file: Option<PathBuf>,
+    /// Judge the certificates of a file, the server's own first; nothing is connected to.
+    #[arg(long, value_name = "CHAIN", help_heading = "Instead of a target",
+        conflicts_with_all =
+            ["target", "facts", "address", "fleet", "from_config", "sign_in", "base"])]
+    pub(crate) offline: Option<PathBuf>,
+    /// The name by which clients will reach it [default: the first that it has].
+    #[arg(long, value_name = "NAME", requires = "offline", help_heading = "Instead of a target")]
+    pub(crate) name: Option<String>,
+    /// Judge it for this moment, such as 2030-01-31T12:00:00Z [default: now].
+    #[arg(long, value_name = "TIME", requires = "offline", help_heading = "Instead of a target")]
+    pub(crate) at: Option<String>,
 }
 
 /// Where the answer goes beside the screen.
@@ -22,4 +56,24 @@ pub(crate) struct Outputs {
     /// Keep what was seen, for --facts and `diff`.
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
+    /// Leave out names, addresses and certificates, so that the answer can be shown to anybody.
+    #[arg(long)]
+    pub(crate) redact: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DoctorCommand {
+    /// Say what has changed between two runs that --save has kept.
+    ///
+    /// Exit code 0 where nothing has, 1 where something has. A host that is called `diff` is
+    /// looked at with `chancery doctor ldaps://diff`.
+    Diff(DoctorDiff),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorDiff {
+    /// The facts of the earlier run.
+    pub(crate) first: PathBuf,
+    /// The facts of the later run.
+    pub(crate) second: PathBuf,
 }

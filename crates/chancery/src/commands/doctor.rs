@@ -1,6 +1,9 @@
 //! `chancery doctor`: why a secure LDAP connection fails.
 
+mod diff;
 mod fleet;
+mod from_config;
+mod offline;
 mod outputs;
 mod saved;
 
@@ -16,7 +19,7 @@ use pki::{Summary, pem};
 use rustls::pki_types::CertificateDer;
 use time::OffsetDateTime;
 
-use crate::arguments::{Common, Doctor};
+use crate::arguments::{Common, Doctor, DoctorCommand};
 use crate::doctor::application::Trying;
 use crate::doctor::facts::{Expected, Tls, Trusted};
 use crate::doctor::outcome::{Outcome, Seen};
@@ -24,6 +27,11 @@ use crate::doctor::{probe, resolving};
 use crate::failure::{failed, usage};
 
 pub(crate) fn run(common: &Common, doctor: &Doctor) -> Result<u8> {
+    if let Some(command) = &doctor.command {
+        return match command {
+            DoctorCommand::Diff(diff) => diff::run(common, diff),
+        };
+    }
     let outcome = look(doctor)?;
     outputs::deliver(common, &doctor.outputs, outcome)
 }
@@ -33,6 +41,12 @@ fn look(doctor: &Doctor) -> Result<Outcome> {
     let now = now();
     if let Some(domain) = &doctor.modes.fleet {
         return fleet::look(doctor, domain, now);
+    }
+    if let Some(file) = &doctor.modes.from_config {
+        return from_config::look(doctor, file, now);
+    }
+    if let Some(file) = &doctor.modes.offline {
+        return offline::look(doctor, file, now);
     }
     match (&doctor.facts, &doctor.target) {
         // Judged for the moment they were seen at: a certificate may have ended since.
@@ -51,7 +65,8 @@ fn now() -> OffsetDateTime {
 fn seen(doctor: &Doctor, text: &str, now: OffsetDateTime) -> Result<Seen> {
     let target = Target::parse(text).map_err(usage)?;
     let servers = name_servers(&doctor.name_server)?;
-    let asked = asked(doctor, text, target, now)?;
+    let asked = asked(doctor, text, target, trust(doctor.ca.as_deref())?, now)?;
+    let asked = probe::Asked { trying: trying(doctor)?, ..asked };
     let facts = runtime()?.block_on(resolving::look(asked, servers.as_ref()))?;
     Ok(Seen::judged(facts, now))
 }
@@ -60,8 +75,14 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-fn asked(doctor: &Doctor, text: &str, target: Target, now: OffsetDateTime) -> Result<probe::Asked> {
-    let (trust, trusted) = trust(doctor.ca.as_deref())?;
+/// As the options say; no sign-in and no search.
+fn asked(
+    doctor: &Doctor,
+    text: &str,
+    target: Target,
+    (trust, trusted): (Trust, Trusted),
+    now: OffsetDateTime,
+) -> Result<probe::Asked> {
     let addresses = doctor.address.iter().map(|text| address(text, target.port));
     Ok(probe::Asked {
         text: text.to_owned(),
@@ -72,7 +93,7 @@ fn asked(doctor: &Doctor, text: &str, target: Target, now: OffsetDateTime) -> Re
         trusted,
         patience: Duration::from_secs(doctor.timeout.clamp(1, 60)),
         at: crate::alerts::text(now),
-        trying: trying(doctor)?,
+        trying: None,
         name_servers: asked_about(doctor)?,
         expected: doctor.expect.as_deref().map(expected).transpose()?,
         in_the_clear: doctor.in_the_clear,

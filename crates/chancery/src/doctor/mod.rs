@@ -4,16 +4,24 @@
 //!   [`aia`]: fetches what certificates point to.
 //! - [`resolving`]: where a name leads by way of other name servers. [`fleet`]: every server that
 //!   DNS names for a domain. [`outcome`]: what a run has come to, in whichever mode.
+//! - [`configs`]: what an application's own file says.
+//! - [`differences`]: what has changed between two runs.
+//! - [`redact`]: an answer that can be shown to anybody.
+//! - [`offline`]: a chain in a file, without a server.
 //! - [`rules`]: what the facts mean. [`acceptance`]: who would accept the certificate.
 //!   [`report`]: one verdict.
 
 pub(crate) mod acceptance;
 pub(crate) mod aia;
 pub(crate) mod application;
+pub(crate) mod configs;
+pub(crate) mod differences;
 pub(crate) mod facts;
 pub(crate) mod fleet;
+pub(crate) mod offline;
 pub(crate) mod outcome;
 pub(crate) mod probe;
+pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod resolving;
 pub(crate) mod rules;

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::acceptance::{self, Accepting};
 use super::facts::{Facts, Told};
 use super::rules::{Finding, Severity};
-use super::{fleet, report, rules};
+use super::{fleet, offline, report, rules};
 
 /// One target with what is said of it.
 #[derive(Clone, Debug)]
@@ -23,6 +23,13 @@ pub(crate) enum What {
     Target,
     /// The servers of this domain.
     Fleet(String),
+    /// A chain in this file.
+    Offline(String),
+    /// What an application's file names, with the lines of it that were used.
+    Config {
+        file: String,
+        used: Vec<String>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -52,6 +59,10 @@ impl Seen {
         }
     }
 
+    fn text(&self) -> String {
+        report::text(&self.facts, &self.findings, self.accepting.as_ref())
+    }
+
     pub(crate) fn failure(&self) -> Option<&Finding> {
         self.findings.iter().find(|one| one.severity == Severity::Error)
     }
@@ -78,11 +89,19 @@ impl Outcome {
     /// What a person reads.
     pub(crate) fn text(&self) -> String {
         match &self.what {
-            What::Target => {
-                let each = self
-                    .seen
-                    .iter()
-                    .map(|one| report::text(&one.facts, &one.findings, one.accepting.as_ref()));
+            What::Target => self.seen.iter().map(Seen::text).collect::<Vec<_>>().join("\n\n"),
+            What::Config { used, .. } => {
+                let mut parts = Vec::new();
+                if !self.findings.is_empty() || self.seen.is_empty() {
+                    let verdict = report::verdict("nothing is wrong with it", &self.findings);
+                    parts.push(report::bounded(&verdict));
+                }
+                parts.extend(self.seen.iter().map(Seen::text));
+                parts.extend(used.iter().map(|line| format!("i {}", report::harmless(line))));
+                parts.join("\n")
+            }
+            What::Offline(file) => {
+                let each = self.seen.iter().map(|one| offline::text(file, one));
                 each.collect::<Vec<_>>().join("\n\n")
             }
             What::Fleet(domain) => {
@@ -104,12 +123,23 @@ impl Outcome {
             return run(one);
         }
         let runs: Vec<Value> = self.seen.iter().map(run).collect();
+        let (findings, mut all) = (&self.findings, serde_json::Map::new());
         match &self.what {
+            What::Target => {}
             What::Fleet(domain) => {
-                json!({ "fleet": domain, "findings": self.findings, "runs": runs })
+                all.insert("fleet".to_owned(), json!(domain));
             }
-            What::Target => json!({ "findings": self.findings, "runs": runs }),
+            What::Offline(file) => {
+                all.insert("offline".to_owned(), json!(file));
+            }
+            What::Config { file, used } => {
+                all.insert("config".to_owned(), json!(file));
+                all.insert("used".to_owned(), json!(used));
+            }
         }
+        all.insert("findings".to_owned(), json!(findings));
+        all.insert("runs".to_owned(), json!(runs));
+        Value::Object(all)
     }
 
     /// What is kept for later: the facts alone.
@@ -123,7 +153,7 @@ impl Outcome {
 
 impl Told {
     /// Codes are few, and live as long as the run.
-    fn finding(self) -> Finding {
+    pub(super) fn finding(self) -> Finding {
         Finding {
             code: self.code.leak(),
             severity: self.severity,

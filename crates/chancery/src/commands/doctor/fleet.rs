@@ -4,7 +4,7 @@ use anyhow::Result;
 use client::{NameServers, Target};
 use time::OffsetDateTime;
 
-use super::{asked, name_servers, runtime};
+use super::{asked, name_servers, runtime, trust};
 use crate::arguments::Doctor;
 use crate::doctor::fleet::{self, STEP};
 use crate::doctor::outcome::{Outcome, What};
@@ -20,9 +20,10 @@ pub(super) fn look(doctor: &Doctor, domain: &str, now: OffsetDateTime) -> Result
     let runtime = runtime()?;
     let site = doctor.modes.site.as_deref();
     let named = runtime.block_on(fleet::named(&servers, domain, site))?;
+    let trust = trust(doctor.ca.as_deref())?;
     let each = |target: Target| {
         let text = format!("ldaps://{}:{}", target.name, target.port);
-        let asked = asked(doctor, &text, target, now)?;
+        let asked = asked(doctor, &text, target, trust.clone(), now)?;
         // DNS has named them: what else it says of each is not asked.
         Ok(Asked { patience: asked.patience.min(STEP), name_servers: None, ..asked })
     };

@@ -6,10 +6,12 @@ use anyhow::Result;
 
 use crate::arguments::{Common, Outputs};
 use crate::doctor::outcome::Outcome;
+use crate::doctor::redact;
 use crate::durable;
 
 /// Writes the files, prints, and gives the exit code.
 pub(super) fn deliver(common: &Common, outputs: &Outputs, outcome: Outcome) -> Result<u8> {
+    let outcome = if outputs.redact { redact::redacted(&outcome)? } else { outcome };
     files(outputs, &outcome)?;
     if common.json {
         println!("{}", serde_json::to_string_pretty(&outcome.json())?);
