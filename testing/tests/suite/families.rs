@@ -204,6 +204,15 @@ fn the_doctor_says_so(at: &Path, all: &[Served]) {
         let ours = serde_json::to_value(ours(at, served)).unwrap();
         assert_eq!(said["acceptance"], ours, "{what}");
         assert_eq!(ours.as_array().unwrap().len(), Client::ALL.len(), "{what}");
+        let mut check = Command::new(testing::peers::chancery::binary());
+        check.current_dir(at).args(["cert", "check", &format!("{}.sent", served.file)]);
+        let sent = [format!("{}.pem", served.file), format!("{}.chain", served.file)];
+        let sent = sent.map(|file| std::fs::read_to_string(at.join(file)).unwrap()).concat();
+        std::fs::write(at.join(format!("{}.sent", served.file)), sent).unwrap();
+        let said = run(check.args(["--name", served.name, "--root", &served.trusted])).unwrap();
+        let (_, marks) = begins.split_once(": ").unwrap();
+        let line = format!("{} would be accepted by: {marks}", served.name);
+        assert!(said.stdout.contains(&line), "{what}: {said:?}");
     }
 }
 

@@ -185,7 +185,7 @@ pub fn acceptance(sent: &Sent<'_>, now: OffsetDateTime) -> Vec<Acceptance> {
     let roots = sent.roots.unwrap_or_default();
     let known: Vec<Link<'_>> = roots.iter().enumerate().filter_map(read).collect();
     let Some(own) = links.first().filter(|link| link.place == 0) else { return Vec::new() };
-    let path = Path::find(own, &links, sent.roots.map(|_| known.as_slice()));
+    let path = Path::find(own, &links, sent.roots.map(|_| known.as_slice()), now);
     let found = faults::found(&path, now);
     Client::ALL.iter().map(|client| of_client(*client, &path, &found, sent.name)).collect()
 }

@@ -187,7 +187,17 @@ pub(super) const AUTHORITIES: &[Authority] = &[
         sign: &["-set_serial", "1669925227"],
         issuer: "root-samba",
     },
+    Authority {
+        name: "root-capitals",
+        subject: "/O=EXAMPLE/CN=ROOT",
+        issuer: "root-capitals",
+        ..ROOT
+    },
+    Authority { name: "root-old", sign: &["past"], issuer: "root-old", ..ROOT },
+    Authority { name: "root-crossed", issuer: "root-other", ..ROOT },
+    Authority { name: "root-crossed-old", issuer: "root-other", sign: &["past"], ..ROOT },
     ISSUING,
+    Authority { name: "issuing-old", sign: &["past"], ..ISSUING },
     Authority { name: "issuing-twin", key: "other", ..ISSUING },
     Authority { name: "future", subject: "/O=Example/CN=Future", sign: &["future"], ..ISSUING },
     Authority { name: "rsa768", subject: "/O=Example/CN=RSA 768", key: "rsa768", ..ISSUING },

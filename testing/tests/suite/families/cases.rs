@@ -233,6 +233,22 @@ pub(super) const CASES: &[Case] = &[
     Case { what: "intermediate trusted", trusted: "issuing", ..GOOD },
     Case { what: "intermediate trusted, not sent", trusted: "issuing", sent: &[], ..GOOD },
     Case { what: "not self-signed, trusted itself", trusted: "own", ..GOOD },
+    Case { what: "root in other letters trusted", trusted: "root-capitals", ..GOOD },
+    Case { what: "expired root sent, its renewal trusted", sent: &["issuing", "root-old"], ..GOOD },
+    Case { what: "root crossed by another", sent: &["issuing", "root-crossed"], ..GOOD },
+    Case {
+        what: "root crossed by another that is trusted",
+        sent: &["issuing", "root-crossed"],
+        trusted: "root-other",
+        ..GOOD
+    },
+    Case { what: "expired cross of the root", sent: &["issuing", "root-crossed-old"], ..GOOD },
+    Case { what: "expired CA and its renewal sent", sent: &["issuing-old", "issuing"], ..GOOD },
+    Case {
+        what: "renewal of a CA and the expired one sent",
+        sent: &["issuing", "issuing-old"],
+        ..GOOD
+    },
     // By itself.
     Case { what: "self-signed", subject: "/CN=self-signed", ..OWN },
     Case {

@@ -18,6 +18,10 @@ pub(super) enum Fault {
     IssuerMissing,
     /// It is not sent either, and where it can be had stands in the certificate.
     IssuerElsewhere,
+    /// An issuer in other letters than its own certificate has it.
+    Respelled,
+    /// A CA that has ended is sent before its renewal.
+    PassedOver,
     /// Trust ends at a CA that another has signed.
     TrustedBetween,
     /// The server's certificate is trusted by itself, though another has signed it.
@@ -156,6 +160,14 @@ fn ends(path: &Path<'_, '_>, faults: &mut Faults) {
             faults.add(Fault::TrustedBetween, text);
         }
         End::Itself | End::Root | End::Unknown => {}
+    }
+    if let Some(above) = path.respelled {
+        let text = format!("its issuer is written unlike {}", above.summary.subject);
+        faults.add(Fault::Respelled, text);
+    }
+    if let Some(one) = path.passed_over {
+        let text = format!("a CA that has ended is sent first: {}", one.summary.subject);
+        faults.add(Fault::PassedOver, text);
     }
     let is_signed_by_other = is_itself && !own.is_self_issued();
     let text = "trusted by itself, and another has signed it";

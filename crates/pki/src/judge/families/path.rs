@@ -1,5 +1,6 @@
 //! The way from a server's certificate up to one that is trusted, as all clients find it.
 
+use time::OffsetDateTime;
 use x509_parser::error::X509Error;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::X509Certificate;
@@ -30,6 +31,10 @@ pub(super) struct Path<'l, 'c> {
     /// The server's own first, the root as well where it is there.
     pub(super) links: Vec<&'l Link<'c>>,
     pub(super) end: End,
+    /// One that has ended was sent before the one of the same name that is on the way.
+    pub(super) passed_over: Option<&'l Link<'c>>,
+    /// An issuer is written in other letters than its own certificate has.
+    pub(super) respelled: Option<&'l Link<'c>>,
 }
 
 impl<'l, 'c> Path<'l, 'c> {
@@ -37,9 +42,11 @@ impl<'l, 'c> Path<'l, 'c> {
         own: &'l Link<'c>,
         sent: &'l [Link<'c>],
         roots: Option<&'l [Link<'c>]>,
+        now: OffsetDateTime,
     ) -> Path<'l, 'c> {
         let trusted = roots.unwrap_or_default();
-        let mut path = Path { links: vec![own], end: End::Unknown };
+        let end = End::Unknown;
+        let mut path = Path { links: vec![own], end, passed_over: None, respelled: None };
         while let Some(below) = path.links.last().copied() {
             let is_own = path.links.len() == 1;
             let is_trusted = trusted.iter().any(|root| is_same(root, below));
@@ -52,12 +59,15 @@ impl<'l, 'c> Path<'l, 'c> {
                 (_, false, _) => None,
             };
             // Who is trusted may itself be below another who is.
-            let above = path.issuer(below, trusted);
-            let above = if is_trusted { above } else { above.or_else(|| path.issuer(below, sent)) };
+            let above = path.issuer(below, trusted, now);
+            let above = match is_trusted {
+                true => above,
+                false => above.or_else(|| path.issuer(below, sent, now)),
+            };
             path.end = match (top, above) {
                 (Some(end), _) => end,
                 (None, Some(above)) => {
-                    path.links.push(above);
+                    path.step(below, above, sent, now);
                     continue;
                 }
                 (None, None) if is_trusted && is_own => End::Itself,
@@ -70,11 +80,35 @@ impl<'l, 'c> Path<'l, 'c> {
         path
     }
 
-    /// An issuer that is not on the way yet. Of several with the name, the one whose key fits.
-    fn issuer(&self, below: &Link<'_>, among: &'l [Link<'c>]) -> Option<&'l Link<'c>> {
+    /// An issuer that is not on the way yet. Of several, the one that is valid.
+    fn issuer(
+        &self,
+        below: &Link<'_>,
+        among: &'l [Link<'c>],
+        now: OffsetDateTime,
+    ) -> Option<&'l Link<'c>> {
         let is_new = |link: &&Link<'_>| !self.links.iter().any(|known| is_same(known, link));
-        let mut above = among.iter().filter(is_new);
-        above.find(|above| is_named_by(below, above) && signed(below, &above.parsed))
+        let all = || among.iter().filter(is_new).filter(|above| issued(below, above));
+        let mut valid = all().filter(|above| above.summary.is_valid_at(now));
+        let exact = all().find(|above| is_spelled_alike(below, above));
+        valid.find(|above| is_spelled_alike(below, above)).or(exact).or_else(|| all().next())
+    }
+
+    fn step(
+        &mut self,
+        below: &'l Link<'c>,
+        above: &'l Link<'c>,
+        sent: &'l [Link<'c>],
+        now: OffsetDateTime,
+    ) {
+        if !is_spelled_alike(below, above) {
+            self.respelled = Some(above);
+        }
+        let mut before = sent.iter().take_while(|one| !is_same(one, above));
+        let is_on_the_way = sent.iter().any(|one| is_same(one, above));
+        let ended = before.find(|one| issued(below, one) && !one.summary.is_valid_at(now));
+        self.passed_over = self.passed_over.or(ended.filter(|_| is_on_the_way));
+        self.links.push(above);
     }
 
     pub(super) fn own(&self) -> &'l Link<'c> {
@@ -108,7 +142,12 @@ fn is_same(one: &Link<'_>, other: &Link<'_>) -> bool {
     one.summary.thumbprint == other.summary.thumbprint
 }
 
-fn is_named_by(below: &Link<'_>, above: &Link<'_>) -> bool {
+fn issued(below: &Link<'_>, above: &Link<'_>) -> bool {
+    let is_named = below.summary.issuer.to_lowercase() == above.summary.subject.to_lowercase();
+    is_named && signed(below, &above.parsed)
+}
+
+fn is_spelled_alike(below: &Link<'_>, above: &Link<'_>) -> bool {
     above.parsed.subject().as_raw() == below.parsed.issuer().as_raw()
 }
 

@@ -36,6 +36,16 @@ const RULES: &[Rule] = {
             what: "the same, with its address in the certificate (AIA)",
             by: &[OpenSsl1, OpenSsl2, GnuTls, Java, Go, Rustls, Nss],
         },
+        Rule {
+            fault: Fault::Respelled,
+            what: "an issuer in other letters than its own certificate has it",
+            by: &[GnuTls, Go, Rustls, Schannel, Nss],
+        },
+        Rule {
+            fault: Fault::PassedOver,
+            what: "a CA that has expired is sent before its renewal",
+            by: &[GnuTls],
+        },
         // The way has to end at who signed itself.
         Rule {
             fault: Fault::TrustedBetween,
