@@ -4,6 +4,7 @@ mod configs;
 mod differences;
 mod fleet;
 mod offline;
+mod outputs;
 mod redacted;
 
 use std::path::Path;

@@ -59,6 +59,18 @@ pub(crate) struct Outputs {
     /// Leave out names, addresses and certificates, so that the answer can be shown to anybody.
     #[arg(long)]
     pub(crate) redact: bool,
+    /// Write a test report, with a case for each layer.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Write metrics, for the textfile collector of node_exporter.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prometheus: Option<PathBuf>,
+    /// Look again after so many seconds, and print a line where the verdict changes.
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["facts", "offline"])]
+    pub(crate) watch: Option<u64>,
+    /// Look so many times, and end with the exit code of the last.
+    #[arg(long, value_name = "NUMBER", requires = "watch")]
+    pub(crate) times: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]

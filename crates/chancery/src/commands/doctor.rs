@@ -6,6 +6,7 @@ mod from_config;
 mod offline;
 mod outputs;
 mod saved;
+mod watching;
 
 use std::fs::File;
 use std::io::Read;
@@ -31,6 +32,9 @@ pub(crate) fn run(common: &Common, doctor: &Doctor) -> Result<u8> {
         return match command {
             DoctorCommand::Diff(diff) => diff::run(common, diff),
         };
+    }
+    if let Some(seconds) = doctor.outputs.watch {
+        return watching::run(common, doctor, seconds);
     }
     let outcome = look(doctor)?;
     outputs::deliver(common, &doctor.outputs, outcome)

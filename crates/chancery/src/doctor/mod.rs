@@ -6,6 +6,7 @@
 //!   DNS names for a domain. [`outcome`]: what a run has come to, in whichever mode.
 //! - [`configs`]: what an application's own file says.
 //! - [`differences`]: what has changed between two runs.
+//! - [`junit`], [`prometheus`]: an answer for programs that know neither of us.
 //! - [`redact`]: an answer that can be shown to anybody.
 //! - [`offline`]: a chain in a file, without a server.
 //! - [`rules`]: what the facts mean. [`report`]: one verdict.
@@ -16,9 +17,11 @@ pub(crate) mod configs;
 pub(crate) mod differences;
 pub(crate) mod facts;
 pub(crate) mod fleet;
+pub(crate) mod junit;
 pub(crate) mod offline;
 pub(crate) mod outcome;
 pub(crate) mod probe;
+pub(crate) mod prometheus;
 pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod resolving;

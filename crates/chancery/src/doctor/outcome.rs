@@ -78,6 +78,19 @@ impl Outcome {
         }
     }
 
+    /// What was looked at, in a word.
+    pub(crate) fn title(&self) -> &str {
+        match &self.what {
+            What::Target => self.seen.first().map_or("", |one| one.facts.target.as_str()),
+            What::Fleet(name) | What::Offline(name) | What::Config { file: name, .. } => name,
+        }
+    }
+
+    /// The first line of the text: what has to change for somebody to be told.
+    pub(crate) fn verdict(&self) -> String {
+        self.text().lines().next().unwrap_or_default().to_owned()
+    }
+
     /// What a person reads.
     pub(crate) fn text(&self) -> String {
         match &self.what {
