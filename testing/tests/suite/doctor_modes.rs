@@ -1,5 +1,6 @@
 //! The modes of `chancery doctor`, and where its answers go.
 
+mod bundle;
 mod configs;
 mod differences;
 mod fleet;

@@ -47,6 +47,14 @@ pub(crate) struct Modes {
     /// Judge it for this moment, such as 2030-01-31T12:00:00Z [default: now].
     #[arg(long, value_name = "TIME", requires = "offline", help_heading = "Instead of a target")]
     pub(crate) at: Option<String>,
+    /// Complete the chain above the server's certificate, and write it in PEM: from what was sent,
+    /// from --ca, and from where certificates say that their issuers' are (http only).
+    #[arg(long, value_name = "FILE", help_heading = "With a target",
+        conflicts_with_all = ["fleet", "from_config", "watch", "redact"])]
+    pub(crate) bundle: Option<PathBuf>,
+    /// The SHA-256 of the certificates have been compared: write without asking.
+    #[arg(long, requires = "bundle", help_heading = "With a target")]
+    pub(crate) yes: bool,
 }
 
 /// Where the answer goes beside the screen.

@@ -1,5 +1,6 @@
 //! `chancery doctor`: why a secure LDAP connection fails.
 
+mod bundle;
 mod diff;
 mod fleet;
 mod from_config;
@@ -32,6 +33,9 @@ pub(crate) fn run(common: &Common, doctor: &Doctor) -> Result<u8> {
         return match command {
             DoctorCommand::Diff(diff) => diff::run(common, diff),
         };
+    }
+    if let Some(file) = &doctor.modes.bundle {
+        return bundle::run(common, doctor, file);
     }
     if let Some(seconds) = doctor.outputs.watch {
         return watching::run(common, doctor, seconds);

@@ -4,6 +4,7 @@
 //!   [`aia`]: fetches what certificates point to.
 //! - [`resolving`]: where a name leads by way of other name servers. [`fleet`]: every server that
 //!   DNS names for a domain. [`outcome`]: what a run has come to, in whichever mode.
+//! - [`bundle`]: the CAs above a certificate, whoever has them.
 //! - [`configs`]: what an application's own file says.
 //! - [`differences`]: what has changed between two runs.
 //! - [`junit`], [`prometheus`]: an answer for programs that know neither of us.
@@ -13,6 +14,7 @@
 
 pub(crate) mod aia;
 pub(crate) mod application;
+pub(crate) mod bundle;
 pub(crate) mod configs;
 pub(crate) mod differences;
 pub(crate) mod facts;
