@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::ca::{Ca, CaExport, CaIssue, CaLog, CaRevoke, CaTemplate, Client};
-pub(crate) use self::doctor::{DoctorCommand, DoctorDiff, Modes, Outputs};
+pub(crate) use self::doctor::{DoctorCommand, DoctorDiff, DoctorRun, Modes, Outputs};
 pub(crate) use self::ldap::{Ldap, Peer, Search, Tree};
 use crate::config::Overrides;
 use crate::password::PasswordFrom;
@@ -423,7 +423,7 @@ pub(crate) enum ExportFormat {
 }
 
 /// Looks at name resolution, TCP, TLS and the certificate, and speaks LDAP as nobody, once.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
@@ -473,6 +473,10 @@ pub(crate) struct Doctor {
     /// Ask these name servers instead of the system; may be repeated.
     #[arg(long, value_name = "IP[:PORT]")]
     pub(crate) name_server: Vec<String>,
+    /// What was seen from another place (`chancery doctor run`), `-` for standard input; may be
+    /// repeated.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["fleet", "from_config", "offline"])]
+    pub(crate) other: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) modes: Modes,
     #[command(flatten)]

@@ -7,6 +7,7 @@ mod fleet;
 mod offline;
 mod outputs;
 mod redacted;
+mod vantages;
 
 use std::path::Path;
 use std::process::Command;

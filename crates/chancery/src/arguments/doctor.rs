@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::doctor::configs::Kind;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Modes {
     /// Look at every server that DNS names for this domain, and name the odd one out.
     #[arg(long, value_name = "DOMAIN", help_heading = "Instead of a target",
@@ -88,6 +88,10 @@ pub(crate) enum DoctorCommand {
     /// Exit code 0 where nothing has, 1 where something has. A host that is called `diff` is
     /// looked at with `chancery doctor ldaps://diff`.
     Diff(DoctorDiff),
+    /// Print what is seen from here, to be compared elsewhere: `chancery doctor TARGET --other -`.
+    ///
+    /// Example, outside: chancery doctor run ldaps://dc1.corp.example --as outside > outside.json
+    Run(DoctorRun),
 }
 
 #[derive(Debug, Args)]
@@ -96,4 +100,28 @@ pub(crate) struct DoctorDiff {
     pub(crate) first: PathBuf,
     /// The facts of the later run.
     pub(crate) second: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorRun {
+    /// As for `chancery doctor`.
+    pub(crate) target: String,
+    /// How this place is called: `outside` means the internet.
+    #[arg(long = "as", value_name = "PLACE")]
+    pub(crate) vantage: String,
+    /// Leave out names, addresses and certificates.
+    #[arg(long)]
+    pub(crate) redact: bool,
+    /// The CAs that clients trust, PEM [default: the system's].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Look there instead of where the name resolves to; may be repeated.
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub(crate) address: Vec<String>,
+    /// Ask these name servers instead of the system; may be repeated.
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub(crate) name_server: Vec<String>,
+    /// How long each step may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    pub(crate) timeout: u64,
 }

@@ -7,6 +7,7 @@ mod from_config;
 mod offline;
 mod outputs;
 mod saved;
+mod vantages;
 mod watching;
 
 use std::fs::File;
@@ -32,6 +33,7 @@ pub(crate) fn run(common: &Common, doctor: &Doctor) -> Result<u8> {
     if let Some(command) = &doctor.command {
         return match command {
             DoctorCommand::Diff(diff) => diff::run(common, diff),
+            DoctorCommand::Run(run) => vantages::run(run),
         };
     }
     if let Some(file) = &doctor.modes.bundle {
@@ -40,7 +42,7 @@ pub(crate) fn run(common: &Common, doctor: &Doctor) -> Result<u8> {
     if let Some(seconds) = doctor.outputs.watch {
         return watching::run(common, doctor, seconds);
     }
-    let outcome = look(doctor)?;
+    let outcome = vantages::compared(doctor, look(doctor)?)?;
     outputs::deliver(common, &doctor.outputs, outcome)
 }
 

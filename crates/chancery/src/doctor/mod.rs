@@ -10,6 +10,7 @@
 //! - [`junit`], [`prometheus`]: an answer for programs that know neither of us.
 //! - [`redact`]: an answer that can be shown to anybody.
 //! - [`offline`]: a chain in a file, without a server.
+//! - [`vantage`]: the same target from two places.
 //! - [`rules`]: what the facts mean. [`report`]: one verdict.
 
 pub(crate) mod aia;
@@ -28,3 +29,4 @@ pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod resolving;
 pub(crate) mod rules;
+pub(crate) mod vantage;
