@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::ca::{Ca, CaExport, CaIssue, CaLog, CaRevoke, CaTemplate, Client};
-pub(crate) use self::doctor::{DoctorCommand, DoctorDiff, DoctorRun, Modes, Outputs};
+pub(crate) use self::doctor::{DoctorCommand, DoctorDiff, DoctorOwn, DoctorRun, Modes, Outputs};
 pub(crate) use self::ldap::{Ldap, Peer, Search, Tree};
 use crate::config::Overrides;
 use crate::password::PasswordFrom;

@@ -6,6 +6,7 @@ mod differences;
 mod fleet;
 mod offline;
 mod outputs;
+mod own;
 mod redacted;
 mod vantages;
 

@@ -92,6 +92,9 @@ pub(crate) enum DoctorCommand {
     ///
     /// Example, outside: chancery doctor run ldaps://dc1.corp.example --as outside > outside.json
     Run(DoctorRun),
+    /// Look at our own running server: each listener, by each name that it is served under.
+    #[command(name = "self")]
+    Own(DoctorOwn),
 }
 
 #[derive(Debug, Args)]
@@ -124,4 +127,24 @@ pub(crate) struct DoctorRun {
     /// How long each step may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     pub(crate) timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorOwn {
+    /// The CAs that clients trust, PEM [default: the in-house CA where it issues the certificate,
+    /// the system's otherwise].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// How long each step may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    pub(crate) timeout: u64,
+    /// Keep what was seen, for `diff`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// Write a test report, with a case for each layer.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Write metrics, for the textfile collector of node_exporter.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prometheus: Option<PathBuf>,
 }

@@ -6,6 +6,7 @@ mod fleet;
 mod from_config;
 mod offline;
 mod outputs;
+mod own;
 mod saved;
 mod vantages;
 mod watching;
@@ -33,6 +34,7 @@ pub(crate) fn run(common: &Common, doctor: &Doctor) -> Result<u8> {
     if let Some(command) = &doctor.command {
         return match command {
             DoctorCommand::Diff(diff) => diff::run(common, diff),
+            DoctorCommand::Own(own) => own::run(common, own),
             DoctorCommand::Run(run) => vantages::run(run),
         };
     }

@@ -9,6 +9,7 @@
 //! - [`differences`]: what has changed between two runs.
 //! - [`junit`], [`prometheus`]: an answer for programs that know neither of us.
 //! - [`redact`]: an answer that can be shown to anybody.
+//! - [`own`]: our own service.
 //! - [`offline`]: a chain in a file, without a server.
 //! - [`vantage`]: the same target from two places.
 //! - [`rules`]: what the facts mean. [`report`]: one verdict.
@@ -23,6 +24,7 @@ pub(crate) mod fleet;
 pub(crate) mod junit;
 pub(crate) mod offline;
 pub(crate) mod outcome;
+pub(crate) mod own;
 pub(crate) mod probe;
 pub(crate) mod prometheus;
 pub(crate) mod redact;
