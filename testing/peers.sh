@@ -39,6 +39,13 @@ default-jdk-headless:/usr/bin/javac
 iproute2:/usr/sbin/ip
 haproxy:/usr/sbin/haproxy
 nftables:/usr/sbin/nft
+nginx-light:/usr/sbin/nginx
+libnginx-mod-stream:/usr/lib/nginx/modules/ngx_stream_module.so
+stunnel4:/usr/bin/stunnel4
+dnsmasq-base:/usr/sbin/dnsmasq
+gnutls-bin:/usr/bin/gnutls-cli
+golang-go:/usr/bin/go
+libnss3-tools:/usr/bin/tstclnt
 "
 
 # True when the (possibly globbed) path $1 exists.

@@ -10,6 +10,7 @@
 //! - [`peers`]: the servers under test ([`peers::Subject`]) and the tools that talk to them.
 //! - [`wire`]: a second, independent LDAP client, so that a mistake in `crates/ldap` cannot hide
 //!   behind itself.
+//! - [`lab`]: servers that are wrong in one known way, for the doctor.
 //! - [`fuzzed`]: what must hold for any input; `fuzz/` finds inputs, the suite replays seeds.
 //! - [`differential`]: requests written as text, asked of two servers, answers compared.
 //!
@@ -19,6 +20,7 @@
 pub mod certificates;
 pub mod differential;
 pub mod fuzzed;
+pub mod lab;
 pub mod namespaces;
 pub mod peers;
 pub mod ports;

@@ -97,6 +97,11 @@ impl Drop for Cable {
 }
 
 impl Machine {
+    /// As `ip netns` knows it; files of `/etc/netns/NAME` are put over `/etc` for its programs.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A program on this machine. The process that is started becomes the program.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");

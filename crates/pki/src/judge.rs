@@ -2,7 +2,7 @@
 //! found, what was expected and what to do. `docs/design/certificates.md` has the list.
 //!
 //! - [`chain`]: order, issuers, constraints. [`leaf`]: key, purposes, names. [`names`]: what covers
-//!   what. [`families`]: which clients accept a name that stands in the subject only.
+//!   what. [`families`]: which clients would accept it.
 
 mod chain;
 pub mod families;

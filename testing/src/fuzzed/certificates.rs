@@ -1,5 +1,7 @@
 //! Certificates, keys and requests as files give them.
 
+use pki::judge::families::{Client, Sent, acceptance};
+use pki::judge::names::ServedName;
 use pki::judge::{judge_authority, judge_server};
 use pki::template::lint::lint;
 use pki::{Pfx, Policy, SigningRequest, Summary, Templates, Wanted, pem};
@@ -28,6 +30,11 @@ pub fn certificate(bytes: &[u8]) {
         assert!(!authority.passes());
     }
     let _ = (judgement.to_string(), authority.to_string());
+    let name = ServedName::Dns("ldap.example.com".to_owned());
+    for roots in [None, Some(&chain[..1])] {
+        let all = acceptance(&Sent { chain: &chain, name: &name, roots }, NOW);
+        assert!(all.is_empty() || all.len() == Client::ALL.len());
+    }
     let _ = pki::trust::subject_hash(&der);
     let _ = pki::Revocations::parse(bytes);
 }

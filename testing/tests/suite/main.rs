@@ -11,6 +11,7 @@
 //! - `apache`: a web server that signs its users in through `mod_authnz_ldap`.
 //! - `sssd`: a Linux login through SSSD.
 //! - `certificates`: what is said of certificates, beside what OpenSSL says.
+//! - `families`: who would accept a certificate, beside what each of them does.
 //! - `first_run`: the first start, the second, and those that cannot be.
 //! - `hostile`: clients that mean no good.
 //! - `kill`: kill -9 under writers.
@@ -46,10 +47,12 @@ mod differential;
 mod dns;
 mod doctor;
 mod doctor_modes;
+mod families;
 mod first_run;
 mod forgotten;
 mod hostile;
 mod kill;
+mod lab;
 mod ldap_commands;
 mod lockout;
 mod looking;

@@ -6,12 +6,14 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use anyhow::Result;
+use pki::judge::families::{self, Acceptance, Sent};
 use pki::judge::names::ServedName;
 use pki::pfx::{self, Writing};
 use pki::{
     Credential, Finding, Judgement, Level, Pfx, PfxRefused, Policy, Rule, Wanted, judge, pem,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -56,11 +58,18 @@ fn why(common: &Common) -> Result<u8> {
 }
 
 fn checked(common: &Common, check: &CertCheck) -> Result<u8> {
-    let judgement = if check.ca { authority(check)? } else { server(check)? };
+    let now = OffsetDateTime::now_utc();
+    let (judgement, accepting) =
+        if check.ca { (authority(check, now)?, Vec::new()) } else { server(check, now)? };
     if common.json {
-        println!("{}", serde_json::to_string_pretty(&judgement)?);
+        let mut all = serde_json::to_value(&judgement)?;
+        if let Some(all) = all.as_object_mut().filter(|_| !check.ca) {
+            all.insert("acceptance".to_owned(), serde_json::to_value(&accepting)?);
+        }
+        println!("{}", serde_json::to_string_pretty(&all)?);
     } else {
         println!("{judgement}");
+        accepting.iter().for_each(|one| println!("{}", one.lines()));
     }
     Ok(if judgement.passes() { DONE } else { FINDINGS })
 }
@@ -73,7 +82,26 @@ struct Held {
     findings: Vec<Finding>,
 }
 
-fn server(check: &CertCheck) -> Result<Judgement> {
+/// Who would accept it under one of its names.
+#[derive(Serialize)]
+struct Accepting {
+    name: String,
+    by: Vec<Acceptance>,
+    /// No roots are given to judge it by.
+    #[serde(skip)]
+    is_trust_open: bool,
+}
+
+impl Accepting {
+    fn lines(&self) -> String {
+        let (who, why) = families::in_words(&self.by);
+        let open = if self.is_trust_open { ", where its CA is trusted" } else { "" };
+        let why = if why.is_empty() { why } else { format!("\n  {why}") };
+        format!("{} would be accepted by{open}: {who}{why}", self.name)
+    }
+}
+
+fn server(check: &CertCheck, now: OffsetDateTime) -> Result<(Judgement, Vec<Accepting>)> {
     let held = held(&check.chain, check.key.as_deref(), &check.password)?;
     let names = check.names.iter().map(|name| ServedName::parse(name).map_err(usage));
     let names = names.collect::<Result<Vec<_>>>()?;
@@ -84,10 +112,15 @@ fn server(check: &CertCheck) -> Result<Judgement> {
     let policy = policy(check);
     let wanted =
         Wanted { names: &names, roots: &roots, renews_itself: check.renews_itself, policy };
-    let now = OffsetDateTime::now_utc();
     let mut judgement = judge::judge_server(&held.chain, held.key.as_ref(), &wanted, now);
     judgement.findings.extend(held.findings);
-    Ok(judgement)
+    let given = (!check.roots.is_empty()).then_some(roots.as_slice());
+    let accepting = names.iter().map(|name| {
+        let by = families::acceptance(&Sent { chain: &held.chain, name, roots: given }, now);
+        Accepting { name: name.to_string(), by, is_trust_open: given.is_none() }
+    });
+    let accepting = accepting.filter(|one| !one.by.is_empty()).collect();
+    Ok((judgement, accepting))
 }
 
 fn held(chain: &Path, key: Option<&Path>, password: &PasswordFrom) -> Result<Held> {
@@ -193,10 +226,10 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-fn authority(check: &CertCheck) -> Result<Judgement> {
+fn authority(check: &CertCheck, now: OffsetDateTime) -> Result<Judgement> {
     let chain = certificates(&check.chain, &read(&check.chain)?.bytes)?;
     match chain.as_slice() {
-        [one] => Ok(judge::judge_authority(one, &policy(check), OffsetDateTime::now_utc())),
+        [one] => Ok(judge::judge_authority(one, &policy(check), now)),
         several => Err(usage(format!(
             "{} holds {} certificates; --ca judges one: split them, or leave --ca out to judge a \
              server's chain",

@@ -25,7 +25,7 @@ use time::OffsetDateTime;
 
 use crate::arguments::{Common, Doctor, DoctorCommand};
 use crate::doctor::application::Trying;
-use crate::doctor::facts::{Expected, Trusted};
+use crate::doctor::facts::{Expected, Tls, Trusted};
 use crate::doctor::outcome::{Outcome, Seen};
 use crate::doctor::{probe, resolving};
 use crate::failure::{failed, usage};
@@ -165,7 +165,7 @@ fn wrong(file: &Path, error: &dyn std::fmt::Display) -> anyhow::Error {
 fn trust(file: Option<&Path>) -> Result<(Trust, Trusted)> {
     let Some(file) = file else {
         let source = "the system's CAs".to_owned();
-        return Ok((Trust::system().map_err(failed)?, Trusted { source, subjects: Vec::new() }));
+        return Ok((Trust::system().map_err(failed)?, Trusted { source, ..Trusted::default() }));
     };
     trust_in(authorities(file)?, file)
 }
@@ -174,8 +174,10 @@ fn trust(file: Option<&Path>) -> Result<(Trust, Trusted)> {
 fn trust_in(certificates: Vec<CertificateDer<'static>>, file: &Path) -> Result<(Trust, Trusted)> {
     let subjects = certificates.iter().filter_map(|der| Summary::parse(der).ok());
     let subjects = subjects.map(|one| one.subject).collect();
+    let roots = certificates.iter().map(Tls::encode).collect();
     let trust = Trust::given(certificates).map_err(|error| wrong(file, &error))?;
-    Ok((trust, Trusted { source: file.display().to_string(), subjects }))
+    let source = file.display().to_string();
+    Ok((trust, Trusted { source, subjects, certificates: roots }))
 }
 
 /// The CAs of a PEM file.

@@ -142,12 +142,15 @@ pub(crate) enum Resolved {
     },
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Trusted {
     pub(crate) source: String,
     /// The subjects of given CAs; the system's are not listed.
     pub(crate) subjects: Vec<String>,
+    /// The given CAs themselves, DER in base64.
+    #[serde(default)]
+    pub(crate) certificates: Vec<String>,
 }
 
 /// One address of the target.
@@ -363,6 +366,7 @@ impl Ldap {
     }
 }
 
+/// What is no base64 was not written by us, and reads as no certificate.
 pub(crate) fn decoded(text: &str) -> CertificateDer<'static> {
     STANDARD.decode(text).unwrap_or_default().into()
 }
@@ -370,10 +374,20 @@ pub(crate) fn decoded(text: &str) -> CertificateDer<'static> {
 impl Tls {
     /// The chain; what is no base64 was not written by us, and reads as no certificate.
     pub(crate) fn certificates(&self) -> Vec<CertificateDer<'static>> {
-        self.chain.iter().map(|text| decoded(text)).collect()
+        decode(&self.chain)
     }
 
     pub(crate) fn encode(der: &CertificateDer<'_>) -> String {
         STANDARD.encode(der)
     }
+}
+
+impl Trusted {
+    pub(crate) fn roots(&self) -> Vec<CertificateDer<'static>> {
+        decode(&self.certificates)
+    }
+}
+
+fn decode(all: &[String]) -> Vec<CertificateDer<'static>> {
+    all.iter().map(|text| decoded(text)).collect()
 }

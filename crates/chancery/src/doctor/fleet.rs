@@ -99,7 +99,7 @@ async fn whole(asked: Asked, servers: Option<&NameServers>, now: OffsetDateTime)
     let cause = format!("it was not looked at to the end in {} ms", since(started));
     let slow = Finding::new("TCP-FILTERED", Layer::Tcp, cause).likely();
     let slow = slow.fix("look at it by itself, with more time: chancery doctor NAME");
-    Ok(Seen { facts: probe(&nothing).await?, findings: vec![slow] })
+    Ok(Seen { facts: probe(&nothing).await?, findings: vec![slow], accepting: None })
 }
 
 /// What is to be said of the whole: who is down, and whose certificate is unlike the others'.

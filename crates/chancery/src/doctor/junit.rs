@@ -19,7 +19,7 @@ const LAYERS: [(Layer, &str); 8] = [
 
 pub(crate) fn text(outcome: &Outcome) -> String {
     let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n".to_owned();
-    for Seen { facts, findings } in &outcome.seen {
+    for Seen { facts, findings, .. } in &outcome.seen {
         suite(&mut out, &facts.target, &facts.at, findings);
     }
     // What is said of the whole is said of no target alone.
@@ -100,7 +100,7 @@ mod tests {
             Finding::new("TCP-REFUSED", Layer::Tcp, "a]]> & \"b\"").seen("c\nd"),
             Finding::new("EXPIRY", Layer::Certificate, "soon").warning(),
         ];
-        let said = text(&Outcome::of(Seen { facts, findings }));
+        let said = text(&Outcome::of(Seen { facts, findings, accepting: None }));
         for part in [
             "name=\"ldaps://a&quot;&lt;b&gt;&amp;\u{fffd}[2J\"",
             "tests=\"8\" failures=\"1\"",

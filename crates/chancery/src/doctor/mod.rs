@@ -12,8 +12,10 @@
 //! - [`own`]: our own service.
 //! - [`offline`]: a chain in a file, without a server.
 //! - [`vantage`]: the same target from two places.
-//! - [`rules`]: what the facts mean. [`report`]: one verdict.
+//! - [`rules`]: what the facts mean. [`acceptance`]: who would accept the certificate.
+//!   [`report`]: one verdict.
 
+pub(crate) mod acceptance;
 pub(crate) mod aia;
 pub(crate) mod application;
 pub(crate) mod bundle;

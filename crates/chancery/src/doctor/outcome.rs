@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::acceptance::{self, Accepting};
 use super::facts::{Facts, Told};
 use super::rules::{Finding, Severity};
 use super::{fleet, offline, report, rules};
@@ -12,6 +13,8 @@ use super::{fleet, offline, report, rules};
 pub(crate) struct Seen {
     pub(crate) facts: Facts,
     pub(crate) findings: Vec<Finding>,
+    /// Who would accept the certificate, where one was seen.
+    pub(crate) accepting: Option<Accepting>,
 }
 
 /// What was looked at.
@@ -46,7 +49,8 @@ impl Seen {
             Some(told) => told.iter().cloned().map(Told::finding).collect(),
             None => rules::findings(&facts, now),
         };
-        Seen { facts, findings }
+        let accepting = acceptance::of(&facts, now);
+        Seen { facts, findings, accepting }
     }
 
     /// As a person names it.
@@ -55,6 +59,10 @@ impl Seen {
             client::target::LDAPS => self.facts.name.clone(),
             port => format!("{}:{port}", self.facts.name),
         }
+    }
+
+    fn text(&self) -> String {
+        report::text(&self.facts, &self.findings, self.accepting.as_ref())
     }
 
     pub(crate) fn failure(&self) -> Option<&Finding> {
@@ -97,18 +105,14 @@ impl Outcome {
     /// What a person reads.
     pub(crate) fn text(&self) -> String {
         match &self.what {
-            What::Target => {
-                let each = self.seen.iter().map(|one| report::text(&one.facts, &one.findings));
-                each.collect::<Vec<_>>().join("\n\n")
-            }
+            What::Target => self.seen.iter().map(Seen::text).collect::<Vec<_>>().join("\n\n"),
             What::Config { used, .. } => {
                 let mut parts = Vec::new();
                 if !self.findings.is_empty() || self.seen.is_empty() {
                     let verdict = report::verdict("nothing is wrong with it", &self.findings);
                     parts.push(report::bounded(&verdict));
                 }
-                let each = self.seen.iter().map(|one| report::text(&one.facts, &one.findings));
-                parts.extend(each);
+                parts.extend(self.seen.iter().map(Seen::text));
                 parts.extend(used.iter().map(|line| format!("i {}", report::harmless(line))));
                 parts.join("\n")
             }
@@ -132,7 +136,10 @@ impl Outcome {
     }
 
     pub(crate) fn json(&self) -> Value {
-        let run = |one: &Seen| json!({ "facts": one.facts, "findings": one.findings });
+        let run = |one: &Seen| {
+            let verdicts = one.accepting.as_ref().map(|one| &one.verdicts);
+            json!({ "facts": one.facts, "findings": one.findings, "acceptance": verdicts })
+        };
         if let (What::Target, [one]) = (&self.what, self.seen.as_slice()) {
             return run(one);
         }

@@ -137,7 +137,7 @@ mod tests {
         facts.target = "ldaps://a\"\\\n\u{1b}".to_owned();
         let twice = || Finding::new("TRUST-CA", Layer::Certificate, "x");
         let findings = vec![twice(), twice(), Finding::new("EXPIRY", Layer::Tls, "y").warning()];
-        let one = Seen { facts, findings };
+        let one = Seen { facts, findings, accepting: None };
         let mut both = Outcome::of(one.clone());
         both.seen.push(one);
         let said = text(&both);

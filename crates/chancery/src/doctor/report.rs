@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::acceptance::Accepting;
 use super::facts::{Facts, Tcp};
 use super::rules::{Confidence, Finding, Severity};
 
@@ -13,8 +14,11 @@ pub(crate) const BROKEN: u8 = 2;
 const LINES_MAX: usize = 25;
 
 /// What a person reads. Text from elsewhere cannot move the cursor.
-pub(crate) fn text(facts: &Facts, findings: &[Finding]) -> String {
+pub(crate) fn text(facts: &Facts, findings: &[Finding], accepting: Option<&Accepting>) -> String {
     let mut out = verdict(&format!("{} answers over verified TLS", facts.target), findings);
+    for line in accepting.map(Accepting::lines).unwrap_or_default() {
+        let _ = writeln!(out, "{line}");
+    }
     observed(&mut out, facts);
     bounded(&out)
 }

@@ -168,6 +168,20 @@ fn is_authority(link: &Link<'_>) -> Option<Finding> {
 
 /// RFC 5280 §4.2.1.10, for the kinds of names that servers have.
 fn constraints(own: &Link<'_>, above: &Link<'_>) -> Vec<Finding> {
+    let finding = |name: &AlternativeName| {
+        let found = format!("{name}, which {} may not issue for", above.summary.subject);
+        let fix = "have it issued by a CA that may, or leave that name out";
+        let expected = "only names that the CA's name constraints allow";
+        own.finding(Rule::NameConstraint, Level::Refused, words(found, expected, fix))
+    };
+    forbidden(own.summary.names.iter(), above).into_iter().map(finding).collect()
+}
+
+/// Those of the names that `above` may not issue for.
+pub(super) fn forbidden<'n>(
+    names: impl Iterator<Item = &'n AlternativeName>,
+    above: &Link<'_>,
+) -> Vec<&'n AlternativeName> {
     let constraints =
         above.parsed.extensions().iter().find_map(|extension| match extension.parsed_extension() {
             ParsedExtension::NameConstraints(constraints) => Some(constraints),
@@ -176,18 +190,12 @@ fn constraints(own: &Link<'_>, above: &Link<'_>) -> Vec<Finding> {
     let Some(constraints) = constraints else { return Vec::new() };
     let permitted = constraints.permitted_subtrees.as_deref().unwrap_or_default();
     let excluded = constraints.excluded_subtrees.as_deref().unwrap_or_default();
-    let forbidden = own.summary.names.iter().filter(|name| {
+    let is_forbidden = |name: &&AlternativeName| {
         let of_kind: Vec<_> = permitted.iter().filter(|tree| is_of_kind(name, tree)).collect();
         excluded.iter().any(|tree| is_in(name, tree))
             || (!of_kind.is_empty() && !of_kind.iter().any(|tree| is_in(name, tree)))
-    });
-    let finding = |name: &AlternativeName| {
-        let found = format!("{name}, which {} may not issue for", above.summary.subject);
-        let fix = "have it issued by a CA that may, or leave that name out";
-        let expected = "only names that the CA's name constraints allow";
-        own.finding(Rule::NameConstraint, Level::Refused, words(found, expected, fix))
     };
-    forbidden.map(finding).collect()
+    names.filter(is_forbidden).collect()
 }
 
 fn is_of_kind(name: &AlternativeName, tree: &GeneralSubtree<'_>) -> bool {
@@ -257,6 +265,11 @@ fn completeness(
 fn is_issuer(root: &CertificateDer<'_>, link: &Link<'_>) -> bool {
     let Ok((_, root)) = X509Certificate::from_der(root) else { return false };
     root.subject().as_raw() == link.parsed.issuer().as_raw() && signed_by(link, &root)
+}
+
+/// Where the issuer's certificate can be had.
+pub(super) fn issuer_address(link: &Link<'_>) -> Option<String> {
+    Elsewhere::in_certificate(&link.parsed).issuers.into_iter().next()
 }
 
 /// What is sent and leads nowhere, or is known to whoever trusts it.

@@ -31,7 +31,8 @@ fn server(name: &str, last: u8, chain: Vec<String>) -> Seen {
     if let Some(tls) = &mut node.tls {
         tls.chain = chain;
     }
-    Seen { facts: Facts { name: name.to_owned(), ..facts(vec![node]) }, findings: Vec::new() }
+    let facts = Facts { name: name.to_owned(), ..facts(vec![node]) };
+    Seen { facts, findings: Vec::new(), accepting: None }
 }
 
 fn said(members: &[Seen]) -> Vec<(&'static str, String)> {

@@ -71,13 +71,19 @@ async fn exchange(address: SocketAddr, tries: bool) -> io::Result<Clear> {
             _ => break,
         }
     }
-    let sign_in = if tries { Some(sign_in(&mut socket, &mut read).await?) } else { None };
+    if !tries {
+        return Ok(Clear { root, sign_in: None });
+    }
+    // Some look at what is demanded only where the name is one that they serve.
+    let served = root.as_ref().and_then(|root| root.naming_contexts.first());
+    let name = served.map_or(NOBODY.to_owned(), |context| format!("{NOBODY},{context}"));
+    let sign_in = Some(sign_in(&mut socket, &mut read, &name).await?);
     Ok(Clear { root, sign_in })
 }
 
-async fn sign_in(socket: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Refused> {
+async fn sign_in(socket: &mut TcpStream, read: &mut Vec<u8>, name: &str) -> io::Result<Refused> {
     let authentication = Authentication::Simple(b"no secret");
-    let bind = BindRequest { version: 3, name: NOBODY, authentication };
+    let bind = BindRequest { version: 3, name, authentication };
     write(socket, 2, &Request::Bind(bind)).await?;
     let message = next(socket, read).await?;
     let outcome = |one: &Outcome<'_>| Refused {

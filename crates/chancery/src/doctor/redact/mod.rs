@@ -35,7 +35,9 @@ pub(crate) fn redacted(outcome: &Outcome) -> anyhow::Result<Outcome> {
     let seen: Vec<Both> = taken(&mut whole, "seen")?;
     let seen = seen.into_iter().map(|one| {
         let facts = Facts { told: Some(one.told.clone()), ..one.facts };
-        Seen { facts, findings: one.told.into_iter().map(Told::finding).collect() }
+        // Its reasons quote the certificate, which is not there any more.
+        let findings = one.told.into_iter().map(Told::finding).collect();
+        Seen { facts, findings, accepting: None }
     });
     let findings = findings.into_iter().map(Told::finding).collect();
     Ok(Outcome { what, seen: seen.collect(), findings })

@@ -54,8 +54,7 @@ fn search_findings(search: &Search) -> Vec<Finding> {
                 one(format!("the base {base} is not there")).seen(nearest).fix("correct the base"),
             );
         }
-        // AD's "a successful bind must be completed", under whatever result code.
-        Some(refused) if refused.message.contains("000004DC") => found.push(
+        Some(refused) if wants_sign_in(refused) => found.push(
             one("the server answers no search to those who have not signed in".to_owned())
                 .seen(said(refused))
                 .fix("let the application sign in first: --as NAME tries it here"),
@@ -92,6 +91,18 @@ fn search_findings(search: &Search) -> Vec<Finding> {
         );
     }
     found
+}
+
+/// AD's "a successful bind must be completed", under whatever result code; and the codes that
+/// others have for it.
+fn wants_sign_in(refused: &Refused) -> bool {
+    let codes = [
+        ResultCode::STRONGER_AUTH_REQUIRED,
+        ResultCode::INAPPROPRIATE_AUTHENTICATION,
+        ResultCode::INSUFFICIENT_ACCESS_RIGHTS,
+    ];
+    let is_code = refused.code.is_some_and(|code| codes.contains(&ResultCode(code)));
+    is_code || refused.message.contains("000004DC")
 }
 
 fn said(refused: &Refused) -> String {

@@ -73,6 +73,22 @@ pub(super) fn finding(facts: &Facts, now: OffsetDateTime, is_failing: bool) -> O
     Some(if is_failing { found } else { found.warning() })
 }
 
+/// An end that has come may be this clock's fault, where nobody else's is known.
+pub(super) fn doubt(facts: &Facts, found: &[Finding], now: OffsetDateTime) -> Option<Finding> {
+    let expired = found.iter().find(|one| one.code == "CERT-EXPIRED")?;
+    let is_known = facts.nodes.iter().any(|node| server_time(node).is_some());
+    if is_known || found.iter().any(|one| one.code == "CLOCK") {
+        return None;
+    }
+    let cause = format!("or this machine's clock is ahead: it says {}", text(now));
+    let mut doubt = Finding::new("CLOCK", Layer::Certificate, cause)
+        .likely()
+        .warning()
+        .fix("compare it with another clock: date -u; timedatectl set-ntp true");
+    doubt.nodes.clone_from(&expired.nodes);
+    Some(doubt)
+}
+
 pub(super) fn text(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).unwrap_or_else(|_| at.to_string())
 }

@@ -6,7 +6,14 @@ use crate::doctor::facts::{Facts, Idle, Ldap, Node};
 pub(super) fn findings(facts: &Facts, node: &Node) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
     if let Some(ldap) = &node.ldap {
-        found.extend(answer(ldap));
+        let asked = node.tls.as_ref().filter(|tls| tls.asked_for_certificate);
+        match (&ldap.error, asked) {
+            // Some take the handshake without one, and hang up behind it.
+            (Some(error), Some(tls)) => {
+                found.push(super::tls::client_certificate(tls).seen(error.clone()));
+            }
+            _ => found.extend(answer(ldap)),
+        }
     }
     found.extend(node.idle.as_ref().and_then(idle));
     found.extend(in_the_clear(facts, node));

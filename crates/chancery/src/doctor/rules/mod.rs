@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::facts::{End, Facts, Node};
+use super::facts::{End, Facts, Node, Tls};
 
 mod application;
 mod certificate;
@@ -121,6 +121,7 @@ pub(crate) fn findings(facts: &Facts, now: OffsetDateTime) -> Vec<Finding> {
         found.retain(|one| !is_ours || one.code != "CLOCK");
         found.push(clock);
     }
+    found.extend(clock::doubt(facts, &found, now));
     found.extend(certificate::revocation(facts));
     if !found.iter().any(is_error) {
         found.extend(compared::other_certificates(facts));
@@ -165,11 +166,34 @@ fn of_node(facts: &Facts, node: &Node, now: OffsetDateTime) -> Vec<Finding> {
             found.clear();
         }
         found.extend(said);
+    } else if tls.end != End::Done {
+        found = with_what_greetings_show(facts, node, found, now);
     }
     found.extend(directory::findings(facts, node));
     found.extend(tls::warnings(node));
     found.extend(compared::by_name(node));
     found.extend(compared::other_port(facts, node));
+    found
+}
+
+/// A certificate that only an older greeting was answered with may be why ours was not.
+fn with_what_greetings_show(
+    facts: &Facts,
+    node: &Node,
+    mut found: Vec<Finding>,
+    now: OffsetDateTime,
+) -> Vec<Finding> {
+    let shown = node.greetings.iter().find(|one| !one.chain.is_empty());
+    let (Some(greeting), Some(tls)) = (shown, &node.tls) else { return found };
+    let chain = greeting.chain.clone();
+    let as_shown = Tls { chain, refused: None, issuer_unknown: false, ..tls.clone() };
+    let said = certificate::findings(facts, &as_shown, now).into_iter().filter(is_error);
+    let said: Vec<Finding> = said.collect();
+    let is_weak = said.iter().any(|one| one.code == "WEAK-CRYPTO");
+    if is_weak && matches!(tls.end, End::Alert { .. }) {
+        found.retain(|one| one.code != "TLS-VERSION");
+    }
+    found.extend(said);
     found
 }
 

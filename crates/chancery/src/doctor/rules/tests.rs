@@ -79,7 +79,7 @@ pub(in crate::doctor) fn facts(nodes: Vec<Node>) -> Facts {
         resolved: Resolved::Found { addresses, ms: 1 },
         nodes,
         application: None,
-        trust: Trusted { source: "a test".to_owned(), subjects: Vec::new() },
+        trust: Trusted { source: "a test".to_owned(), ..Trusted::default() },
         dns: None,
         expected: None,
         completed: None,

@@ -112,7 +112,7 @@ fn silent(node: &Node, tls: &Tls) -> Finding {
         )
 }
 
-fn client_certificate(tls: &Tls) -> Finding {
+pub(super) fn client_certificate(tls: &Tls) -> Finding {
     let found = one("MTLS", "it goes away because no client certificate was shown".to_owned())
         .seen("it asked for a certificate in the handshake");
     let found = match tls.takes.len() {
