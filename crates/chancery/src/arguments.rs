@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::ca::{Ca, CaExport, CaIssue, CaLog, CaRevoke, CaTemplate, Client};
+use self::doctor::DOCTOR_EXAMPLES;
 pub(crate) use self::doctor::{DoctorCommand, DoctorDiff, DoctorOwn, DoctorRun, Modes, Outputs};
 pub(crate) use self::ldap::{Ldap, Peer, Search, Tree};
 use crate::config::Overrides;
@@ -427,8 +428,7 @@ pub(crate) enum ExportFormat {
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "Example:\n  chancery doctor ldaps://dc1.corp.example --ca corp-root.pem\n\n\
-    Exit codes: 0 nothing is wrong, 1 warnings, 2 it fails or the command line is wrong, 3 it could not be tested."
+    after_help = DOCTOR_EXAMPLES
 )]
 pub(crate) struct Doctor {
     #[command(subcommand)]

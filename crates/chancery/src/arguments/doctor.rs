@@ -6,6 +6,21 @@ use clap::{Args, Subcommand};
 
 use crate::doctor::configs::Kind;
 
+pub(super) const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  chancery doctor ldaps://dc1.corp.example --ca corp-root.pem
+  chancery doctor --fleet corp.example --ca corp-root.pem      every server of the domain
+  chancery doctor --from-config /etc/ldap/ldap.conf            what an application really uses
+  chancery doctor --offline chain.pem --name dc1.corp.example  before it is put in place
+  chancery doctor ldaps://dc1.corp.example --bundle chain.pem  what the server does not send
+  chancery doctor ldaps://dc1.corp.example --redact            to be asked about in public
+  chancery doctor ldaps://dc1.corp.example --watch 60 --prometheus doctor.prom
+  chancery doctor diff monday.json tuesday.json                what --save has kept
+  chancery doctor self                                         our own server
+
+Exit codes: 0 nothing is wrong, 1 warnings, 2 it fails or the command line is wrong, 3 it could not
+be tested.";
+
 #[derive(Debug, Default, Args)]
 pub(crate) struct Modes {
     /// Look at every server that DNS names for this domain, and name the odd one out.
