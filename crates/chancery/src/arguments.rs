@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::ca::{Ca, CaExport, CaIssue, CaLog, CaRevoke, CaTemplate, Client};
-pub(crate) use self::doctor::{DoctorCommand, DoctorDiff, Modes, Outputs};
+use self::doctor::DOCTOR_EXAMPLES;
+pub(crate) use self::doctor::{DoctorCommand, DoctorDiff, DoctorOwn, DoctorRun, Modes, Outputs};
 pub(crate) use self::ldap::{Ldap, Peer, Search, Tree};
 use crate::config::Overrides;
 use crate::password::PasswordFrom;
@@ -423,12 +424,11 @@ pub(crate) enum ExportFormat {
 }
 
 /// Looks at name resolution, TCP, TLS and the certificate, and speaks LDAP as nobody, once.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "Example:\n  chancery doctor ldaps://dc1.corp.example --ca corp-root.pem\n\n\
-    Exit codes: 0 nothing is wrong, 1 warnings, 2 it fails or the command line is wrong, 3 it could not be tested."
+    after_help = DOCTOR_EXAMPLES
 )]
 pub(crate) struct Doctor {
     #[command(subcommand)]
@@ -473,6 +473,10 @@ pub(crate) struct Doctor {
     /// Ask these name servers instead of the system; may be repeated.
     #[arg(long, value_name = "IP[:PORT]")]
     pub(crate) name_server: Vec<String>,
+    /// What was seen from another place (`chancery doctor run`), `-` for standard input; may be
+    /// repeated.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["fleet", "from_config", "offline"])]
+    pub(crate) other: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) modes: Modes,
     #[command(flatten)]

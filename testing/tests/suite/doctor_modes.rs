@@ -1,10 +1,14 @@
 //! The modes of `chancery doctor`, and where its answers go.
 
+mod bundle;
 mod configs;
 mod differences;
 mod fleet;
 mod offline;
+mod outputs;
+mod own;
 mod redacted;
+mod vantages;
 
 use std::path::Path;
 use std::process::Command;

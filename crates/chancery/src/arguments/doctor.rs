@@ -6,7 +6,22 @@ use clap::{Args, Subcommand};
 
 use crate::doctor::configs::Kind;
 
-#[derive(Debug, Args)]
+pub(super) const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  chancery doctor ldaps://dc1.corp.example --ca corp-root.pem
+  chancery doctor --fleet corp.example --ca corp-root.pem      every server of the domain
+  chancery doctor --from-config /etc/ldap/ldap.conf            what an application really uses
+  chancery doctor --offline chain.pem --name dc1.corp.example  before it is put in place
+  chancery doctor ldaps://dc1.corp.example --bundle chain.pem  what the server does not send
+  chancery doctor ldaps://dc1.corp.example --redact            to be asked about in public
+  chancery doctor ldaps://dc1.corp.example --watch 60 --prometheus doctor.prom
+  chancery doctor diff monday.json tuesday.json                what --save has kept
+  chancery doctor self                                         our own server
+
+Exit codes: 0 nothing is wrong, 1 warnings, 2 it fails or the command line is wrong, 3 it could not
+be tested.";
+
+#[derive(Debug, Default, Args)]
 pub(crate) struct Modes {
     /// Look at every server that DNS names for this domain, and name the odd one out.
     #[arg(long, value_name = "DOMAIN", help_heading = "Instead of a target",
@@ -47,6 +62,14 @@ pub(crate) struct Modes {
     /// Judge it for this moment, such as 2030-01-31T12:00:00Z [default: now].
     #[arg(long, value_name = "TIME", requires = "offline", help_heading = "Instead of a target")]
     pub(crate) at: Option<String>,
+    /// Complete the chain above the server's certificate, and write it in PEM: from what was sent,
+    /// from --ca, and from where certificates say that their issuers' are (http only).
+    #[arg(long, value_name = "FILE", help_heading = "With a target",
+        conflicts_with_all = ["fleet", "from_config", "watch", "redact"])]
+    pub(crate) bundle: Option<PathBuf>,
+    /// The SHA-256 of the certificates have been compared: write without asking.
+    #[arg(long, requires = "bundle", help_heading = "With a target")]
+    pub(crate) yes: bool,
 }
 
 /// Where the answer goes beside the screen.
@@ -59,6 +82,18 @@ pub(crate) struct Outputs {
     /// Leave out names, addresses and certificates, so that the answer can be shown to anybody.
     #[arg(long)]
     pub(crate) redact: bool,
+    /// Write a test report, with a case for each layer.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Write metrics, for the textfile collector of node_exporter.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prometheus: Option<PathBuf>,
+    /// Look again after so many seconds, and print a line where the verdict changes.
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["facts", "offline"])]
+    pub(crate) watch: Option<u64>,
+    /// Look so many times, and end with the exit code of the last.
+    #[arg(long, value_name = "NUMBER", requires = "watch")]
+    pub(crate) times: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,6 +103,13 @@ pub(crate) enum DoctorCommand {
     /// Exit code 0 where nothing has, 1 where something has. A host that is called `diff` is
     /// looked at with `chancery doctor ldaps://diff`.
     Diff(DoctorDiff),
+    /// Print what is seen from here, to be compared elsewhere: `chancery doctor TARGET --other -`.
+    ///
+    /// Example, outside: chancery doctor run ldaps://dc1.corp.example --as outside > outside.json
+    Run(DoctorRun),
+    /// Look at our own running server: each listener, by each name that it is served under.
+    #[command(name = "self")]
+    Own(DoctorOwn),
 }
 
 #[derive(Debug, Args)]
@@ -76,4 +118,48 @@ pub(crate) struct DoctorDiff {
     pub(crate) first: PathBuf,
     /// The facts of the later run.
     pub(crate) second: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorRun {
+    /// As for `chancery doctor`.
+    pub(crate) target: String,
+    /// How this place is called: `outside` means the internet.
+    #[arg(long = "as", value_name = "PLACE")]
+    pub(crate) vantage: String,
+    /// Leave out names, addresses and certificates.
+    #[arg(long)]
+    pub(crate) redact: bool,
+    /// The CAs that clients trust, PEM [default: the system's].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Look there instead of where the name resolves to; may be repeated.
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub(crate) address: Vec<String>,
+    /// Ask these name servers instead of the system; may be repeated.
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub(crate) name_server: Vec<String>,
+    /// How long each step may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorOwn {
+    /// The CAs that clients trust, PEM [default: the in-house CA where it issues the certificate,
+    /// the system's otherwise].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// How long each step may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    pub(crate) timeout: u64,
+    /// Keep what was seen, for `diff`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// Write a test report, with a case for each layer.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Write metrics, for the textfile collector of node_exporter.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prometheus: Option<PathBuf>,
 }

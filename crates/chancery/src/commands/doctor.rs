@@ -1,11 +1,15 @@
 //! `chancery doctor`: why a secure LDAP connection fails.
 
+mod bundle;
 mod diff;
 mod fleet;
 mod from_config;
 mod offline;
 mod outputs;
+mod own;
 mod saved;
+mod vantages;
+mod watching;
 
 use std::fs::File;
 use std::io::Read;
@@ -30,9 +34,17 @@ pub(crate) fn run(common: &Common, doctor: &Doctor) -> Result<u8> {
     if let Some(command) = &doctor.command {
         return match command {
             DoctorCommand::Diff(diff) => diff::run(common, diff),
+            DoctorCommand::Own(own) => own::run(common, own),
+            DoctorCommand::Run(run) => vantages::run(run),
         };
     }
-    let outcome = look(doctor)?;
+    if let Some(file) = &doctor.modes.bundle {
+        return bundle::run(common, doctor, file);
+    }
+    if let Some(seconds) = doctor.outputs.watch {
+        return watching::run(common, doctor, seconds);
+    }
+    let outcome = vantages::compared(doctor, look(doctor)?)?;
     outputs::deliver(common, &doctor.outputs, outcome)
 }
 

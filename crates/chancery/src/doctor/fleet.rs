@@ -108,7 +108,7 @@ pub(crate) fn findings(domain: &str, members: &[Seen], left_out: &[String]) -> V
     let mut by_cause: BTreeMap<(Severity, Layer, String, String), Vec<&Seen>> = BTreeMap::new();
     let mut told: BTreeMap<(String, String), &Finding> = BTreeMap::new();
     for member in members {
-        for one in &member.findings {
+        for one in member.findings.iter().filter(|one| one.severity != Severity::Note) {
             // What follows from a failure is told of the server alone.
             let is_first = member.failure().is_none_or(|first| first == one);
             if is_first {
@@ -275,7 +275,8 @@ pub(crate) fn table(members: &[Seen]) -> String {
     let width = members.iter().map(|member| member.name().chars().count()).max().unwrap_or(0);
     let mut out = String::new();
     for member in members {
-        let (sign, said) = match (member.failure(), member.findings.first()) {
+        let warning = member.findings.iter().find(|one| one.severity == Severity::Warning);
+        let (sign, said) = match (member.failure(), warning) {
             (Some(one), _) => ("✗", format!("{}  {}", one.code, one.cause)),
             (None, Some(one)) => ("!", format!("{}  {}", one.code, one.cause)),
             (None, None) => ("✓", well(member)),

@@ -11,6 +11,7 @@ use rustls::CertificateError;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use time::OffsetDateTime;
 
+use super::acceptance::Accepting;
 use super::facts::{End, Facts, Node, Resolved, Tcp, Tls, Trusted, VERSION};
 use super::outcome::Seen;
 use super::report;
@@ -99,7 +100,10 @@ pub(crate) fn text(file: &str, seen: &Seen) -> String {
     let name = if name.is_empty() { "no name" } else { name };
     let well = format!("{file}: nothing against it, for {name}");
     let mut out = report::verdict(&well, &seen.findings);
-    // Writing to a string does not fail.
+    for line in seen.accepting.iter().flat_map(Accepting::lines) {
+        // Writing to a string does not fail.
+        let _ = writeln!(out, "{line}");
+    }
     let _ = writeln!(out, "i judged for {name}, at {at}");
     let chain = seen.facts.nodes.iter().filter_map(|node| node.tls.as_ref());
     for der in chain.flat_map(Tls::certificates).take(8) {

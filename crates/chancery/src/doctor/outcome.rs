@@ -23,6 +23,8 @@ pub(crate) enum What {
     Target,
     /// The servers of this domain.
     Fleet(String),
+    /// Our own service.
+    Own,
     /// A chain in this file.
     Offline(String),
     /// What an application's file names, with the lines of it that were used.
@@ -86,6 +88,20 @@ impl Outcome {
         }
     }
 
+    /// What was looked at, in a word.
+    pub(crate) fn title(&self) -> &str {
+        match &self.what {
+            What::Target => self.seen.first().map_or("", |one| one.facts.target.as_str()),
+            What::Own => "self",
+            What::Fleet(name) | What::Offline(name) | What::Config { file: name, .. } => name,
+        }
+    }
+
+    /// The first line of the text: what has to change for somebody to be told.
+    pub(crate) fn verdict(&self) -> String {
+        self.text().lines().next().unwrap_or_default().to_owned()
+    }
+
     /// What a person reads.
     pub(crate) fn text(&self) -> String {
         match &self.what {
@@ -104,8 +120,13 @@ impl Outcome {
                 let each = self.seen.iter().map(|one| offline::text(file, one));
                 each.collect::<Vec<_>>().join("\n\n")
             }
-            What::Fleet(domain) => {
-                let well = format!("{} servers of {domain} are well", self.seen.len());
+            What::Fleet(_) | What::Own => {
+                let well = match &self.what {
+                    What::Fleet(domain) => {
+                        format!("{} servers of {domain} are well", self.seen.len())
+                    }
+                    _ => "our own service is well".to_owned(),
+                };
                 let verdict = report::bounded(&report::verdict(&well, &self.findings));
                 let table = fleet::table(&self.seen);
                 let table: Vec<String> = table.lines().map(report::harmless).collect();
@@ -126,6 +147,9 @@ impl Outcome {
         let (findings, mut all) = (&self.findings, serde_json::Map::new());
         match &self.what {
             What::Target => {}
+            What::Own => {
+                all.insert("own".to_owned(), json!(true));
+            }
             What::Fleet(domain) => {
                 all.insert("fleet".to_owned(), json!(domain));
             }

@@ -6,12 +6,12 @@ use anyhow::Result;
 
 use crate::arguments::{Common, Outputs};
 use crate::doctor::outcome::Outcome;
-use crate::doctor::redact;
+use crate::doctor::{junit, prometheus, redact};
 use crate::durable;
 
 /// Writes the files, prints, and gives the exit code.
 pub(super) fn deliver(common: &Common, outputs: &Outputs, outcome: Outcome) -> Result<u8> {
-    let outcome = if outputs.redact { redact::redacted(&outcome)? } else { outcome };
+    let outcome = shown(outputs, outcome)?;
     files(outputs, &outcome)?;
     if common.json {
         println!("{}", serde_json::to_string_pretty(&outcome.json())?);
@@ -21,9 +21,20 @@ pub(super) fn deliver(common: &Common, outputs: &Outputs, outcome: Outcome) -> R
     Ok(outcome.code())
 }
 
+/// As it may be shown.
+pub(super) fn shown(outputs: &Outputs, outcome: Outcome) -> Result<Outcome> {
+    if outputs.redact { redact::redacted(&outcome) } else { Ok(outcome) }
+}
+
 pub(super) fn files(outputs: &Outputs, outcome: &Outcome) -> Result<()> {
     if let Some(file) = &outputs.save {
         write(file, &serde_json::to_string_pretty(&outcome.facts())?)?;
+    }
+    if let Some(file) = &outputs.junit {
+        write(file, &junit::text(outcome))?;
+    }
+    if let Some(file) = &outputs.prometheus {
+        write(file, &prometheus::text(outcome))?;
     }
     Ok(())
 }

@@ -27,14 +27,25 @@ pub(super) fn all(file: &Path) -> Result<Vec<Seen>> {
 }
 
 pub(super) fn of_text(text: &[u8], file: &Path) -> Result<Vec<Seen>> {
-    let value: Value = serde_json::from_slice(text).map_err(|error| wrong(file, &error))?;
-    match value {
-        Value::Array(all) => all.into_iter().map(|one| seen(one, file)).collect(),
-        // As `--json` prints it.
-        Value::Object(mut all) if all.contains_key("facts") => {
-            seen(all.remove("facts").unwrap_or_default(), file).map(|one| vec![one])
+    let mut found = Vec::new();
+    // Several blocks may have been pasted, one after the other.
+    for value in serde_json::Deserializer::from_slice(text).into_iter::<Value>() {
+        match value.map_err(|error| wrong(file, &error))? {
+            Value::Array(all) => {
+                for one in all {
+                    found.push(seen(one, file)?);
+                }
+            }
+            // As `--json` prints it.
+            Value::Object(mut all) if all.contains_key("facts") => {
+                found.push(seen(all.remove("facts").unwrap_or_default(), file)?);
+            }
+            one => found.push(seen(one, file)?),
         }
-        one => seen(one, file).map(|one| vec![one]),
+    }
+    match found.is_empty() {
+        true => Err(wrong(file, &"there are no facts in it")),
+        false => Ok(found),
     }
 }
 

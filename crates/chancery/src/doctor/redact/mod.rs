@@ -57,6 +57,7 @@ fn taken<T: serde::de::DeserializeOwned>(whole: &mut Value, name: &str) -> anyho
 fn what(what: &What, words: &mut Words) -> What {
     match what {
         What::Target => What::Target,
+        What::Own => What::Own,
         What::Fleet(domain) => {
             words.know(domain, Kind::Host);
             What::Fleet(words.replace(domain))
