@@ -4,6 +4,7 @@
 //! - [`certificates`]: chains with one fault each. [`stacks`]: servers that show them, of as many
 //!   TLS implementations as can be had. [`network`]: machines, packet filters, name servers.
 //!   [`listeners`]: what no product can be had for.
+//! - [`fixes`]: what must have been advised for the lab to have applied it.
 //! - [`faults`]: the tables. Each fault has the true cause, whatever the doctor says today.
 
 use std::any::Any;
@@ -22,6 +23,7 @@ use crate::process::{Finished, run, run_checked};
 
 pub mod certificates;
 pub mod faults;
+pub mod fixes;
 pub mod listeners;
 pub mod network;
 pub mod stacks;
@@ -279,8 +281,12 @@ pub fn judge(lab: &Lab, fault: &Fault) -> Result<Judged> {
         let setup = mended(lab).with_context(|| format!("mending {}", fault.id))?;
         let said = setup.look()?;
         let found = findings(&said)?;
-        judged.is_green = Some(matches!(said.code, Some(0 | 1)));
+        let is_advised = fixes::is_advised(fault.cause, &judged.fixes);
+        judged.is_green = Some(is_advised && matches!(said.code, Some(0 | 1)));
         judged.after = codes(&found);
+        if !is_advised {
+            judged.after.insert(0, format!("not advised: {:?}", judged.fixes));
+        }
     }
     Ok(judged)
 }

@@ -4,15 +4,18 @@ use client::subcode::Subcode;
 use ldap::result::ResultCode;
 
 use super::{Finding, Layer};
-use crate::doctor::facts::{Application, Refused, Search};
+use crate::doctor::facts::{Application, Facts, Refused, Search};
 
-pub(super) fn findings(application: &Application) -> Vec<Finding> {
+pub(super) fn findings(facts: &Facts, application: &Application) -> Vec<Finding> {
     let mut found = match &application.refused {
         Some(refused) => vec![sign_in(application, refused)],
         None => Vec::new(),
     };
     if let Some(search) = &application.search {
-        found.extend(search_findings(search));
+        let roots = facts.nodes.iter().filter_map(|node| node.ldap.as_ref());
+        let contexts = roots.map(|root| &root.naming_contexts).find(|all| !all.is_empty());
+        let contexts = contexts.map_or(&[][..], Vec::as_slice);
+        found.extend(search_findings(search, contexts));
     }
     for finding in &mut found {
         finding.nodes.push(application.address);
@@ -32,6 +35,10 @@ fn sign_in(application: &Application, refused: &Refused) -> Finding {
             one("AUTH", format!("{who} cannot sign in: the name or the password is wrong"))
                 .fix("see the name, as a whole DN; then the password, once: tries are counted")
         }
+        Some(ResultCode::INVALID_DN_SYNTAX) => {
+            one("AUTH", format!("'{who}' is no DN, and this server signs in nobody by less"))
+                .fix("sign in by the whole DN, such as uid=anna,ou=people,dc=example,dc=com")
+        }
         Some(ResultCode::STRONGER_AUTH_REQUIRED) => {
             one("SIGNING-REQUIRED", "the server demands signing or TLS for this bind".to_owned())
                 .fix("use ldaps://, which is enough for a simple bind")
@@ -40,7 +47,7 @@ fn sign_in(application: &Application, refused: &Refused) -> Finding {
     }
 }
 
-fn search_findings(search: &Search) -> Vec<Finding> {
+fn search_findings(search: &Search, contexts: &[String]) -> Vec<Finding> {
     let one = |cause: String| Finding::new("SEARCH-SHAPE", Layer::Search, cause);
     let mut found = Vec::new();
     let (base, filter) = (&search.base, &search.filter);
@@ -50,15 +57,25 @@ fn search_findings(search: &Search) -> Vec<Finding> {
                 "" => "nothing above it either, or this user may not see it".to_owned(),
                 matched => format!("the nearest that is there: {matched}"),
             };
-            found.push(
-                one(format!("the base {base} is not there")).seen(nearest).fix("correct the base"),
-            );
+            let mut missing = one(format!("the base {base} is not there")).seen(nearest);
+            if !contexts.is_empty() {
+                missing = missing.seen(format!("the server has: {}", contexts.join(", ")));
+            }
+            let fix = "correct the base; what a user may not see is not there either: let it read";
+            found.push(missing.fix(fix));
         }
         Some(refused) if wants_sign_in(refused) => found.push(
             one("the server answers no search to those who have not signed in".to_owned())
                 .seen(said(refused))
                 .fix("let the application sign in first: --as NAME tries it here"),
         ),
+        Some(refused) if refused.code.map(ResultCode) == Some(ResultCode::SIZE_LIMIT_EXCEEDED) => {
+            found.push(
+                one(format!("the server ends the search after {} entries", search.count))
+                    .seen(said(refused))
+                    .fix("search with a base or filter that finds fewer, or raise the size limit"),
+            );
+        }
         Some(refused) => found.push(
             one(format!("the search below {base} fails"))
                 .seen(said(refused))
@@ -118,7 +135,10 @@ mod tests {
         let address = "192.0.2.1:636".parse().unwrap();
         let signed_in_as = Some("cn=app".to_owned());
         let application = Application { address, signed_in_as, refused, search };
-        findings(&application).iter().map(|one| one.code).collect()
+        findings(&crate::doctor::rules::tests::facts(Vec::new()), &application)
+            .iter()
+            .map(|one| one.code)
+            .collect()
     }
 
     fn no(code: u32, message: &str) -> Option<Refused> {

@@ -142,6 +142,16 @@ fn of_judge(finding: &pki::Finding) -> Option<Finding> {
         Rule::NotYetValid => format!("the certificate is not valid yet: {}", finding.found),
         Rule::NameNotCovered => "the certificate is for other names".to_owned(),
         Rule::NameOnlyInSubject => "the name stands in the subject only".to_owned(),
+        Rule::LifetimeShort => format!("the certificate ends soon: {}", finding.found),
+        Rule::Purpose | Rule::KeyUsage => {
+            format!("the certificate is not for servers: {}", finding.found)
+        }
+        Rule::KeyWeak => format!("its key is too short: {}", finding.found),
+        Rule::SignatureWeak => format!("its signature is too weak: {}", finding.found),
+        Rule::IssuerNotCa => "it was issued by what is no CA".to_owned(),
+        Rule::LeafIsCa => "a CA's certificate is shown as the server's".to_owned(),
+        Rule::NameConstraint => format!("its CA may not issue for this name: {}", finding.found),
+        Rule::ChainOrder => "the chain is sent in the wrong order".to_owned(),
         _ => format!("{}: {}", finding.rule, finding.found),
     };
     let one = Finding::new(code, Layer::Certificate, cause)

@@ -126,7 +126,7 @@ pub(crate) fn findings(facts: &Facts, now: OffsetDateTime) -> Vec<Finding> {
     if !found.iter().any(is_error) {
         found.extend(compared::other_certificates(facts));
     }
-    found.extend(facts.application.iter().flat_map(application::findings));
+    found.extend(facts.application.iter().flat_map(|it| application::findings(facts, it)));
     found.sort_by_key(|one| (one.severity, one.layer, rank(one.code), one.confidence));
     compared::explain(&mut found);
     compared::one_bad_node(facts, &mut found);

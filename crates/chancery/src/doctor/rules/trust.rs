@@ -3,7 +3,7 @@
 use pki::Summary;
 
 use super::{Finding, Layer};
-use crate::doctor::facts::Facts;
+use crate::doctor::facts::{Facts, Ldap};
 
 pub(super) fn finding(facts: &Facts, chain: &[Summary]) -> Finding {
     let Some(top) = chain.last() else {
@@ -20,7 +20,8 @@ pub(super) fn finding(facts: &Facts, chain: &[Summary]) -> Finding {
             .seen(sent)
             .seen(known)
             .seen(format!("SHA-256 {}", top.thumbprint))
-            .fix("get its certificate from those who run it, compare the SHA-256, and trust it");
+            .fix("get its certificate from those who run it, and compare the SHA-256")
+            .fix(TRUST);
     }
     let is_kin = |subject: &String| shares_an_organisation(subject, &top.issuer);
     let kin = facts.trust.subjects.iter().find(|subject| is_kin(subject));
@@ -35,12 +36,29 @@ pub(super) fn finding(facts: &Facts, chain: &[Summary]) -> Finding {
         }
         _ => {
             let cause = format!("the CA {} is not trusted here", top.issuer);
-            Finding::new("TRUST-CA", Layer::Certificate, cause).seen(sent).seen(known).fix(format!(
-                "get the certificate of {} and trust it: --ca FILE here, and at the application",
-                top.issuer
-            ))
+            let found = Finding::new("TRUST-CA", Layer::Certificate, cause).seen(sent).seen(known);
+            with_where_to_trust(found, facts, &top.issuer)
         }
     }
+}
+
+/// How the commonest clients are told, and never to look away.
+const TRUST: &str = "trust it: TLS_CACERT FILE in /etc/ldap/ldap.conf (OpenLDAP's clients), keytool \
+                     -importcert -cacerts -file FILE (Java), update-ca-certificates (Debian)";
+
+fn with_where_to_trust(found: Finding, facts: &Facts, issuer: &str) -> Finding {
+    let roots = facts.nodes.iter().filter_map(|node| node.clear()?.root.as_ref());
+    let is_ad = roots.into_iter().any(Ldap::is_active_directory);
+    let found = match is_ad {
+        true => found.fix(format!(
+            "get the certificate of {issuer}: certutil -ca.cert FILE on the CA, or below \
+             CN=Certification Authorities,CN=Public Key Services,CN=Services of the configuration"
+        )),
+        false => found.fix(format!(
+            "get the certificate of {issuer} from those who run it, and try it: --ca FILE"
+        )),
+    };
+    found.fix(TRUST)
 }
 
 /// What is certain, since what was missing was found and completes it.
