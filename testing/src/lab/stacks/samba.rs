@@ -2,14 +2,14 @@
 //! own: it needs the ports that it has.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::Result;
 
 use super::wait;
-use crate::lab::certificates::Material;
+use crate::lab::certificates::{FAKETIME, Material};
 use crate::lab::{Lab, NAME, PASSWORD, Setup};
 use crate::namespaces::{Cable, Machine};
 use crate::peers::missing::Peer;
@@ -37,6 +37,8 @@ pub const EXPIRED: &str = "expired@corp.example";
 pub const MUST_CHANGE: &str = "mustchange@corp.example";
 pub const LOCKED: &str = "locked@corp.example";
 pub const NEVER_AT_THIS_HOUR: &str = "nohours@corp.example";
+pub const ELSEWHERE_ONLY: &str = "elsewhere@corp.example";
+pub const PASSWORD_TOO_OLD: &str = "tooold@corp.example";
 pub const ANNA: &str = "anna@corp.example";
 
 pub fn template(lab: &Lab) -> Result<Template> {
@@ -51,16 +53,22 @@ pub fn template(lab: &Lab) -> Result<Template> {
         run_checked(tool(arguments).args(["-H", &database])).map(drop)
     };
     // A try too many locks: the threshold of a new domain is none.
-    at(&["domain", "passwordsettings", "set", "--account-lockout-threshold=3"])?;
-    for name in ["anna", "disabled", "expired", "locked", "nohours"] {
+    let policy = ["domain", "passwordsettings", "set", "--account-lockout-threshold=3"];
+    at(&[&policy[..], &["--max-pwd-age=42"]].concat())?;
+    for name in ["anna", "disabled", "expired", "locked", "nohours", "elsewhere"] {
         at(&["user", "create", name, PASSWORD])?;
     }
+    // Long ago: the day on which a password ends counts from when it was set.
+    let mut before = tool(&["user", "create", "tooold", PASSWORD, "-H", &database]);
+    run_checked(before.env("LD_PRELOAD", FAKETIME).env("FAKETIME", "-400d"))?;
     at(&["user", "create", "mustchange", PASSWORD, "--must-change-at-next-login"])?;
     at(&["user", "disable", "disabled"])?;
     let changes = "dn: CN=expired,CN=Users,DC=corp,DC=example\nchangetype: modify\n\
          replace: accountExpires\naccountExpires: 130000000000000000\n\n\
          dn: CN=nohours,CN=Users,DC=corp,DC=example\nchangetype: modify\n\
-         replace: logonHours\nlogonHours:: AAAAAAAAAAAAAAAAAAAAAAAAAAAA\n\n"
+         replace: logonHours\nlogonHours:: AAAAAAAAAAAAAAAAAAAAAAAAAAAA\n\n\
+         dn: CN=elsewhere,CN=Users,DC=corp,DC=example\nchangetype: modify\n\
+         replace: userWorkstations\nuserWorkstations: ANOTHER\n\n"
         .to_owned();
     let changes = changes + &locked_now();
     fs::write(folder.join("changes.ldif"), changes)?;
@@ -92,6 +100,10 @@ pub struct Settings<'a> {
     pub material: Option<&'a Material>,
     /// Lines of `[global]`.
     pub global: &'a str,
+    /// What an administrator does before it runs, by `samba-tool`: one command a line.
+    pub commands: &'a str,
+    /// And by `ldbmodify`.
+    pub changes: &'a str,
 }
 
 /// A domain controller that runs.
@@ -118,6 +130,7 @@ pub fn serve(lab: &Lab, how: &Settings<'_>) -> Result<Controller> {
             false => format!("{line}\n"),
         });
     fs::write(&config, services.collect::<String>().replace("/var/log/samba", &here))?;
+    administered(&folder, how)?;
     let tls = folder.join("private/tls");
     if let Some(material) = how.material {
         for (from, to) in
@@ -139,6 +152,20 @@ pub fn serve(lab: &Lab, how: &Settings<'_>) -> Result<Controller> {
     }
     let ca = how.material.map_or_else(|| tls.join("ca.pem"), |material| material.ca.clone());
     Ok(Controller { _process: process, folder, ca, machine, _cable: cable })
+}
+
+fn administered(folder: &Path, how: &Settings<'_>) -> Result<()> {
+    let database = folder.join("private/sam.ldb").display().to_string();
+    for line in how.commands.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        run_checked(tool(&words).args(["-H", &database]))?;
+    }
+    if !how.changes.is_empty() {
+        let file = folder.join("changes.ldif");
+        fs::write(&file, how.changes)?;
+        run_checked(Command::new("ldbmodify").args(["-H", &database]).arg(&file))?;
+    }
+    Ok(())
 }
 
 impl Controller {
