@@ -210,6 +210,12 @@ fn unverified(setting: &Setting, right: &str) -> Finding {
         .fix("what is said below is what the verification would have said")
 }
 
+/// There are more servers than are looked at.
+pub(crate) fn left_out(setting: &Setting, more: usize) -> Finding {
+    let cause = format!("{more} servers are not looked at: no more than {SERVERS_MAX} are");
+    setting.finding(cause).warning().fix("look at them by themselves: chancery doctor NAME")
+}
+
 /// Without a CA of its own: the build of the library decides.
 fn no_store(place: &str, name: &str) -> Finding {
     let cause = format!("{place} names no CA: which ones are believed is up to the library");
