@@ -43,6 +43,12 @@ nginx-light:/usr/sbin/nginx
 libnginx-mod-stream:/usr/lib/nginx/modules/ngx_stream_module.so
 stunnel4:/usr/bin/stunnel4
 dnsmasq-base:/usr/sbin/dnsmasq
+389-ds-base:/usr/sbin/ns-slapd
+samba:/usr/sbin/samba
+samba-dsdb-modules:/usr/lib/*/samba/ldb/acl.so
+samba-vfs-modules:/usr/lib/*/samba/vfs/acl_xattr.so
+samba-ad-provision:/usr/share/samba/setup/ad-schema
+ldb-tools:/usr/bin/ldbmodify
 gnutls-bin:/usr/bin/gnutls-cli
 golang-go:/usr/bin/go
 libnss3-tools:/usr/bin/tstclnt

@@ -37,6 +37,8 @@ pub struct Lab {
     pub folder: TempDir,
     pub keys: certificates::Keys,
     java: OnceLock<Java>,
+    ds389: Mutex<Option<stacks::ds389::Template>>,
+    samba: Mutex<Option<stacks::samba::Template>>,
 }
 
 /// The small directory in Java, compiled.
@@ -56,7 +58,17 @@ impl Lab {
             std::os::unix::fs::PermissionsExt::from_mode(0o755),
         )?;
         let keys = certificates::Keys::make(folder.path())?;
-        Ok(Lab { folder, keys, java: OnceLock::new() })
+        let (java, ds389, samba) = Default::default();
+        Ok(Lab { folder, keys, java, ds389, samba })
+    }
+
+    /// What 389 DS is copied from; whoever comes first makes it, and others wait.
+    pub fn ds389(&self) -> Result<stacks::ds389::Template> {
+        once(&self.ds389, || stacks::ds389::template(self))
+    }
+
+    pub fn samba(&self) -> Result<stacks::samba::Template> {
+        once(&self.samba, || stacks::samba::template(self))
     }
 
     pub fn java(&self) -> Result<Java> {
@@ -82,6 +94,16 @@ impl Lab {
         std::fs::create_dir(&folder)?;
         Ok(folder)
     }
+}
+
+fn once<T: Clone>(held: &Mutex<Option<T>>, make: impl Fn() -> Result<T>) -> Result<T> {
+    let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(made) = &*held {
+        return Ok(made.clone());
+    }
+    let made = make()?;
+    *held = Some(made.clone());
+    Ok(made)
 }
 
 /// A server that stands, and how the doctor is asked about it.
@@ -114,13 +136,22 @@ impl Setup {
         self
     }
 
-    /// Asks the doctor.
+    /// Asks the doctor, for its findings.
     pub fn look(&self) -> Result<Finished> {
+        self.run(&["--json"])
+    }
+
+    /// Asks the doctor, for what a person reads.
+    pub fn read(&self) -> Result<Finished> {
+        self.run(&[])
+    }
+
+    fn run(&self, more: &[&str]) -> Result<Finished> {
         let mut command = match &self.from {
             Some(machine) => machine.command(&binary().display().to_string()),
             None => Command::new(binary()),
         };
-        command.arg("doctor").args(&self.arguments).arg("--json");
+        command.arg("doctor").args(&self.arguments).args(more);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         run(&mut command)
     }

@@ -1,5 +1,5 @@
 //! Servers that show a given chain, each with its own TLS: slapd (GnuTLS), nginx and stunnel
-//! (OpenSSL) before slapd, a small one in Java (JSSE).
+//! (OpenSSL) before slapd, a small one in Java (JSSE); [`ds389`] (NSS) and [`samba`] by themselves.
 
 use std::any::Any;
 use std::fmt::Write as _;
@@ -15,6 +15,9 @@ use crate::namespaces::Machine;
 use crate::peers::missing::Peer;
 use crate::ports;
 use crate::process::{Process, run_checked};
+
+pub mod ds389;
+pub mod samba;
 
 /// The administrator of slapd's database.
 pub fn admin() -> String {
@@ -47,7 +50,7 @@ impl Served {
 }
 
 pub fn peers() -> Vec<Peer> {
-    vec![
+    let mut all = vec![
         Peer::program("slapd", "/usr/sbin/slapd"),
         Peer::program("openssl", "/usr/bin/openssl"),
         Peer::program("nginx", "/usr/sbin/nginx"),
@@ -58,7 +61,10 @@ pub fn peers() -> Vec<Peer> {
         Peer::program("javac", "/usr/bin/javac"),
         Peer::program("dnsmasq", "/usr/sbin/dnsmasq"),
         Peer::program("nft", "/usr/sbin/nft"),
-    ]
+    ];
+    all.extend(ds389::peers());
+    all.extend(samba::peers());
+    all
 }
 
 /// How slapd is set up.

@@ -1,7 +1,8 @@
 //! The fault lab: the true cause comes first, what is printed mends it, and what is well is left
 //! alone.
 
-use testing::lab::{Fault, Judged, Lab, faults, judge_all, stacks};
+use testing::lab::stacks::samba;
+use testing::lab::{Fault, Judged, Lab, PASSWORD, certificates, faults, judge_all, stacks};
 use testing::namespaces;
 use testing::peers::chancery::peer;
 use testing::peers::missing::present;
@@ -48,8 +49,44 @@ fn the_true_cause_comes_first_and_the_fix_mends_it() {
 fn nothing_is_said_against_what_is_well() {
     let Some(lab) = lab() else { return };
     let all = judged(&lab, &faults::healthy());
-    assert!(all.len() >= 10, "{} configurations", all.len());
+    assert!(all.len() >= 12, "{} configurations", all.len());
     for one in all {
         assert!(one.said.is_empty(), "{}: {}", one.line(), one.words);
     }
+}
+
+/// Samba's own certificate is named as such, with who takes it and who does not; a wrong password
+/// is tried once; and each refusal of a domain controller is told from the others.
+#[test]
+fn a_domain_controller_is_understood_and_not_locked() {
+    let Some(lab) = lab() else { return };
+    let controller = samba::serve(&lab, &samba::Settings::default()).unwrap();
+    let said = controller.asked(&[]).read().unwrap().stdout;
+    assert!(said.starts_with("✗ CERT-NO-SAN"), "{said}");
+    assert!(said.contains("that Samba made for itself"), "{said}");
+    let who = said.lines().find(|line| line.contains("would accept")).unwrap();
+    assert!(who.contains("OpenSSL ✓") && who.contains("Go ✗") && who.contains("rustls ✗"), "{who}");
+    drop(controller);
+    let material = certificates::GOOD.make(&lab).unwrap();
+    let how = samba::Settings { material: Some(&material), ..samba::Settings::default() };
+    let controller = samba::serve(&lab, &how).unwrap();
+    let sign_in = |who: &str, secret: &str| {
+        let file = faults::password(&lab, secret).unwrap().display().to_string();
+        controller.asked(&["--as", who, "--password-file", &file]).read().unwrap().stdout
+    };
+    for (who, secret, words) in [
+        (samba::ANNA, "wrong", "the password is wrong, or the user unknown"),
+        (samba::DISABLED, PASSWORD, "disabled"),
+        (samba::EXPIRED, PASSWORD, "expired"),
+        (samba::MUST_CHANGE, PASSWORD, "password"),
+        (samba::LOCKED, PASSWORD, "locked"),
+        (samba::NEVER_AT_THIS_HOUR, PASSWORD, "at this hour"),
+    ] {
+        let said = sign_in(who, secret);
+        let first = said.lines().next().unwrap();
+        assert!(first.starts_with("✗ AUTH-SUBCODE") && first.contains(words), "{who}: {first}");
+    }
+    // Of all that was tried for her, one bind: the handshakes and greetings count for nothing.
+    assert_eq!(controller.bad_passwords("anna").unwrap(), 1);
+    assert!(sign_in(samba::ANNA, PASSWORD).starts_with('✓'));
 }

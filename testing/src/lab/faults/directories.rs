@@ -21,7 +21,7 @@ pub(super) fn faults() -> Vec<Fault> {
 }
 
 /// A file that holds a password, as the doctor wants it.
-pub(super) fn password(lab: &Lab, text: &str) -> Result<PathBuf> {
+pub fn password(lab: &Lab, text: &str) -> Result<PathBuf> {
     let file = lab.folder("password")?.join("password");
     std::fs::write(&file, text)?;
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;

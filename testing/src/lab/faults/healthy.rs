@@ -2,7 +2,8 @@
 
 use crate::lab::certificates::{GOOD, GOOD_RSA, Variant};
 use crate::lab::stacks::{self, Slapd, backend};
-use crate::lab::{Fault, Lab};
+use crate::lab::{Fault, Lab, Setup};
+use crate::peers::chancery;
 
 /// Each with its own TLS, in versions and keys of several kinds.
 pub fn healthy() -> Vec<Fault> {
@@ -15,7 +16,10 @@ pub fn healthy() -> Vec<Fault> {
             all.push(nginx(format!("{id}-{version}"), variant, version));
         }
         all.push(java(format!("{id}-1.3"), variant));
+        all.push(ds389(format!("{id}-1.3"), variant));
+        all.push(domain(format!("{id}-1.3"), variant));
     }
+    all.push(own());
     all
 }
 
@@ -40,5 +44,31 @@ fn java(id: String, variant: Variant) -> Fault {
     Fault::new(id, "java", "", move |lab: &Lab| {
         let material = variant.make(lab)?;
         Ok(stacks::java(lab, &material, &[])?.looked_at(&material))
+    })
+}
+
+fn ds389(id: String, variant: Variant) -> Fault {
+    Fault::new(id, "389", "", move |lab: &Lab| {
+        let material = variant.make(lab)?;
+        let served = stacks::ds389::serve(lab, &material, stacks::ds389::Settings::default())?;
+        Ok(served.looked_at(&material))
+    })
+}
+
+fn domain(id: String, variant: Variant) -> Fault {
+    Fault::new(id, "samba", "", move |lab: &Lab| {
+        let material = variant.make(lab)?;
+        let how = stacks::samba::Settings { material: Some(&material), global: "" };
+        Ok(stacks::samba::serve(lab, &how)?.looked_at(&[]))
+    })
+    .on_machines()
+}
+
+/// As it stands after its first start.
+fn own() -> Fault {
+    Fault::new("first-start", "own", "", |_: &Lab| {
+        let server = chancery::start()?;
+        let ca = server.ca.display().to_string();
+        Ok(Setup::asked(&[&server.ldaps, "--ca", &ca]).holding(server))
     })
 }

@@ -4,11 +4,14 @@ use super::Fault;
 
 mod certificates;
 mod directories;
+mod domain;
 mod handshakes;
 mod healthy;
 mod names;
 mod network;
+mod nss;
 
+pub use directories::password;
 pub use healthy::healthy;
 
 /// Every fault of the lab.
@@ -19,5 +22,7 @@ pub fn all() -> Vec<Fault> {
     all.extend(names::faults());
     all.extend(handshakes::faults());
     all.extend(directories::faults());
+    all.extend(nss::faults());
+    all.extend(domain::faults());
     all
 }
