@@ -146,6 +146,8 @@ enum Plain {
     Tls,
     /// There is none.
     Clear,
+    /// There is none for what is looked up; sign-ins of users begin with StartTLS all the same.
+    Lookups,
     /// That stands elsewhere.
     Unsaid,
 }
@@ -194,6 +196,10 @@ fn in_the_clear(setting: &Setting, target: &Target, plain: Plain) -> Option<Find
         Plain::Clear => {
             let cause = format!("passwords and answers go to {name} in the clear");
             Some(setting.finding(cause).fix(fix))
+        }
+        Plain::Lookups => {
+            let cause = format!("what is looked up goes to {name} in the clear, sign-in included");
+            Some(setting.finding(cause).fix("or write ldap_id_use_start_tls = true").fix(fix))
         }
         Plain::Unsaid => {
             let cause = format!("in the clear to {name}, unless the application asks for StartTLS");
