@@ -12,7 +12,7 @@ use anyhow::Result;
 use super::{Fault, Lab, Setup, each};
 use crate::peers::chancery::target_folder;
 use crate::peers::missing::Peer;
-use crate::process::run;
+use crate::process::{Finished, run};
 
 pub const TOOLS: [&str; 4] = ["openssl", "ldapsearch", "testssl.sh", "sslyze"];
 
@@ -189,7 +189,7 @@ fn ldapsearch(asked: &Asked, port: u16) -> Vec<String> {
 }
 
 fn testssl(asked: &Asked, address: Option<&str>, port: u16) -> Vec<String> {
-    let mut all = words("timeout -k 1 90 testssl --warnings batch --color 0 --nodns min");
+    let mut all = words("timeout -k 1 90 testssl --warnings off --color 0 --nodns min");
     all.extend(words("--connect-timeout 5 --openssl-timeout 5 --protocols --server-defaults"));
     if !asked.ca.is_empty() {
         all.extend(["--add-ca".to_owned(), asked.ca.clone()]);
@@ -271,8 +271,7 @@ const NAMED: &[(&str, &[&str])] = &[
             "no shared cipher",
             "no ciphers",
             "tls 1.2 not offered",
-            "tls 1.2 cipher suites: attempted to connect using 156 cipher suites; the server \
-             rejected all",
+            "tls 1.2 cipher suites: attempted to connect using 156 cipher suites; the server rejected",
         ],
     ),
     ("TLS-FAILED", &["handshake failed", "handshake timed out", "timed out", "timeout"]),
@@ -297,6 +296,7 @@ const NAMED: &[(&str, &[&str])] = &[
             "chain incomplete",
             "incomplete chain",
             "missing intermediate",
+            "candidates exhausted",
             "issuer is unknown",
         ],
     ),
@@ -314,20 +314,38 @@ const NAMED: &[(&str, &[&str])] = &[
             "chain incomplete",
         ],
     ),
-    ("CERT-EXPIRED", &["has expired", "expired", "cert is expired"]),
-    ("CLOCK", &["not yet valid", "not valid yet", "not yet activated", "clock"]),
+    ("CERT-EXPIRED", &["expired", "not valid at validation time"]),
+    (
+        "CLOCK",
+        &[
+            "not yet valid",
+            "not valid yet",
+            "not yet activated",
+            "not valid at validation time",
+            "clock is",
+        ],
+    ),
     ("EXPIRY", &["expires <", "will expire", "expires in", "expires soon"]),
     (
         "NAME-MISMATCH",
-        &["hostname mismatch", "ip address mismatch", "does not match", "not match", "no match"],
+        &[
+            "hostname mismatch",
+            "ip address mismatch",
+            "does not match",
+            "not match",
+            "no match",
+            "no matching subjectaltname",
+        ],
     ),
-    ("CERT-NO-SAN", &["san) missing", "no subject alternative", "no san", "without san"]),
+    (
+        "CERT-NO-SAN",
+        &["san) missing", "no subject alternative", "no subjectaltname", "no san", "without san"],
+    ),
     (
         "EKU",
         &[
-            "certificate purpose",
-            "unsuitable purpose",
             "purpose",
+            "required eku not found",
             "key usage violation",
             "not for servers",
             "extended key usage does not",
@@ -341,11 +359,16 @@ const NAMED: &[(&str, &[&str])] = &[
             "insecure algorithm",
             "with sha1",
             "sha1 signature",
+            "forbidden signature algorithm",
+            "signature algorithm: sha1",
             "1024 bits",
             "key size: 1024",
         ],
     ),
-    ("CHAIN-ORDER", &["out of order", "wrong order", "order is wrong", "chain order: not"]),
+    (
+        "CHAIN-ORDER",
+        &["out of order", "ordering problem", "wrong order", "order is wrong", "chain order: not"],
+    ),
     (
         "CERT-OTHER",
         &[
@@ -355,10 +378,10 @@ const NAMED: &[(&str, &[&str])] = &[
             "path length",
             "not a ca",
             "is a ca",
-            "revoked",
+            "basicconstraints.ca must",
         ],
     ),
-    ("REVOKED", &["revoked"]),
+    ("REVOKED", &["certificate revoked", "is revoked", "has been revoked", "revoked certificate"]),
     ("LDAP", &["decoding error", "not an ldap", "no ldap"]),
     ("AUTH", &["invalid credentials", "invalid dn"]),
     ("AUTH-SUBCODE", &["disabled", "locked", "account has expired", "must be changed", "hours"]),
@@ -397,11 +420,53 @@ pub fn has_named(fault: &Fault, said: &str) -> bool {
     is_there || (fault.cause == "AUTH-SUBCODE" && is_wrong && text.contains("invalid credentials"))
 }
 
-/// Where what the tools said is kept.
-pub fn keep(folder: &Path, fault: &Fault, tool: &str, said: &str) -> Result<()> {
-    let name = format!("{}-{}-{}-{tool}.txt", fault.cause, fault.stack, fault.id);
-    fs::write(folder.join(name), said)?;
-    Ok(())
+/// What was said of one fault, in files: what is there is not asked again.
+struct Kept<'a> {
+    folder: &'a Path,
+    fault: &'a Fault,
+}
+
+/// What all said of a fault.
+struct Said {
+    /// Whether the doctor had the true cause first.
+    is_first: bool,
+    /// One for each of [`TOOLS`].
+    said: Vec<String>,
+}
+
+impl Kept<'_> {
+    fn file(&self, tool: &str) -> PathBuf {
+        let Fault { cause, stack, id, .. } = self.fault;
+        self.folder.join(format!("{cause}-{stack}-{id}-{tool}.txt"))
+    }
+
+    fn all(&self, lab: &Lab) -> Result<Said> {
+        let mut standing = None;
+        let mut said = Vec::new();
+        for tool in std::iter::once("doctor").chain(TOOLS) {
+            let file = self.file(tool);
+            if let Ok(text) = fs::read_to_string(&file) {
+                said.push(text);
+                continue;
+            }
+            let setup = match standing.take() {
+                Some(setup) => setup,
+                None => self.fault.stand(lab)?,
+            };
+            let text = match tool {
+                "doctor" => setup.look()?.stdout,
+                tool => self::said(lab, &setup, tool)?,
+            };
+            standing = Some(setup);
+            fs::write(file, &text)?;
+            said.push(text);
+        }
+        let doctor = said.remove(0);
+        let doctor = Finished { code: None, stdout: doctor, stderr: String::new() };
+        let found = super::findings(&doctor)?;
+        let code = found.first().map(|one| super::text(one, "code"));
+        Ok(Said { is_first: code.as_deref() == Some(self.fault.cause), said })
+    }
 }
 
 /// How many faults of each cause a tool has named; the doctor's are those that it named first.
@@ -415,14 +480,10 @@ impl Comparison {
     /// Stands up each fault once and lets all look at it.
     pub fn made(lab: &Lab, faults: &[Fault], kept: &Path, threads: usize) -> Result<Comparison> {
         let all = each(faults, threads, |fault| -> Result<[usize; 1 + TOOLS.len()]> {
-            let setup = fault.stand(lab)?;
-            let found = super::findings(&setup.look()?)?;
-            let first = found.first().map(|one| super::text(one, "code"));
-            let mut named = [usize::from(first.as_deref() == Some(fault.cause)); 1 + TOOLS.len()];
-            for (tool, place) in TOOLS.iter().zip(named.iter_mut().skip(1)) {
-                let said = said(lab, &setup, tool)?;
-                keep(kept, fault, tool, &said)?;
-                *place = usize::from(has_named(fault, &said));
+            let all = Kept { folder: kept, fault }.all(lab)?;
+            let mut named = [usize::from(all.is_first); 1 + TOOLS.len()];
+            for (said, place) in all.said.iter().zip(named.iter_mut().skip(1)) {
+                *place = usize::from(has_named(fault, said));
             }
             println!("{named:?} {} {} {}", fault.cause, fault.stack, fault.id);
             Ok(named)
