@@ -5,7 +5,8 @@
 //!   TLS implementations as can be had. [`network`]: machines, packet filters, name servers.
 //!   [`listeners`]: what no product can be had for.
 //! - [`fixes`]: what must have been advised for the lab to have applied it.
-//! - [`others`]: the same faults, looked at with tools that people have.
+//! - [`capture`]: what goes over the wire. [`others`]: the same faults, looked at with tools that
+//!   people have.
 //! - [`faults`]: the tables. Each fault has the true cause, whatever the doctor says today.
 
 use std::any::Any;
@@ -22,6 +23,7 @@ use crate::namespaces::Machine;
 use crate::peers::chancery::binary;
 use crate::process::{Finished, run, run_checked};
 
+pub mod capture;
 pub mod certificates;
 pub mod faults;
 pub mod fixes;
