@@ -50,6 +50,9 @@ samba-vfs-modules:/usr/lib/*/samba/vfs/acl_xattr.so
 samba-ad-provision:/usr/share/samba/setup/ad-schema
 ldb-tools:/usr/bin/ldbmodify
 gnutls-bin:/usr/bin/gnutls-cli
+tcpdump:/usr/bin/tcpdump
+testssl.sh:/usr/bin/testssl
+bsdextrautils:/usr/bin/hexdump
 golang-go:/usr/bin/go
 libnss3-tools:/usr/bin/tstclnt
 "
@@ -70,7 +73,7 @@ missing_packages() {
     command -v npm >/dev/null 2>&1 || printf 'nodejs npm '
 }
 
-have_python() { [ -x "$peers/venv/bin/python" ] && "$peers/venv/bin/python" -c 'import ldap, ldap3, aiosmtpd' 2>/dev/null; }
+have_python() { [ -x "$peers/venv/bin/python" ] && "$peers/venv/bin/python" -c 'import ldap, ldap3, aiosmtpd, sslyze' 2>/dev/null; }
 have_node() { [ -d "$peers/npm/node_modules/ldapts" ]; }
 
 install_packages() {
@@ -95,7 +98,7 @@ install_python() {
     have_python && return 0
     # The distribution's interpreter: python-ldap is built against its headers.
     /usr/bin/python3 -m venv "$peers/venv"
-    "$peers/venv/bin/pip" install --quiet --disable-pip-version-check ldap3==2.9.1 python-ldap==3.4.4 aiosmtpd==1.4.6
+    "$peers/venv/bin/pip" install --quiet --disable-pip-version-check ldap3==2.9.1 python-ldap==3.4.4 aiosmtpd==1.4.6 sslyze==6.3.1
 }
 
 install_node() {
@@ -111,7 +114,7 @@ if [ "${1:-}" = --list ]; then
     for line in $packages; do
         if present "${line#*:}"; then say "${line%%:*}" present; else say "${line%%:*}" MISSING; fi
     done
-    if have_python; then say python present; else say "python" "MISSING (ldap3, python-ldap, aiosmtpd)"; fi
+    if have_python; then say python present; else say "python" "MISSING (ldap3, python-ldap, aiosmtpd, sslyze)"; fi
     if have_node; then say ldapts present; else say ldapts MISSING; fi
     exit 0
 fi

@@ -5,6 +5,8 @@
 //!   TLS implementations as can be had. [`network`]: machines, packet filters, name servers.
 //!   [`listeners`]: what no product can be had for.
 //! - [`fixes`]: what must have been advised for the lab to have applied it.
+//! - [`capture`]: what goes over the wire. [`others`]: the same faults, looked at with tools that
+//!   people have.
 //! - [`faults`]: the tables. Each fault has the true cause, whatever the doctor says today.
 
 use std::any::Any;
@@ -21,11 +23,13 @@ use crate::namespaces::Machine;
 use crate::peers::chancery::binary;
 use crate::process::{Finished, run, run_checked};
 
+pub mod capture;
 pub mod certificates;
 pub mod faults;
 pub mod fixes;
 pub mod listeners;
 pub mod network;
+pub mod others;
 pub mod stacks;
 
 /// The name that applications use, and what it is below.
@@ -293,6 +297,11 @@ pub fn judge(lab: &Lab, fault: &Fault) -> Result<Judged> {
 
 /// Every fault, several at a time; what could not be stood up is an error of the lab.
 pub fn judge_all(lab: &Lab, faults: &[Fault], threads: usize) -> Vec<Result<Judged>> {
+    each(faults, threads, |fault| judge(lab, fault))
+}
+
+/// What is done with each, several at a time, in their order.
+fn each<T: Send>(faults: &[Fault], threads: usize, act: impl Fn(&Fault) -> T + Sync) -> Vec<T> {
     let next = std::sync::atomic::AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -301,13 +310,13 @@ pub fn judge_all(lab: &Lab, faults: &[Fault], threads: usize) -> Vec<Result<Judg
                 loop {
                     let place = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     let Some(fault) = faults.get(place) else { return };
-                    let judged = judge(lab, fault);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push((place, judged));
+                    let one = act(fault);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((place, one));
                 }
             });
         }
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(place, _)| *place);
-    done.into_iter().map(|(_, judged)| judged).collect()
+    done.into_iter().map(|(_, one)| one).collect()
 }

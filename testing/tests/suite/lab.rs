@@ -1,8 +1,9 @@
 //! The fault lab: the true cause comes first, what is printed mends it, and what is well is left
 //! alone.
 
+use testing::lab::others::Comparison;
 use testing::lab::stacks::samba;
-use testing::lab::{Fault, Judged, Lab, PASSWORD, certificates, faults, judge_all, stacks};
+use testing::lab::{Fault, Judged, Lab, PASSWORD, certificates, faults, judge_all, others, stacks};
 use testing::namespaces;
 use testing::peers::chancery::peer;
 use testing::peers::missing::present;
@@ -91,4 +92,26 @@ fn a_domain_controller_is_understood_and_not_locked() {
     // Of all that was tried for her, one bind: the handshakes and greetings count for nothing.
     assert_eq!(controller.bad_passwords("anna").unwrap(), 1);
     assert!(sign_in(samba::ANNA, PASSWORD).starts_with('✓'));
+}
+
+/// Takes minutes of computing time and shows nothing about ourselves, so it runs on request:
+/// `CHANCERY_LAB_COMPARE=FOLDER cargo test -p testing --test suite -- lab::others --nocapture`
+/// keeps in FOLDER what each tool said, and writes the table of docs/reference/doctor.md there.
+#[test]
+fn others_look_at_the_same_faults() {
+    let Some(kept) = std::env::var_os("CHANCERY_LAB_COMPARE") else { return };
+    let kept = std::path::PathBuf::from(kept);
+    std::fs::create_dir_all(&kept).unwrap();
+    let Some(lab) = lab() else { return };
+    if !present("the comparison", &others::peers()) {
+        return;
+    }
+    let wanted = std::env::var("CHANCERY_LAB").unwrap_or_default();
+    let mut faults = faults::all();
+    faults.retain(|one| format!("{} {}", one.stack, one.id).contains(&wanted));
+    let table = Comparison::made(&lab, &faults, &kept, THREADS).unwrap();
+    println!("{}", table.text());
+    std::fs::write(kept.join("table.md"), table.text()).unwrap();
+    // Each fault is one that stood: what was never asked says nothing of a tool.
+    assert_eq!(table.count(), faults.len());
 }

@@ -15,6 +15,8 @@
 //! - `first_run`: the first start, the second, and those that cannot be.
 //! - `hostile`: clients that mean no good.
 //! - `kill`: kill -9 under writers.
+//! - `lab`: the fault lab, and the same faults seen by other tools. `lab_wire`: what the doctor
+//!   sends, captured, and how long it takes.
 //! - `ldap_commands`: `chancery ldap` against slapd and Chancery.
 //! - `lockout`: accounts that lock, sources that are not listened to.
 //! - `looking`: `chancery ldap` on slapd and Chancery.
@@ -53,6 +55,7 @@ mod forgotten;
 mod hostile;
 mod kill;
 mod lab;
+mod lab_wire;
 mod ldap_commands;
 mod lockout;
 mod looking;
