@@ -17,7 +17,9 @@ fn every_file_of_the_suite_is_a_module() {
 #[test]
 fn every_client_script_is_run() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sources = std::fs::read_dir(folder.join("tests/suite")).unwrap();
+    // The suite's own, and the lab's that it runs.
+    let folders = ["tests/suite", "src/lab"].map(|name| folder.join(name));
+    let sources = folders.into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
     let files = sources.map(|file| file.unwrap().path()).filter(|path| path.is_file());
     let clients: String = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
     for file in std::fs::read_dir(folder.join("clients")).unwrap() {

@@ -1,6 +1,7 @@
 //! Servers that are well: nothing may be said against them.
 
 use crate::lab::certificates::{GOOD, GOOD_RSA, Variant};
+use crate::lab::network::Two;
 use crate::lab::stacks::{self, Slapd, backend};
 use crate::lab::{Fault, Lab, Setup};
 use crate::peers::chancery;
@@ -20,6 +21,7 @@ pub fn healthy() -> Vec<Fault> {
         all.push(domain(format!("{id}-1.3"), variant));
     }
     all.push(own());
+    all.push(alone());
     all
 }
 
@@ -71,4 +73,18 @@ fn own() -> Fault {
         let ca = server.ca.display().to_string();
         Ok(Setup::asked(&[&server.ldaps, "--ca", &ca]).holding(server))
     })
+}
+
+/// Nothing but its own port answers: a firewall that lets in what is needed.
+fn alone() -> Fault {
+    Fault::new("only-636-is-open", "slapd", "", |lab: &Lab| {
+        let material = GOOD.make(lab)?;
+        let mut two = Two::new(lab)?;
+        let held = two.directory(lab, Some(&material))?;
+        two.filter(
+            "chain input { type filter hook input priority 0; iifname eth0 tcp dport != 636 drop; }",
+        )?;
+        Ok(two.looked_at_there(&material, held))
+    })
+    .on_machines()
 }

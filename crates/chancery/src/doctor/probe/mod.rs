@@ -11,6 +11,7 @@ use anyhow::Result;
 use client::{NameServers, Security, Target, Trust};
 use pki::Summary;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::application::{self, Trying};
 use super::facts::{Dns, Expected, Facts, Node, Resolved, Trusted, VERSION};
@@ -53,21 +54,14 @@ const ADDRESSES_MAX: usize = 32;
 
 pub(crate) async fn probe(asked: &Asked) -> Result<Facts> {
     let (resolved, addresses) = names::resolve(asked).await;
-    let looked = async {
-        // DNS is asked about what is at hand anyway; it is never waited for alone.
-        let mut looking = JoinSet::new();
-        for address in addresses.iter().take(ADDRESSES_MAX) {
-            looking.spawn(node::look_at(node::Looking::of(asked), *address));
-        }
-        let mut nodes = Vec::new();
-        while let Some(node) = looking.join_next().await {
-            nodes.push(node.map_err(failed)??);
-        }
-        nodes.sort_by_key(|node: &Node| node.address);
-        Ok::<_, anyhow::Error>(nodes)
+    // DNS is asked about what is at hand anyway, and hardly waited for where all is well.
+    let asking = tokio::spawn(names::dns(asked.clone(), addresses.clone()));
+    let nodes = look_at_all(asked, &addresses).await?;
+    let is_well = !nodes.is_empty() && nodes.iter().all(node::is_well);
+    let mut dns = match timeout(patience_beside(is_well, asked.patience), asking).await {
+        Ok(said) => said.map_err(failed)?,
+        Err(_) => None,
     };
-    let (nodes, mut dns) = tokio::join!(looked, names::dns(asked, &addresses));
-    let nodes = nodes?;
     if let Some(dns) = &mut dns {
         of_certificate(asked, &nodes, dns).await;
     }
@@ -96,6 +90,26 @@ pub(crate) async fn probe(asked: &Asked) -> Result<Facts> {
         vantage: None,
         told: None,
     })
+}
+
+async fn look_at_all(asked: &Asked, addresses: &[SocketAddr]) -> Result<Vec<Node>> {
+    let mut looking = JoinSet::new();
+    for address in addresses.iter().take(ADDRESSES_MAX) {
+        looking.spawn(node::look_at(node::Looking::of(asked), *address));
+    }
+    let mut nodes = Vec::new();
+    while let Some(node) = looking.join_next().await {
+        nodes.push(node.map_err(failed)??);
+    }
+    nodes.sort_by_key(|node: &Node| node.address);
+    Ok(nodes)
+}
+
+/// How long what only explains is waited for, once what it would explain is known: a filter beside
+/// a service that is well, or a slow name server, holds nobody up.
+fn patience_beside(is_well: bool, patience: Duration) -> Duration {
+    const GRACE: Duration = Duration::from_millis(200);
+    if is_well { GRACE.min(patience) } else { patience }
 }
 
 /// Where a certificate does not fit the name, whether its own names lead to the same place.

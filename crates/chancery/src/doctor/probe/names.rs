@@ -52,7 +52,8 @@ pub(super) async fn resolve(asked: &Asked) -> (Resolved, Vec<SocketAddr>) {
 }
 
 /// What the name servers say; nothing where the addresses were given.
-pub(super) async fn dns(asked: &Asked, addresses: &[SocketAddr]) -> Option<Dns> {
+pub(super) async fn dns(asked: Asked, addresses: Vec<SocketAddr>) -> Option<Dns> {
+    let asked = &asked;
     let servers = asked.name_servers.as_ref()?;
     let mut dns = Dns::default();
     let asking = async {

@@ -13,9 +13,9 @@ use pki::judge::names::ServedName;
 use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
-use super::{Asked, clear, greetings, since};
+use super::{Asked, clear, greetings, patience_beside, since};
 use crate::doctor::facts::{End, Idle, Ldap, Node, Sibling, Tcp, Tls};
 
 /// What every network carries (RFC 879: a datagram of 576 bytes).
@@ -44,8 +44,21 @@ impl Looking {
 }
 
 pub(super) async fn look_at(looking: Looking, address: SocketAddr) -> Result<Node> {
-    let (node, siblings) = tokio::join!(layers(&looking, address), siblings(&looking, address));
-    Ok(Node { siblings, ..node? })
+    let mut beside = siblings(&looking, address);
+    let mut node = layers(&looking, address).await?;
+    // What is asked for is waited for.
+    let is_beside = is_well(&node) && !looking.in_the_clear;
+    let until = Instant::now() + patience_beside(is_beside, looking.patience);
+    while let Ok(Some(Ok(one))) = timeout_at(until.into(), beside.join_next()).await {
+        node.siblings.push(one);
+    }
+    node.siblings.sort_by_key(|one| one.port);
+    Ok(node)
+}
+
+/// A directory answers here over verified TLS.
+pub(super) fn is_well(node: &Node) -> bool {
+    node.ldap.as_ref().is_some_and(|ldap| ldap.error.is_none())
 }
 
 async fn layers(looking: &Looking, address: SocketAddr) -> Result<Node> {
@@ -286,21 +299,15 @@ pub(super) fn ldap(entry: &Entry, ms: u64) -> Ldap {
 
 /// The other ports of a directory at the same address, where the target's is one of them; and its
 /// own, where LDAP is spoken there before StartTLS.
-async fn siblings(looking: &Looking, address: SocketAddr) -> Vec<Sibling> {
+fn siblings(looking: &Looking, address: SocketAddr) -> JoinSet<Sibling> {
     let ports = match address.port() {
         636 => vec![LDAP, 3269],
-        LDAP => vec![LDAP, 636],
-        3269 => vec![LDAP, 636],
+        LDAP | 3269 => vec![LDAP, 636],
         own if looking.target.security == Security::StartTls => vec![own],
         _ => Vec::new(),
     };
-    let mut waiting = JoinSet::new();
-    for port in ports {
-        waiting.spawn(sibling(looking.clone(), SocketAddr::new(address.ip(), port)));
-    }
-    let mut found = waiting.join_all().await;
-    found.sort_by_key(|one| one.port);
-    found
+    let at = |port| SocketAddr::new(address.ip(), port);
+    ports.into_iter().map(|port| sibling(looking.clone(), at(port))).collect()
 }
 
 async fn sibling(looking: Looking, address: SocketAddr) -> Sibling {
