@@ -16,7 +16,7 @@ pub(super) fn faults() -> Vec<Fault> {
 
 fn served(lab: &Lab, variant: &Variant, global: &str, more: &[&str]) -> Result<Setup> {
     let material = variant.make(lab)?;
-    let how = Settings { material: Some(&material), global };
+    let how = Settings { material: Some(&material), global, changes: "" };
     Ok(samba::serve(lab, &how)?.looked_at(more))
 }
 
@@ -24,12 +24,23 @@ fn good(lab: &Lab) -> Result<Setup> {
     served(lab, &GOOD, "", &[])
 }
 
+const CERTIFICATES: &[&str] = &[
+    "expired",
+    "not-yet",
+    "other-name",
+    "domain-name",
+    "clients-only",
+    "issuing-not-sent",
+    "other-ca",
+    "sha1",
+];
+
 fn certificates() -> Vec<Fault> {
-    let mut all: Vec<Fault> = ["expired", "other-name", "issuing-not-sent", "other-ca", "sha1"]
-        .into_iter()
+    let mut all: Vec<Fault> = CERTIFICATES
+        .iter()
         .map(|id| {
             let variant = Variant::named(id);
-            Fault::new(id, "samba", variant.cause, move |lab| served(lab, &variant, "", &[]))
+            Fault::new(*id, "samba", variant.cause, move |lab| served(lab, &variant, "", &[]))
                 .mended(good)
         })
         .collect();
@@ -68,9 +79,16 @@ fn sign_ins() -> Vec<Fault> {
         fault("account-expired", "AUTH-SUBCODE", samba::EXPIRED, PASSWORD),
         fault("must-change-password", "AUTH-SUBCODE", samba::MUST_CHANGE, PASSWORD),
         fault("locked-out", "AUTH-SUBCODE", samba::LOCKED, PASSWORD),
+        fault("password-ended", "AUTH-SUBCODE", samba::PASSWORD_ENDED, PASSWORD),
+        fault("only-elsewhere", "AUTH-SUBCODE", samba::ONLY_ELSEWHERE, PASSWORD),
         fault("not-at-this-hour", "AUTH-SUBCODE", samba::NEVER_AT_THIS_HOUR, PASSWORD),
     ]
 }
+
+/// How long a domain lets a silent connection be: two seconds.
+const IDLE: &str = "dn: CN=Default Query Policy,CN=Query-Policies,CN=Directory Service,\
+    CN=Windows NT,CN=Services,CN=Configuration,DC=corp,DC=example\nchangetype: modify\n\
+    replace: lDAPAdminLimits\nlDAPAdminLimits: MaxConnIdleTime=2\n";
 
 fn others() -> Vec<Fault> {
     let searched = |lab: &Lab, base: &str| -> Result<Setup> {
@@ -92,7 +110,18 @@ fn others() -> Vec<Fault> {
         }
         Ok(setup)
     };
+    let idle = |lab: &Lab, changes: &str| -> Result<Setup> {
+        let material = GOOD.make(lab)?;
+        let how = Settings { material: Some(&material), global: "", changes };
+        Ok(samba::serve(lab, &how)?.looked_at(&["--idle", "5"]))
+    };
     vec![
+        Fault::new("idle-policy", "samba", "IDLE-DROP", move |lab| idle(lab, IDLE))
+            .mended(move |lab| idle(lab, "")),
+        Fault::new("tls-1.1", "samba", "TLS-VERSION", |lab| {
+            served(lab, &GOOD, "tls priority = NORMAL:-VERS-ALL:+VERS-TLS1.1", &[])
+        })
+        .mended(good),
         Fault::new("references-of-a-domain", "samba", "REFERRAL", move |lab| searched(lab, SUFFIX))
             .mended(move |lab| searched(lab, "CN=Users,DC=corp,DC=example")),
         Fault::new("searches-as-nobody", "samba", "SEARCH-SHAPE", |lab| {

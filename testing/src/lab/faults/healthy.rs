@@ -58,7 +58,7 @@ fn ds389(id: String, variant: Variant) -> Fault {
 fn domain(id: String, variant: Variant) -> Fault {
     Fault::new(id, "samba", "", move |lab: &Lab| {
         let material = variant.make(lab)?;
-        let how = stacks::samba::Settings { material: Some(&material), global: "" };
+        let how = stacks::samba::Settings { material: Some(&material), ..Default::default() };
         Ok(stacks::samba::serve(lab, &how)?.looked_at(&[]))
     })
     .on_machines()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::wait;
-use crate::lab::certificates::Material;
+use crate::lab::certificates::{FAKETIME, Material};
 use crate::lab::{Lab, NAME, PASSWORD, Setup};
 use crate::namespaces::{Cable, Machine};
 use crate::peers::missing::Peer;
@@ -37,6 +37,8 @@ pub const EXPIRED: &str = "expired@corp.example";
 pub const MUST_CHANGE: &str = "mustchange@corp.example";
 pub const LOCKED: &str = "locked@corp.example";
 pub const NEVER_AT_THIS_HOUR: &str = "nohours@corp.example";
+pub const ONLY_ELSEWHERE: &str = "elsewhere@corp.example";
+pub const PASSWORD_ENDED: &str = "old@corp.example";
 pub const ANNA: &str = "anna@corp.example";
 
 pub fn template(lab: &Lab) -> Result<Template> {
@@ -52,15 +54,20 @@ pub fn template(lab: &Lab) -> Result<Template> {
     };
     // A try too many locks: the threshold of a new domain is none.
     at(&["domain", "passwordsettings", "set", "--account-lockout-threshold=3"])?;
-    for name in ["anna", "disabled", "expired", "locked", "nohours"] {
+    for name in ["anna", "disabled", "expired", "locked", "nohours", "elsewhere"] {
         at(&["user", "create", name, PASSWORD])?;
     }
+    // Of a year ago, and passwords end after 42 days.
+    let mut old = tool(&["user", "create", "old", PASSWORD, "-H", &database]);
+    run_checked(old.env("LD_PRELOAD", FAKETIME).env("FAKETIME", "-400d"))?;
     at(&["user", "create", "mustchange", PASSWORD, "--must-change-at-next-login"])?;
     at(&["user", "disable", "disabled"])?;
     let changes = "dn: CN=expired,CN=Users,DC=corp,DC=example\nchangetype: modify\n\
          replace: accountExpires\naccountExpires: 130000000000000000\n\n\
          dn: CN=nohours,CN=Users,DC=corp,DC=example\nchangetype: modify\n\
-         replace: logonHours\nlogonHours:: AAAAAAAAAAAAAAAAAAAAAAAAAAAA\n\n"
+         replace: logonHours\nlogonHours:: AAAAAAAAAAAAAAAAAAAAAAAAAAAA\n\n\
+         dn: CN=elsewhere,CN=Users,DC=corp,DC=example\nchangetype: modify\n\
+         replace: userWorkstations\nuserWorkstations: ANOTHER\n\n"
         .to_owned();
     let changes = changes + &locked_now();
     fs::write(folder.join("changes.ldif"), changes)?;
@@ -92,6 +99,8 @@ pub struct Settings<'a> {
     pub material: Option<&'a Material>,
     /// Lines of `[global]`.
     pub global: &'a str,
+    /// What an administrator has changed, as LDIF.
+    pub changes: &'a str,
 }
 
 /// A domain controller that runs.
@@ -127,6 +136,12 @@ pub fn serve(lab: &Lab, how: &Settings<'_>) -> Result<Controller> {
         }
         let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         fs::set_permissions(tls.join("key.pem"), own)?;
+    }
+    if !how.changes.is_empty() {
+        fs::write(folder.join("changes.ldif"), how.changes)?;
+        let mut modify = Command::new("ldbmodify");
+        modify.arg("-H").arg(folder.join("private/sam.ldb")).arg(folder.join("changes.ldif"));
+        run_checked(&mut modify)?;
     }
     let cable = Cable::new()?;
     let machine = Arc::new(cable.machine("samba", &[ADDRESS])?);
