@@ -178,6 +178,24 @@ impl Variant {
     }
 
     /// As good as [`GOOD`], from a CA of another name.
+    /// Who signs the server's: the issuing CA, or a further one that it has signed.
+    fn below(&self, folder: &Path, keys: &Keys) -> Result<(&'static str, String)> {
+        let Some(extensions) = self.lower else { return Ok(("issuing", keys.file("issuing"))) };
+        let lower = Signed {
+            name: "lower",
+            key: keys.file("stranger"),
+            subject: "/O=Corp/CN=Lower issuing",
+            issuer: "issuing",
+            issuer_key: keys.file("issuing"),
+            extensions: extensions.to_owned(),
+            digest: "-sha256",
+            days: self.issuing_days,
+            from_day: 0,
+        };
+        lower.make(folder)?;
+        Ok(("lower", keys.file("stranger")))
+    }
+
     /// One that signed itself; nobody's CA is in it.
     pub fn by_itself(lab: &Lab) -> Result<Material> {
         let good = GOOD.make(lab)?;
@@ -216,22 +234,7 @@ impl Variant {
             from_day: 0,
         };
         issuing.make(&folder)?;
-        let mut issuer = ("issuing", keys.file("issuing"));
-        if let Some(extensions) = self.lower {
-            let lower = Signed {
-                name: "lower",
-                key: keys.file("stranger"),
-                subject: "/O=Corp/CN=Lower issuing",
-                issuer: "issuing",
-                issuer_key: keys.file("issuing"),
-                extensions: extensions.to_owned(),
-                digest: "-sha256",
-                days: self.issuing_days,
-                from_day: 0,
-            };
-            lower.make(&folder)?;
-            issuer = ("lower", keys.file("stranger"));
-        }
+        let issuer = self.below(&folder, keys)?;
         let mut extensions = format!("{}{more}", self.own);
         if !self.names.is_empty() {
             extensions += &format!("subjectAltName={}\n", self.names);
@@ -284,7 +287,8 @@ pub fn revocations(material: &Material, is_revoked: bool) -> Result<Vec<u8>> {
     let row = format!("R\t350101000000Z\t260101000000Z\t{serial}\tunknown\t/CN=revoked\n");
     fs::write(folder.join("index.txt"), if is_revoked { row } else { String::new() })?;
     let config = "[ca]\ndefault_ca=one\n[one]\ndatabase=index.txt\ndefault_md=sha256\n\
-                  default_crl_days=30\n";
+                  default_crl_days=30\ncrlnumber=number\n";
+    fs::write(folder.join("number"), "01\n")?;
     fs::write(folder.join("ca.cnf"), config)?;
     let key = folder.join("issuing.key").display().to_string();
     let made = ["ca", "-gencrl", "-config", "ca.cnf", "-cert", "issuing.pem", "-keyfile", &key];

@@ -32,6 +32,7 @@ pub(super) fn faults() -> Vec<Fault> {
         })
         .collect();
     all.extend(settings());
+    all.extend(searches());
     all
 }
 
@@ -70,11 +71,6 @@ fn settings() -> Vec<Fault> {
         let how = ["--as", ADMIN, "--password-file", &file];
         Ok(good(lab)?.and(&how).and(&["--base", "cn=config", "--filter", "(cn=config)"]))
     };
-    let searched = |lab: &Lab, base: &str| -> Result<Setup> {
-        let file = password(lab, PASSWORD)?.display().to_string();
-        let how = ["--as", ADMIN, "--password-file", &file];
-        Ok(good(lab)?.and(&how).and(&["--base", base, "--filter", "(cn=config)"]))
-    };
     let protected = |lab: &Lab, more: &[&str]| -> Result<Setup> {
         let how = Settings { config: "nsslapd-minssf: 128", encryption: "", without_tls: false };
         let material = GOOD.make(lab)?;
@@ -107,6 +103,22 @@ fn settings() -> Vec<Fault> {
             protected(lab, &["--in-the-clear"])
         })
         .mended(move |lab| protected(lab, &[])),
+        Fault::new("wrong-password", "389", "AUTH", move |lab| signed_in(lab, "wrong"))
+            .mended(move |lab| signed_in(lab, PASSWORD)),
+        Fault::new("signs-in-without-tls", "389", "SIGNING-REQUIRED", move |lab| {
+            in_the_clear(lab, &["--in-the-clear"])
+        })
+        .mended(move |lab| in_the_clear(lab, &[])),
+    ]
+}
+
+fn searches() -> Vec<Fault> {
+    let searched = |lab: &Lab, base: &str| -> Result<Setup> {
+        let file = password(lab, PASSWORD)?.display().to_string();
+        let how = ["--as", ADMIN, "--password-file", &file];
+        Ok(good(lab)?.and(&how).and(&["--base", base, "--filter", "(cn=config)"]))
+    };
+    vec![
         Fault::new("no-such-base", "389", "SEARCH-SHAPE", move |lab| {
             searched(lab, "cn=none,cn=config")
         })
@@ -120,11 +132,5 @@ fn settings() -> Vec<Fault> {
             Ok(served(lab, &GOOD, how)?.and(&what))
         })
         .mended(move |lab| searched(lab, "cn=config")),
-        Fault::new("wrong-password", "389", "AUTH", move |lab| signed_in(lab, "wrong"))
-            .mended(move |lab| signed_in(lab, PASSWORD)),
-        Fault::new("signs-in-without-tls", "389", "SIGNING-REQUIRED", move |lab| {
-            in_the_clear(lab, &["--in-the-clear"])
-        })
-        .mended(move |lab| in_the_clear(lab, &[])),
     ]
 }
