@@ -475,7 +475,8 @@ pub(crate) struct Doctor {
     pub(crate) name_server: Vec<String>,
     /// What was seen from another place (`chancery doctor run`), `-` for standard input; may be
     /// repeated.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["fleet", "from_config", "offline"])]
+    #[arg(long, value_name = "FILE",
+        conflicts_with_all = ["fleet", "from_config", "offline", "bundle"])]
     pub(crate) other: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) modes: Modes,

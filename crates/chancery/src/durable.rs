@@ -39,18 +39,24 @@ pub(crate) fn write_private_by(fresh: &Path, path: &Path, bytes: &[u8]) -> Resul
     written().map_err(|error| failed(format!("cannot write {}: {error}", path.display())))
 }
 
-/// The same for a file that others may read, in a folder that is there.
+/// The same for a file that others may read, in a folder that is there. One that is there already
+/// keeps its mode, and a link goes on to lead to it.
 pub(crate) fn write_readable(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |error: io::Error| failed(format!("cannot write {}: {error}", path.display()));
     // Something else than a file, such as /dev/stdout, cannot be replaced.
     if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
         return fs::write(path, bytes).map_err(failed);
     }
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mode = fs::metadata(path).map(|there| there.permissions()).ok();
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let fresh = path.with_file_name(name);
     let written = || -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).open(&fresh)?;
+        if let Some(mode) = mode {
+            file.set_permissions(mode)?;
+        }
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&fresh, path)
@@ -119,6 +125,21 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
         assert!(!path.with_extension("new").exists());
+    }
+
+    #[test]
+    fn a_file_for_others_keeps_its_mode_and_its_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("facts.json"), folder.path().join("link"));
+        write_readable(&path, b"one").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        write_readable(&link, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left over");
+        assert!(write_readable(&folder.path().join("none/file"), b"x").is_err());
     }
 
     #[test]

@@ -89,8 +89,10 @@ fn a_domain_controller_is_understood_and_not_locked() {
     for (who, secret, words) in [
         (samba::ANNA, "wrong", "the password is wrong, or the user unknown"),
         (samba::DISABLED, PASSWORD, "disabled"),
-        (samba::EXPIRED, PASSWORD, "expired"),
-        (samba::MUST_CHANGE, PASSWORD, "password"),
+        (samba::EXPIRED, PASSWORD, "the account has expired"),
+        (samba::PASSWORD_TOO_OLD, PASSWORD, "the password has expired"),
+        (samba::MUST_CHANGE, PASSWORD, "must be changed"),
+        (samba::ELSEWHERE_ONLY, PASSWORD, "from this machine"),
         (samba::LOCKED, PASSWORD, "locked"),
         (samba::NEVER_AT_THIS_HOUR, PASSWORD, "at this hour"),
     ] {

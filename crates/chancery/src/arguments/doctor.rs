@@ -89,7 +89,8 @@ pub(crate) struct Outputs {
     #[arg(long, value_name = "FILE")]
     pub(crate) prometheus: Option<PathBuf>,
     /// Look again after so many seconds, and print a line where the verdict changes.
-    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["facts", "offline"])]
+    #[arg(long, value_name = "SECONDS",
+        conflicts_with_all = ["facts", "offline", "other", "password_fd"])]
     pub(crate) watch: Option<u64>,
     /// Look so many times, and end with the exit code of the last.
     #[arg(long, value_name = "NUMBER", requires = "watch")]

@@ -16,7 +16,7 @@ pub(super) fn faults() -> Vec<Fault> {
 
 fn served(lab: &Lab, variant: &Variant, global: &str, more: &[&str]) -> Result<Setup> {
     let material = variant.make(lab)?;
-    let how = Settings { material: Some(&material), global, changes: "" };
+    let how = Settings { material: Some(&material), global, ..Settings::default() };
     Ok(samba::serve(lab, &how)?.looked_at(more))
 }
 
@@ -59,36 +59,84 @@ fn certificates() -> Vec<Fault> {
     all
 }
 
-fn signed_in(lab: &Lab, who: &str, secret: &str) -> Result<Setup> {
+fn signed_in(lab: &Lab, who: &str, secret: &str, commands: &str, changes: &str) -> Result<Setup> {
+    let material = GOOD.make(lab)?;
+    let how = Settings { material: Some(&material), global: "", commands, changes };
     let file = password(lab, secret)?.display().to_string();
-    let how = ["--as", who, "--password-file", &file];
-    let what = ["--base", "CN=Users,DC=corp,DC=example", "--filter", "(cn=anna)"];
-    served(lab, &GOOD, "", &[how, what].concat())
+    let sign_in = ["--as", who, "--password-file", &file];
+    let search = ["--base", "CN=Users,DC=corp,DC=example", "--filter", "(cn=anna)"];
+    Ok(samba::serve(lab, &how)?.looked_at(&[sign_in, search].concat()))
 }
 
-/// The fix is another person's work: here, that of somebody who may sign in.
+/// Somebody who cannot sign in, and what an administrator does about it.
+struct Refused {
+    id: &'static str,
+    who: &'static str,
+    commands: &'static str,
+    changes: &'static str,
+}
+
+const REFUSED: &[Refused] = &[
+    Refused {
+        id: "530-not-at-this-hour",
+        who: samba::NEVER_AT_THIS_HOUR,
+        commands: "",
+        changes: "dn: CN=nohours,CN=Users,DC=corp,DC=example\nchangetype: modify\n\
+                  delete: logonHours\n",
+    },
+    Refused {
+        id: "531-not-from-this-machine",
+        who: samba::ELSEWHERE_ONLY,
+        commands: "",
+        changes: "dn: CN=elsewhere,CN=Users,DC=corp,DC=example\nchangetype: modify\n\
+                  delete: userWorkstations\n",
+    },
+    Refused {
+        id: "532-password-too-old",
+        who: samba::PASSWORD_TOO_OLD,
+        commands: "user setpassword tooold --newpassword=Passw0rd-of-the-lab",
+        changes: "",
+    },
+    Refused {
+        id: "533-disabled",
+        who: samba::DISABLED,
+        commands: "user enable disabled",
+        changes: "",
+    },
+    Refused {
+        id: "701-account-expired",
+        who: samba::EXPIRED,
+        commands: "user setexpiry expired --noexpiry",
+        changes: "",
+    },
+    Refused {
+        id: "773-must-change-password",
+        who: samba::MUST_CHANGE,
+        commands: "user setpassword mustchange --newpassword=Passw0rd-of-the-lab",
+        changes: "",
+    },
+    Refused {
+        id: "775-locked-out",
+        who: samba::LOCKED,
+        commands: "user unlock locked",
+        changes: "",
+    },
+];
+
 fn sign_ins() -> Vec<Fault> {
-    let fault = |id: &str, cause, who: &'static str, secret: &'static str| {
-        Fault::new(id, "samba", cause, move |lab| signed_in(lab, who, secret))
-            .mended(|lab| signed_in(lab, ADMIN, PASSWORD))
+    let wrong = |id: &str, who: &'static str, secret: &'static str| {
+        Fault::new(id, "samba", "AUTH-SUBCODE", move |lab| signed_in(lab, who, secret, "", ""))
+            .mended(|lab| signed_in(lab, samba::ANNA, PASSWORD, "", ""))
     };
-    vec![
-        fault("wrong-password", "AUTH-SUBCODE", samba::ANNA, "wrong"),
-        fault("nobody-of-that-name", "AUTH-SUBCODE", "nobody@corp.example", PASSWORD),
-        fault("disabled", "AUTH-SUBCODE", samba::DISABLED, PASSWORD),
-        fault("account-expired", "AUTH-SUBCODE", samba::EXPIRED, PASSWORD),
-        fault("must-change-password", "AUTH-SUBCODE", samba::MUST_CHANGE, PASSWORD),
-        fault("locked-out", "AUTH-SUBCODE", samba::LOCKED, PASSWORD),
-        fault("password-ended", "AUTH-SUBCODE", samba::PASSWORD_ENDED, PASSWORD),
-        fault("only-elsewhere", "AUTH-SUBCODE", samba::ONLY_ELSEWHERE, PASSWORD),
-        fault("not-at-this-hour", "AUTH-SUBCODE", samba::NEVER_AT_THIS_HOUR, PASSWORD),
-    ]
+    let refused = |one: &'static Refused| {
+        Fault::new(one.id, "samba", "AUTH-SUBCODE", |lab| signed_in(lab, one.who, PASSWORD, "", ""))
+            .mended(|lab| signed_in(lab, one.who, PASSWORD, one.commands, one.changes))
+    };
+    let mut all: Vec<Fault> = REFUSED.iter().map(refused).collect();
+    all.push(wrong("52e-wrong-password", samba::ANNA, "wrong"));
+    all.push(wrong("52e-nobody-of-that-name", "nobody@corp.example", PASSWORD));
+    all
 }
-
-/// How long a domain lets a silent connection be: two seconds.
-const IDLE: &str = "dn: CN=Default Query Policy,CN=Query-Policies,CN=Directory Service,\
-    CN=Windows NT,CN=Services,CN=Configuration,DC=corp,DC=example\nchangetype: modify\n\
-    replace: lDAPAdminLimits\nlDAPAdminLimits: MaxConnIdleTime=2\n";
 
 fn others() -> Vec<Fault> {
     let searched = |lab: &Lab, base: &str| -> Result<Setup> {
@@ -110,18 +158,20 @@ fn others() -> Vec<Fault> {
         }
         Ok(setup)
     };
+    const IDLE: &str = "dn: CN=Default Query Policy,CN=Query-Policies,CN=Directory Service,\
+        CN=Windows NT,CN=Services,CN=Configuration,DC=corp,DC=example\nchangetype: modify\n\
+        replace: lDAPAdminLimits\nlDAPAdminLimits: MaxConnIdleTime=2\n";
     let idle = |lab: &Lab, changes: &str| -> Result<Setup> {
         let material = GOOD.make(lab)?;
-        let how = Settings { material: Some(&material), global: "", changes };
+        let how = Settings { material: Some(&material), changes, ..Settings::default() };
         Ok(samba::serve(lab, &how)?.looked_at(&["--idle", "5"]))
     };
+    const OLD: &str = "tls priority = NORMAL:-VERS-ALL:+VERS-TLS1.1";
     vec![
         Fault::new("idle-policy", "samba", "IDLE-DROP", move |lab| idle(lab, IDLE))
             .mended(move |lab| idle(lab, "")),
-        Fault::new("tls-1.1", "samba", "TLS-VERSION", |lab| {
-            served(lab, &GOOD, "tls priority = NORMAL:-VERS-ALL:+VERS-TLS1.1", &[])
-        })
-        .mended(good),
+        Fault::new("tls-1.1", "samba", "TLS-VERSION", |lab| served(lab, &GOOD, OLD, &[]))
+            .mended(good),
         Fault::new("references-of-a-domain", "samba", "REFERRAL", move |lab| searched(lab, SUFFIX))
             .mended(move |lab| searched(lab, "CN=Users,DC=corp,DC=example")),
         Fault::new("searches-as-nobody", "samba", "SEARCH-SHAPE", |lab| {

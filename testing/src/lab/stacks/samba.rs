@@ -2,7 +2,7 @@
 //! own: it needs the ports that it has.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -37,8 +37,8 @@ pub const EXPIRED: &str = "expired@corp.example";
 pub const MUST_CHANGE: &str = "mustchange@corp.example";
 pub const LOCKED: &str = "locked@corp.example";
 pub const NEVER_AT_THIS_HOUR: &str = "nohours@corp.example";
-pub const ONLY_ELSEWHERE: &str = "elsewhere@corp.example";
-pub const PASSWORD_ENDED: &str = "old@corp.example";
+pub const ELSEWHERE_ONLY: &str = "elsewhere@corp.example";
+pub const PASSWORD_TOO_OLD: &str = "tooold@corp.example";
 pub const ANNA: &str = "anna@corp.example";
 
 pub fn template(lab: &Lab) -> Result<Template> {
@@ -53,13 +53,14 @@ pub fn template(lab: &Lab) -> Result<Template> {
         run_checked(tool(arguments).args(["-H", &database])).map(drop)
     };
     // A try too many locks: the threshold of a new domain is none.
-    at(&["domain", "passwordsettings", "set", "--account-lockout-threshold=3"])?;
+    let policy = ["domain", "passwordsettings", "set", "--account-lockout-threshold=3"];
+    at(&[&policy[..], &["--max-pwd-age=42"]].concat())?;
     for name in ["anna", "disabled", "expired", "locked", "nohours", "elsewhere"] {
         at(&["user", "create", name, PASSWORD])?;
     }
-    // Of a year ago, and passwords end after 42 days.
-    let mut old = tool(&["user", "create", "old", PASSWORD, "-H", &database]);
-    run_checked(old.env("LD_PRELOAD", FAKETIME).env("FAKETIME", "-400d"))?;
+    // Long ago: the day on which a password ends counts from when it was set.
+    let mut before = tool(&["user", "create", "tooold", PASSWORD, "-H", &database]);
+    run_checked(before.env("LD_PRELOAD", FAKETIME).env("FAKETIME", "-400d"))?;
     at(&["user", "create", "mustchange", PASSWORD, "--must-change-at-next-login"])?;
     at(&["user", "disable", "disabled"])?;
     let changes = "dn: CN=expired,CN=Users,DC=corp,DC=example\nchangetype: modify\n\
@@ -99,7 +100,9 @@ pub struct Settings<'a> {
     pub material: Option<&'a Material>,
     /// Lines of `[global]`.
     pub global: &'a str,
-    /// What an administrator has changed, as LDIF.
+    /// What an administrator does before it runs, by `samba-tool`: one command a line.
+    pub commands: &'a str,
+    /// And by `ldbmodify`.
     pub changes: &'a str,
 }
 
@@ -127,6 +130,7 @@ pub fn serve(lab: &Lab, how: &Settings<'_>) -> Result<Controller> {
             false => format!("{line}\n"),
         });
     fs::write(&config, services.collect::<String>().replace("/var/log/samba", &here))?;
+    administered(&folder, how)?;
     let tls = folder.join("private/tls");
     if let Some(material) = how.material {
         for (from, to) in
@@ -136,12 +140,6 @@ pub fn serve(lab: &Lab, how: &Settings<'_>) -> Result<Controller> {
         }
         let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         fs::set_permissions(tls.join("key.pem"), own)?;
-    }
-    if !how.changes.is_empty() {
-        fs::write(folder.join("changes.ldif"), how.changes)?;
-        let mut modify = Command::new("ldbmodify");
-        modify.arg("-H").arg(folder.join("private/sam.ldb")).arg(folder.join("changes.ldif"));
-        run_checked(&mut modify)?;
     }
     let cable = Cable::new()?;
     let machine = Arc::new(cable.machine("samba", &[ADDRESS])?);
@@ -154,6 +152,20 @@ pub fn serve(lab: &Lab, how: &Settings<'_>) -> Result<Controller> {
     }
     let ca = how.material.map_or_else(|| tls.join("ca.pem"), |material| material.ca.clone());
     Ok(Controller { _process: process, folder, ca, machine, _cable: cable })
+}
+
+fn administered(folder: &Path, how: &Settings<'_>) -> Result<()> {
+    let database = folder.join("private/sam.ldb").display().to_string();
+    for line in how.commands.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        run_checked(tool(&words).args(["-H", &database]))?;
+    }
+    if !how.changes.is_empty() {
+        let file = folder.join("changes.ldif");
+        fs::write(&file, how.changes)?;
+        run_checked(Command::new("ldbmodify").args(["-H", &database]).arg(&file))?;
+    }
+    Ok(())
 }
 
 impl Controller {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use testing::certificates::authority;
-use testing::peers::chancery::peer;
+use testing::peers::chancery::{binary, peer};
 use testing::peers::missing::{Peer, present};
 use testing::process::run_checked;
 
@@ -30,7 +30,7 @@ fn issued(at: &Path, name: &str, issuer: &str, extensions: &str) {
     openssl(at, &[&sign[..], &["-CAcreateserial", "-extfile", &texts, "-out", &out]].concat());
 }
 
-/// Answers each request with this, and says how many there were when it is asked to end.
+/// A web server that answers each request with this.
 fn published(content: Vec<u8>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let number = listener.local_addr().unwrap().port();
@@ -45,10 +45,29 @@ fn published(content: Vec<u8>) -> u16 {
     number
 }
 
+/// Runs a command on a terminal, and answers its one question.
+const TERMINAL: &str = r#"
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+said = b""
+try:
+    while True:
+        said += os.read(terminal, 1024)
+        if b"[yes/no]" in said:
+            os.write(terminal, sys.argv[1].encode() + b"\n")
+            said = b""
+except OSError:
+    pass
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+
 #[test]
 fn what_is_not_sent_is_fetched_shown_and_written_when_it_is_confirmed() {
     let openssl_there = Peer::program("openssl", "/usr/bin/openssl");
-    if !present("chains to complete", &[peer(), openssl_there]) {
+    let python = Peer::program("python3", "/usr/bin/python3");
+    if !present("chains to complete", &[peer(), openssl_there, python]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -83,6 +102,19 @@ fn what_is_not_sent_is_fetched_shown_and_written_when_it_is_confirmed() {
     let read = |name: &str| std::fs::read_to_string(at.join(name)).unwrap();
     assert_eq!(text, read("issuing.pem") + &read("ca.pem"));
     openssl(at, &["verify", "-CAfile", "bundle.pem", "-purpose", "sslserver", "own.pem"]);
+    // On a terminal somebody is asked, and anything but yes is a no.
+    for (answer, code) in [("no", 1), ("yes", 0)] {
+        std::fs::remove_file(&out).ok();
+        let terminal = Command::new("/usr/bin/python3")
+            .args(["-c", TERMINAL, answer])
+            .arg(binary())
+            .arg("doctor")
+            .args(asked)
+            .output()
+            .unwrap();
+        assert_eq!(terminal.status.code(), Some(code), "{answer}: {terminal:?}");
+        assert_eq!(at.join("bundle.pem").exists(), answer == "yes", "{answer}");
+    }
     // Without the root it is said what is missing, and that is no success.
     let other = path("other.pem");
     let without = doctor(&["--offline", &chain, "--bundle", &other, "--yes", "--json"]);

@@ -57,6 +57,12 @@ fn files_of_applications_are_used_as_they_stand() {
             assert!(!format!("{said:?}").contains("hush"), "{name}: a password is shown");
             let all = json(&asked(&at(name), &["--json"]));
             assert_eq!(all["runs"][0]["findings"].as_array().unwrap().len(), 0, "{all}");
+            assert!(!all.to_string().contains("hush"), "{name}: a password is in the facts");
+            let hidden = asked(&at(name), &["--redact", "--json"]);
+            let of_file = folder.path().display().to_string();
+            for original in ["localhost", "127.0.0.1", SUFFIX, &of_file] {
+                assert!(!hidden.stdout.contains(original), "{original}: {}", hidden.stdout);
+            }
             assert_eq!(all["config"], name);
             // Without the password nothing is signed in, and nothing said against the search.
             assert!(all["runs"][0]["facts"]["application"].is_null(), "{all}");

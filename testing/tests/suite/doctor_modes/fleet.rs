@@ -87,6 +87,11 @@ fn twenty_servers_in_time_and_the_odd_ones_named() {
     assert!(line("dc5").starts_with("✗ dc5") && line("dc5").contains("TCP-FILTERED"));
     let wrong = said.stdout.lines().find(|line| line.contains("WRONG-CERT")).unwrap();
     assert!(wrong.contains("dc7.example.com") && !wrong.contains("dc8."), "{wrong}");
+    let hidden = doctor(&[&asked[..], &["--redact"]].concat());
+    assert_eq!((first(&hidden), hidden.code), (first(&said), said.code), "{}", hidden.stderr);
+    for original in ["example.com", "dc3", "127.0.0.1", "Usual", "Other CA"] {
+        assert!(!hidden.stdout.contains(original), "{original}: {}", hidden.stdout);
+    }
     let all = json(&doctor(&[&asked[..], &["--json"]].concat()));
     assert_eq!(all["runs"].as_array().unwrap().len(), 20);
     assert_eq!(

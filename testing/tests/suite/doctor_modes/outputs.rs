@@ -5,7 +5,7 @@ use std::process::Command;
 use testing::peers::chancery::{binary, peer};
 use testing::peers::missing::{Peer, present};
 use testing::peers::port;
-use testing::process::{Process, run_checked};
+use testing::process::{Process, run, run_checked};
 
 use super::{directory, doctor};
 
@@ -65,6 +65,16 @@ fn a_look_that_is_repeated_says_what_changes() {
         command.args(more);
         command
     };
+    // A password that is refused is not tried a second time.
+    let password = at("password");
+    std::fs::write(&password, "wrong").unwrap();
+    super::private(&password);
+    let password = password.display().to_string();
+    let sign_in = ["--as", &server.admin, "--password-file", &password, "--times", "9"];
+    let refused = run(&mut asked(&sign_in)).unwrap();
+    assert_eq!(refused.code, Some(2), "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stdout.contains(" ✗ AUTH"), "{}", refused.stdout);
+    assert!(refused.stderr.contains("it is not repeated"), "{}", refused.stderr);
     // Two looks with the same verdict are one line.
     let said = run_checked(&mut asked(&["--times", "2"])).unwrap();
     assert_eq!(said.lines().count(), 1, "{said}");

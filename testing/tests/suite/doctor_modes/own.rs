@@ -3,8 +3,9 @@
 use std::process::Command;
 
 use testing::peers::Subject;
-use testing::peers::chancery::{binary, peer};
+use testing::peers::chancery::{binary, peer, start_configured};
 use testing::peers::missing::present;
+use testing::ports;
 use testing::process::{Finished, run};
 
 use super::{directory, first, json};
@@ -49,4 +50,28 @@ fn our_own_service_by_all_its_names() {
     assert_eq!(nobody.status.code(), Some(3));
     let said = String::from_utf8_lossy(&nobody.stderr).into_owned();
     assert!(said.contains("no server runs on the data folder"), "{said}");
+}
+
+#[test]
+fn a_published_listener_and_its_rules() {
+    if !present("our own published service", &[Subject::Chancery.program(), peer()]) {
+        return;
+    }
+    for (verdict, code) in [("allow", 0), ("deny", 2)] {
+        let [number] = ports::free().unwrap();
+        let server = start_configured(&format!(
+            "[publish.internal]\nenabled = true\naddress = '127.0.0.1:{number}'\n\
+             [[publish.rule]]\nname = 'this-machine'\npriority = 100\nsource = '127.0.0.0/8'\n\
+             verdict = '{verdict}'\n"
+        ))
+        .unwrap();
+        let said = own(&server, &[]);
+        assert_eq!(said.code, Some(code), "{verdict}: {}{}", said.stdout, said.stderr);
+        let line = said.stdout.lines().find(|line| line.contains(&format!("localhost:{number} ")));
+        let sign = if verdict == "allow" { '✓' } else { '✗' };
+        assert!(line.unwrap().starts_with(sign), "{verdict}: {}", said.stdout);
+        // A client that is not let in sees no more than a server that hangs up; we know the rules.
+        let hint = "see whether its rules let in: chancery publish test 127.0.0.1";
+        assert_eq!(said.stdout.contains(hint), verdict == "deny", "{}", said.stdout);
+    }
 }

@@ -115,6 +115,10 @@ impl<'d> Plan<'d> {
             _ => trust(None)?,
         };
         let room = SERVERS_MAX.saturating_sub(self.asked.len());
+        let more = one.targets.len().saturating_sub(room);
+        if let Some((setting, _)) = one.targets.get(room) {
+            self.apart.push(configs::left_out(setting, more));
+        }
         for (place, (setting, target)) in one.targets.iter().take(room).enumerate() {
             let trying = if place == 0 { self.trying(&one)? } else { None };
             let with = (trust.clone(), trusted.clone());

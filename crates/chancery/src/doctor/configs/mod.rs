@@ -146,6 +146,8 @@ enum Plain {
     Tls,
     /// There is none.
     Clear,
+    /// There is none for what is looked up; sign-ins of users begin with StartTLS all the same.
+    Lookups,
     /// That stands elsewhere.
     Unsaid,
 }
@@ -195,6 +197,10 @@ fn in_the_clear(setting: &Setting, target: &Target, plain: Plain) -> Option<Find
             let cause = format!("passwords and answers go to {name} in the clear");
             Some(setting.finding(cause).fix(fix))
         }
+        Plain::Lookups => {
+            let cause = format!("what is looked up goes to {name} in the clear, sign-in included");
+            Some(setting.finding(cause).fix("or write ldap_id_use_start_tls = true").fix(fix))
+        }
         Plain::Unsaid => {
             let cause = format!("in the clear to {name}, unless the application asks for StartTLS");
             Some(setting.finding(cause).warning().likely().fix(fix))
@@ -208,6 +214,12 @@ fn unverified(setting: &Setting, right: &str) -> Finding {
         .finding("any server is believed: certificates are not verified")
         .fix(right.to_owned())
         .fix("what is said below is what the verification would have said")
+}
+
+/// There are more servers than are looked at.
+pub(crate) fn left_out(setting: &Setting, more: usize) -> Finding {
+    let cause = format!("{more} servers are not looked at: no more than {SERVERS_MAX} are");
+    setting.finding(cause).warning().fix("look at them by themselves: chancery doctor NAME")
 }
 
 /// Without a CA of its own: the build of the library decides.

@@ -48,7 +48,7 @@ fn finish(
     let starts = named("ldap_id_use_start_tls");
     let plain = match starts.is_some_and(|one| one.is("true")) {
         true => Plain::StartTls,
-        false => Plain::Clear,
+        false => Plain::Lookups,
     };
     for setting in ["ldap_uri", "ldap_backup_uri"].into_iter().filter_map(named) {
         for uri in setting.value.split(',').map(str::trim).filter(|uri| !uri.is_empty()) {
@@ -72,18 +72,7 @@ fn finish(
     one.is_anonymous = one.sign_in.is_none();
     one.stores.extend(named("ldap_tls_cacert").cloned().map(Store::File));
     one.stores.extend(named("ldap_tls_cacertdir").cloned().map(Store::Folder));
-    if let Some(setting) = named("ldap_tls_reqcert") {
-        match setting.value.to_ascii_lowercase().as_str() {
-            "never" | "allow" => {
-                one.findings.push(unverified(setting, "write ldap_tls_reqcert = demand"));
-            }
-            "try" | "demand" | "hard" => {}
-            _ => written.faults.push(format!(
-                "{}: ldap_tls_reqcert = {}: right is never, allow, try, demand or hard",
-                setting.place, setting.value
-            )),
-        }
-    }
+    doubts(&settings, &mut one, &mut written.faults);
     if one.stores.is_empty() && !one.targets.is_empty() {
         one.findings.push(no_store(&format!("[domain/{domain}] of {file}"), "ldap_tls_cacert"));
     }
@@ -100,4 +89,26 @@ fn finish(
     ];
     one.used.extend(used.into_iter().filter_map(named).cloned());
     written.uses.push(one);
+}
+
+/// What is dangerous although it can be read.
+fn doubts(settings: &BTreeMap<String, Setting>, one: &mut Use, faults: &mut Vec<String>) {
+    if let Some(setting) = settings.get("ldap_tls_reqcert") {
+        match setting.value.to_ascii_lowercase().as_str() {
+            "never" | "allow" => {
+                one.findings.push(unverified(setting, "write ldap_tls_reqcert = demand"));
+            }
+            "try" | "demand" | "hard" => {}
+            _ => faults.push(format!(
+                "{}: ldap_tls_reqcert = {}: right is never, allow, try, demand or hard",
+                setting.place, setting.value
+            )),
+        }
+    }
+    if let Some(setting) = settings.get("ldap_auth_disable_tls_never_use_in_production")
+        && setting.is("true")
+    {
+        let cause = "the passwords of all who sign in go in the clear";
+        one.findings.push(setting.finding(cause).fix("take the line out"));
+    }
 }

@@ -64,6 +64,7 @@ fn what_is_dangerous_or_odd_is_said() {
     let sssd = |more: &str| format!("[domain/c]\nldap_tls_cacert=ca\n{more}\n");
     let apache = |url: &str| format!("LDAPTrustedGlobalCert CA_BASE64 ca\nAuthLDAPURL {url}\n");
     let java = |more: &str| format!("java.naming.provider.url=ldaps://a.example\n{more}\n");
+    let production = "ldap_uri = ldaps://a\nldap_auth_disable_tls_never_use_in_production = true";
     let (never, mixed) = ("ldaps://a.example\nTLS_REQCERT never", "ldaps://a.example:389");
     let cases = [
         (Kind::Ldap, ldap(never), "error any server is believed"),
@@ -73,7 +74,8 @@ fn what_is_dangerous_or_odd_is_said() {
         (Kind::Ldap, ldap(mixed), "error ldaps:// on port 389 is a mix-up"),
         (Kind::Ldap, ldap("ldaps://a\nTLS_CACRT x"), "warning TLS_CACRT is no setting of ldap"),
         (Kind::Ldap, ldap("ldapi:///"), "warning a local socket"),
-        (Kind::Sssd, sssd("ldap_uri = ldap://a.example"), "error passwords and answers go to"),
+        (Kind::Sssd, sssd("ldap_uri = ldap://a.example"), "error what is looked up goes to a.ex"),
+        (Kind::Sssd, sssd(production), "error the passwords of all who sign in go in the clear"),
         (Kind::Sssd, sssd("ldap_uri = _srv_"), "warning servers are found by DNS"),
         (
             Kind::Sssd,

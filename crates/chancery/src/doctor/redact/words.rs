@@ -124,6 +124,9 @@ impl Words {
             let known = is_start.then(|| self.known_at(lower.get(at..).unwrap_or_default()));
             let found = known.flatten().map(|(length, kind)| (length, Found::Name(kind)));
             let found = found.or_else(|| looks_like(rest, before).filter(|_| is_start));
+            // Behind a scheme even a single word is a host.
+            let is_host = text.get(..at).is_some_and(|done| done.ends_with("://"));
+            let found = found.or_else(|| single(rest).filter(|_| is_host));
             if let Some((length, found)) = found {
                 let original = lower.get(at..at + length).unwrap_or_default();
                 out.push_str(&match found {
@@ -219,6 +222,11 @@ fn looks_like(rest: &str, before: Option<char>) -> Option<(usize, Found)> {
     (is_top && !is_file).then_some((host.len(), Found::Name(Kind::Host)))
 }
 
+fn single(rest: &str) -> Option<(usize, Found)> {
+    let host = run(rest, |one| one.is_alphanumeric() || "_-.".contains(one));
+    (!host.is_empty()).then_some((host.len(), Found::Name(Kind::Host)))
+}
+
 fn run(text: &str, of: impl Fn(char) -> bool) -> &str {
     let end = text.find(|one| !of(one)).unwrap_or(text.len());
     text.get(..end).unwrap_or_default()
@@ -292,6 +300,7 @@ mod tests {
             ("signed by CN=Other CA,O=Corp", "signed by dn-1"),
             ("below OU=a, DC=corp: 3", "below dn-2"),
             ("uid=eva;x", "dn-3;x"),
+            ("ldaps://dc9:389 is a mix-up", "ldaps://host-6:389 is a mix-up"),
             ("as svc@corp.example", "as user-1"),
             ("http://pki.corp.example/a.crt is", "url-1 is"),
             ("192.0.2.7:636 is 192.0.2.7", "198.18.0.2:636 is 198.18.0.2"),
