@@ -1,6 +1,7 @@
 // A directory that is as small as one can be, over Java's own TLS: it answers its root DSE, one
 // entry and a bind. Arguments: the port, a PKCS #12 store with the password "secret", and
-// `need` for demanding a client certificate or `protocols=A,B`.
+// `need` for demanding a client certificate, `protocols=A,B`, or `bind=CODE,WORDS` for what it
+// answers to a sign-in.
 
 import java.io.ByteArrayOutputStream;
 import java.io.FileInputStream;
@@ -16,6 +17,9 @@ import javax.net.ssl.SSLServerSocket;
 import javax.net.ssl.SSLSocket;
 
 public final class Directory {
+    private static int bindCode = 0;
+    private static String bindWords = "";
+
     public static void main(String[] arguments) throws Exception {
         KeyStore store = KeyStore.getInstance("PKCS12");
         char[] password = "secret".toCharArray();
@@ -34,6 +38,10 @@ public final class Directory {
                 server.setNeedClientAuth(true);
             } else if (arguments[at].startsWith("protocols=")) {
                 server.setEnabledProtocols(arguments[at].substring(10).split(","));
+            } else if (arguments[at].startsWith("bind=")) {
+                String[] parts = arguments[at].substring(5).split(",", 2);
+                bindCode = Integer.parseInt(parts[0]);
+                bindWords = parts[1];
             }
         }
         System.out.println("listening on " + port);
@@ -61,7 +69,8 @@ public final class Directory {
                 if (operation == 0x42) {
                     return;
                 } else if (operation == 0x60) {
-                    out.write(envelope(id, result(0x61, 0)));
+                    byte[] code = {0x0a, 1, (byte) bindCode, 4, 0};
+                    out.write(envelope(id, tlv(0x61, code, tlv(4, bindWords.getBytes()))));
                 } else if (operation == 0x63) {
                     out.write(envelope(id, entry()));
                     out.write(envelope(id, result(0x65, 0)));

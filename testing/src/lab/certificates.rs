@@ -70,6 +70,8 @@ pub struct Variant {
     from_day: i32,
     days: i32,
     issuing_days: i32,
+    /// Extensions of a further CA between the issuing CA and the server's, where there is one.
+    lower: Option<&'static str>,
     sent: Sent,
     trusts: Trusts,
 }
@@ -104,6 +106,7 @@ pub const GOOD: Variant = Variant {
     from_day: 0,
     days: 365,
     issuing_days: 1000,
+    lower: None,
     sent: Sent::Whole,
     trusts: Trusts::Root,
 };
@@ -126,6 +129,12 @@ pub const ALL: &[Variant] = &[
         own: "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=clientAuth\n",
         ..GOOD
     },
+    Variant {
+        id: "for-code-only",
+        cause: "EKU",
+        own: "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=codeSigning\n",
+        ..GOOD
+    },
     Variant { id: "issuing-not-sent", cause: "TRUST-CHAIN", sent: Sent::OwnOnly, ..GOOD },
     Variant { id: "disordered", cause: "CHAIN-ORDER", sent: Sent::Disordered, ..GOOD },
     Variant { id: "other-ca", cause: "TRUST-CA", trusts: Trusts::Another, ..GOOD },
@@ -140,6 +149,13 @@ pub const ALL: &[Variant] = &[
         cause: "CERT-OTHER",
         issuing: "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n\
                   nameConstraints=critical,permitted;DNS:example.org\n",
+        ..GOOD
+    },
+    Variant {
+        id: "one-ca-too-many",
+        cause: "CERT-OTHER",
+        issuing: "basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign\n",
+        lower: Some(AUTHORITY),
         ..GOOD
     },
     Variant {
@@ -162,11 +178,47 @@ impl Variant {
     }
 
     /// As good as [`GOOD`], from a CA of another name.
+    /// Who signs the server's: the issuing CA, or a further one that it has signed.
+    fn below(&self, folder: &Path, keys: &Keys) -> Result<(&'static str, String)> {
+        let Some(extensions) = self.lower else { return Ok(("issuing", keys.file("issuing"))) };
+        let lower = Signed {
+            name: "lower",
+            key: keys.file("stranger"),
+            subject: "/O=Corp/CN=Lower issuing",
+            issuer: "issuing",
+            issuer_key: keys.file("issuing"),
+            extensions: extensions.to_owned(),
+            digest: "-sha256",
+            days: self.issuing_days,
+            from_day: 0,
+        };
+        lower.make(folder)?;
+        Ok(("lower", keys.file("stranger")))
+    }
+
+    /// One that signed itself; nobody's CA is in it.
+    pub fn by_itself(lab: &Lab) -> Result<Material> {
+        let good = GOOD.make(lab)?;
+        let folder = lab.folder("by-itself")?;
+        let (key, own) = (good.key, folder.join("own.pem"));
+        let (key_text, own_text) = (key.display().to_string(), own.display().to_string());
+        let made = ["req", "-x509", "-new", "-key", &key_text, "-out", &own_text, "-days", "365"];
+        let names = ["-subj", GOOD.subject, "-addext", "subjectAltName=DNS:dc1.corp.example"];
+        let rest = ["-addext", "basicConstraints=critical,CA:FALSE"];
+        openssl(&folder, &[&made[..], &names, &rest].concat())?;
+        Ok(Material { chain: own.clone(), own, key, ca: good.ca })
+    }
+
     pub fn by_another_issuer() -> Variant {
         Variant { id: "another-issuer", issuer: "/O=Corp/CN=Another issuing CA", ..GOOD }
     }
 
     pub fn make(&self, lab: &Lab) -> Result<Material> {
+        self.make_with(lab, "")
+    }
+
+    /// With further extensions of the server's certificate.
+    pub fn make_with(&self, lab: &Lab, more: &str) -> Result<Material> {
         let folder = lab.folder(self.id)?;
         let keys = &lab.keys;
         root(&folder, "root", keys)?;
@@ -182,7 +234,8 @@ impl Variant {
             from_day: 0,
         };
         issuing.make(&folder)?;
-        let mut extensions = self.own.to_owned();
+        let issuer = self.below(&folder, keys)?;
+        let mut extensions = format!("{}{more}", self.own);
         if !self.names.is_empty() {
             extensions += &format!("subjectAltName={}\n", self.names);
         }
@@ -190,8 +243,8 @@ impl Variant {
             name: "own",
             key: keys.file(self.key),
             subject: self.subject,
-            issuer: "issuing",
-            issuer_key: keys.file("issuing"),
+            issuer: issuer.0,
+            issuer_key: issuer.1,
             extensions,
             digest: self.digest,
             days: self.days,
@@ -199,7 +252,9 @@ impl Variant {
         };
         own.make(&folder)?;
         let read = |name: &str| fs::read_to_string(folder.join(name));
-        let (own, issuing, root_pem) = (read("own.pem")?, read("issuing.pem")?, read("root.pem")?);
+        let (own, root_pem) = (read("own.pem")?, read("root.pem")?);
+        let lower = if self.lower.is_some() { read("lower.pem")? } else { String::new() };
+        let issuing = lower + &read("issuing.pem")?;
         let chain = match self.sent {
             Sent::Whole => own + &issuing,
             Sent::OwnOnly => own,
@@ -213,12 +268,33 @@ impl Variant {
                 folder.join("stranger.pem")
             }
         };
+        fs::copy(keys.file("issuing"), folder.join("issuing.key"))?;
         let key = folder.join("own.key");
         fs::copy(keys.file(self.key), &key)?;
         fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
         let (chain, own) = (folder.join("chain.pem"), folder.join("own.pem"));
         Ok(Material { chain, own, key, ca })
     }
+}
+
+/// The list of what the issuing CA has revoked, DER: the server's certificate, or nothing.
+pub fn revocations(material: &Material, is_revoked: bool) -> Result<Vec<u8>> {
+    let Some(folder) = material.own.parent() else { return Ok(Vec::new()) };
+    let mut ask = Command::new("openssl");
+    ask.args(["x509", "-noout", "-serial", "-in"]).arg(&material.own);
+    let serial = run_checked(&mut ask)?;
+    let serial = serial.trim().trim_start_matches("serial=");
+    let row = format!("R\t350101000000Z\t260101000000Z\t{serial}\tunknown\t/CN=revoked\n");
+    fs::write(folder.join("index.txt"), if is_revoked { row } else { String::new() })?;
+    let config = "[ca]\ndefault_ca=one\n[one]\ndatabase=index.txt\ndefault_md=sha256\n\
+                  default_crl_days=30\ncrlnumber=number\n";
+    fs::write(folder.join("number"), "01\n")?;
+    fs::write(folder.join("ca.cnf"), config)?;
+    let key = folder.join("issuing.key").display().to_string();
+    let made = ["ca", "-gencrl", "-config", "ca.cnf", "-cert", "issuing.pem", "-keyfile", &key];
+    openssl(folder, &[&made[..], &["-out", "list.pem"]].concat())?;
+    openssl(folder, &["crl", "-in", "list.pem", "-outform", "DER", "-out", "list.crl"])?;
+    Ok(fs::read(folder.join("list.crl"))?)
 }
 
 fn root(folder: &Path, name: &str, keys: &Keys) -> Result<()> {

@@ -66,6 +66,23 @@ pub fn speaks_http(mut stream: TcpStream) {
     let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
 }
 
+/// A web server that has one file, once it has it.
+pub fn publishes(
+    content: Arc<std::sync::OnceLock<Vec<u8>>>,
+) -> impl Fn(TcpStream) + Send + Sync + 'static {
+    move |mut stream| {
+        first(&mut stream);
+        let (status, body) = match content.get() {
+            Some(body) => ("200 OK", body.as_slice()),
+            None => ("404 Not Found", &b""[..]),
+        };
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+    }
+}
+
 /// Before a directory: what it answers is passed on with the lengths of all messages written in
 /// five bytes, as Active Directory writes them.
 pub fn lengthens(to: u16) -> impl Fn(TcpStream) + Send + Sync + 'static {

@@ -17,21 +17,32 @@ fn lab() -> Option<Lab> {
     present("the fault lab", &peers).then(|| Lab::new().unwrap())
 }
 
+/// The faults that `CHANCERY_LAB` names, by parts of their names with `|` between; or all.
+fn wanted() -> (String, Vec<Fault>) {
+    let wanted = std::env::var("CHANCERY_LAB").unwrap_or_default();
+    let mut faults = faults::all();
+    let is_named = |name: &str| wanted.split('|').any(|part| name.contains(part));
+    faults.retain(|one| is_named(&format!("{} {}", one.stack, one.id)));
+    (wanted, faults)
+}
+
 fn judged(lab: &Lab, faults: &[Fault]) -> Vec<Judged> {
     let all = judge_all(lab, faults, THREADS);
-    let all: Vec<Judged> = all.into_iter().map(|one| one.unwrap()).collect();
+    let (all, broken): (Vec<_>, Vec<_>) = all.into_iter().partition(Result::is_ok);
+    let all: Vec<Judged> = all.into_iter().flatten().collect();
     for one in &all {
         println!("{}", one.line());
     }
+    let broken = broken.into_iter().filter_map(Result::err);
+    let broken: Vec<String> = broken.map(|error| format!("{error:?}")).collect();
+    assert!(broken.is_empty(), "these could not be stood up:\n{}", broken.join("\n"));
     all
 }
 
 #[test]
 fn the_true_cause_comes_first_and_the_fix_mends_it() {
     let Some(lab) = lab() else { return };
-    let wanted = std::env::var("CHANCERY_LAB").unwrap_or_default();
-    let mut faults = faults::all();
-    faults.retain(|one| format!("{} {}", one.stack, one.id).contains(&wanted));
+    let (wanted, faults) = wanted();
     let all = judged(&lab, &faults);
     let first = all.iter().filter(|one| one.rank() == Some(0)).count();
     let top = all.iter().filter(|one| one.rank().is_some_and(|rank| rank < 3)).count();
@@ -106,9 +117,7 @@ fn others_look_at_the_same_faults() {
     if !present("the comparison", &others::peers()) {
         return;
     }
-    let wanted = std::env::var("CHANCERY_LAB").unwrap_or_default();
-    let mut faults = faults::all();
-    faults.retain(|one| format!("{} {}", one.stack, one.id).contains(&wanted));
+    let (_, faults) = wanted();
     let table = Comparison::made(&lab, &faults, &kept, THREADS).unwrap();
     println!("{}", table.text());
     std::fs::write(kept.join("table.md"), table.text()).unwrap();

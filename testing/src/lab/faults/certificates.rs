@@ -1,8 +1,11 @@
 //! Certificates with one fault, shown by every TLS there is.
 
+use std::sync::{Arc, OnceLock};
+
 use anyhow::Result;
 
-use crate::lab::certificates::{ALL, GOOD, Variant};
+use crate::lab::certificates::{ALL, GOOD, Material, Variant, revocations};
+use crate::lab::listeners::{self, Listener};
 use crate::lab::stacks::{self, Slapd, backend};
 use crate::lab::{Fault, Lab, Setup};
 
@@ -25,7 +28,68 @@ pub(super) fn faults() -> Vec<Fault> {
             all.push(fault(variant, "java", java));
         }
     }
+    all.extend(published());
+    for (stack, serve) in [("slapd", before_itself as Shown), ("nginx", before_itself_nginx)] {
+        all.push(
+            Fault::new("signed-itself", stack, "TRUST-CA", move |lab| serve(lab, false))
+                .mended(move |lab| serve(lab, true)),
+        );
+    }
     all
+}
+
+type Shown = fn(&Lab, bool) -> Result<Setup>;
+
+/// A certificate that signed itself, and whether it is trusted.
+fn itself(lab: &Lab, is_trusted: bool) -> Result<Material> {
+    let material = Variant::by_itself(lab)?;
+    let ca = if is_trusted { material.own.clone() } else { material.ca.clone() };
+    Ok(Material { ca, ..material })
+}
+
+fn before_itself(lab: &Lab, is_trusted: bool) -> Result<Setup> {
+    let material = itself(lab, is_trusted)?;
+    let how = Slapd { material: Some(&material), ..Slapd::default() };
+    Ok(stacks::slapd(lab, &how)?.looked_at(&material))
+}
+
+fn before_itself_nginx(lab: &Lab, is_trusted: bool) -> Result<Setup> {
+    let (material, behind) = (itself(lab, is_trusted)?, backend(lab)?);
+    Ok(stacks::nginx(lab, &material, behind.ldap, "")?.with(behind).looked_at(&material))
+}
+
+/// What certificates point to, on a web server: lists of what was revoked, the CA above.
+fn published() -> Vec<Fault> {
+    vec![
+        Fault::new("revoked", "slapd", "REVOKED", |lab| listed(lab, Some(true)))
+            .mended(|lab| listed(lab, Some(false))),
+        Fault::new("no-list", "slapd", "REVOCATION", |lab| listed(lab, None))
+            .mended(|lab| listed(lab, Some(false))),
+        Fault::new("issuing-not-sent-but-published", "slapd", "TRUST-CHAIN", |lab| {
+            let content = Arc::new(OnceLock::new());
+            let web = Listener::start(listeners::publishes(Arc::clone(&content)))?;
+            let more = format!("authorityInfoAccess=caIssuers;URI:http://{}/ca.crt\n", web.address);
+            let material = Variant::named("issuing-not-sent").make_with(lab, &more)?;
+            let issuing = std::fs::read(material.own.with_file_name("issuing.pem"))?;
+            let _ = content.set(issuing);
+            let how = Slapd { material: Some(&material), ..Slapd::default() };
+            Ok(stacks::slapd(lab, &how)?.looked_at(&material).holding(web))
+        })
+        .mended(|lab| slapd(lab, &GOOD)),
+    ]
+}
+
+/// slapd, whose certificate has been revoked or not; without a word there is no list.
+fn listed(lab: &Lab, is_revoked: Option<bool>) -> Result<Setup> {
+    let content = Arc::new(OnceLock::new());
+    let web = Listener::start(listeners::publishes(Arc::clone(&content)))?;
+    let more = format!("crlDistributionPoints=URI:http://{}/list.crl\n", web.address);
+    let material = GOOD.make_with(lab, &more)?;
+    if let Some(is_revoked) = is_revoked {
+        let _ = content.set(revocations(&material, is_revoked)?);
+    }
+    let how = Slapd { material: Some(&material), ..Slapd::default() };
+    Ok(stacks::slapd(lab, &how)?.looked_at(&material).and(&["--revocation"]).holding(web))
 }
 
 type Serve = fn(&Lab, &Variant) -> Result<Setup>;

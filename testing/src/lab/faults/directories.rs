@@ -69,9 +69,40 @@ fn sign_ins() -> Vec<Fault> {
             as_admin(lab, "cn=nobody,dc=corp,dc=example", PASSWORD)
         })
         .mended(right),
+        // Samba knows no channel binding: what Active Directory answers, said by another.
+        Fault::new("channel-binding", "java", "CBT", |lab| bound(lab, Some("80090346")))
+            .mended(|lab| bound(lab, None)),
+        Fault::new("tls-ends-before-it", "stunnel", "SIGNING-REQUIRED", |lab| {
+            let (material, file) = (GOOD.make(lab)?, password(lab, PASSWORD)?);
+            let how = Slapd { global: "security simple_bind=128", ..Slapd::default() };
+            let behind = stacks::slapd(lab, &how)?;
+            let served = stacks::stunnel(lab, &material, behind.ldap, "")?.with(behind);
+            let (who, file) = (admin(), file.display().to_string());
+            Ok(served.looked_at(&material).and(&["--as", &who, "--password-file", &file]))
+        })
+        .mended(move |lab| {
+            let how = Slapd { global: "security simple_bind=128", ..Slapd::default() };
+            let (who, filter) = (admin(), "(dc=corp)");
+            let tries = Tries { who: Some((&who, PASSWORD)), base: SUFFIX, filter };
+            tried(lab, &how, &tries)
+        }),
         Fault::new("no-name-at-all", "slapd", "AUTH", move |lab| as_admin(lab, "admin", PASSWORD))
             .mended(right),
     ]
+}
+
+/// A sign-in that is refused with a code of Active Directory's, or not at all.
+fn bound(lab: &Lab, code: Option<&str>) -> Result<Setup> {
+    let (material, file) = (GOOD.make(lab)?, password(lab, PASSWORD)?.display().to_string());
+    let said = code.map(|code| {
+        format!(
+            "bind=49,{code}: LdapErr: DSID-0C090597, comment: AcceptSecurityContext error, \
+             data {code}, v4563"
+        )
+    });
+    let served =
+        stacks::java(lab, &material, &said.iter().map(String::as_str).collect::<Vec<_>>())?;
+    Ok(served.looked_at(&material).and(&["--as", "anna@corp.example", "--password-file", &file]))
 }
 
 fn searches() -> Vec<Fault> {

@@ -24,12 +24,23 @@ fn good(lab: &Lab) -> Result<Setup> {
     served(lab, &GOOD, "", &[])
 }
 
+const CERTIFICATES: &[&str] = &[
+    "expired",
+    "not-yet",
+    "other-name",
+    "domain-name",
+    "clients-only",
+    "issuing-not-sent",
+    "other-ca",
+    "sha1",
+];
+
 fn certificates() -> Vec<Fault> {
-    let mut all: Vec<Fault> = ["expired", "other-name", "issuing-not-sent", "other-ca", "sha1"]
-        .into_iter()
+    let mut all: Vec<Fault> = CERTIFICATES
+        .iter()
         .map(|id| {
             let variant = Variant::named(id);
-            Fault::new(id, "samba", variant.cause, move |lab| served(lab, &variant, "", &[]))
+            Fault::new(*id, "samba", variant.cause, move |lab| served(lab, &variant, "", &[]))
                 .mended(good)
         })
         .collect();

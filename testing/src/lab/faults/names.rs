@@ -50,6 +50,38 @@ const CASES: &[Case] = &[
         mended: (GOOD_NAME, TARGET),
     },
     Case {
+        id: "the-client-itself",
+        cause: "DNS",
+        names: Some("host-record=dc1.corp.example,127.0.0.1"),
+        hosts: "",
+        asked: TARGET,
+        mended: (GOOD_NAME, TARGET),
+    },
+    Case {
+        id: "no-address-at-all",
+        cause: "DNS",
+        names: Some("host-record=dc1.corp.example,0.0.0.0"),
+        hosts: "",
+        asked: TARGET,
+        mended: (GOOD_NAME, TARGET),
+    },
+    Case {
+        id: "only-link-local-ipv6",
+        cause: "DNS",
+        names: Some("host-record=dc1.corp.example,fe80::7"),
+        hosts: "",
+        asked: TARGET,
+        mended: (GOOD_NAME, TARGET),
+    },
+    Case {
+        id: "only-a-text",
+        cause: "DNS",
+        names: Some("txt-record=dc1.corp.example,moved"),
+        hosts: "",
+        asked: TARGET,
+        mended: (GOOD_NAME, TARGET),
+    },
+    Case {
         id: "stale-beside-good",
         cause: "ONE-BAD-NODE",
         names: Some(

@@ -32,6 +32,7 @@ pub(super) fn faults() -> Vec<Fault> {
         })
         .collect();
     all.extend(settings());
+    all.extend(searches());
     all
 }
 
@@ -70,6 +71,11 @@ fn settings() -> Vec<Fault> {
         let how = ["--as", ADMIN, "--password-file", &file];
         Ok(good(lab)?.and(&how).and(&["--base", "cn=config", "--filter", "(cn=config)"]))
     };
+    let protected = |lab: &Lab, more: &[&str]| -> Result<Setup> {
+        let how = Settings { config: "nsslapd-minssf: 128", encryption: "", without_tls: false };
+        let material = GOOD.make(lab)?;
+        Ok(with_start_tls(ds389::serve(lab, &material, how)?, &material, more))
+    };
     let in_the_clear = |lab: &Lab, more: &[&str]| -> Result<Setup> {
         let material = GOOD.make(lab)?;
         Ok(with_start_tls(ds389::serve(lab, &material, SECURE)?, &material, more))
@@ -86,11 +92,45 @@ fn settings() -> Vec<Fault> {
             Ok(Served { ldaps: served.ldap, ..served }.looked_at(&material))
         })
         .mended(good),
+        Fault::new("starttls-on-636", "389", "SCHEME-MIX", |lab| {
+            let material = GOOD.make(lab)?;
+            let served = ds389::serve(lab, &material, Settings::default())?;
+            let served = Served { ldap: served.ldaps, ..served };
+            Ok(with_start_tls(served, &material, &[]))
+        })
+        .mended(good),
+        Fault::new("needs-protection", "389", "SIGNING-REQUIRED", move |lab| {
+            protected(lab, &["--in-the-clear"])
+        })
+        .mended(move |lab| protected(lab, &[])),
         Fault::new("wrong-password", "389", "AUTH", move |lab| signed_in(lab, "wrong"))
             .mended(move |lab| signed_in(lab, PASSWORD)),
         Fault::new("signs-in-without-tls", "389", "SIGNING-REQUIRED", move |lab| {
             in_the_clear(lab, &["--in-the-clear"])
         })
         .mended(move |lab| in_the_clear(lab, &[])),
+    ]
+}
+
+fn searches() -> Vec<Fault> {
+    let searched = |lab: &Lab, base: &str| -> Result<Setup> {
+        let file = password(lab, PASSWORD)?.display().to_string();
+        let how = ["--as", ADMIN, "--password-file", &file];
+        Ok(good(lab)?.and(&how).and(&["--base", base, "--filter", "(cn=config)"]))
+    };
+    vec![
+        Fault::new("no-such-base", "389", "SEARCH-SHAPE", move |lab| {
+            searched(lab, "cn=none,cn=config")
+        })
+        .mended(move |lab| searched(lab, "cn=config")),
+        Fault::new("must-sign-in-first", "389", "SEARCH-SHAPE", |lab| {
+            let how = Settings {
+                config: "nsslapd-allow-anonymous-access: rootdse",
+                ..Settings::default()
+            };
+            let what = ["--base", "cn=config", "--filter", "(cn=config)"];
+            Ok(served(lab, &GOOD, how)?.and(&what))
+        })
+        .mended(move |lab| searched(lab, "cn=config")),
     ]
 }
