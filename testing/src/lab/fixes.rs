@@ -33,7 +33,10 @@ const ADVICE: &[(&str, &[&str])] = &[
     ("LDAP", &["another service"]),
     ("AUTH", &["password", "whole DN"]),
     ("AUTH-SUBCODE", &["password", "administrator", "sign in"]),
-    ("SIGNING-REQUIRED", &["StartTLS before it signs in"]),
+    (
+        "SIGNING-REQUIRED",
+        &["StartTLS before it signs in", "let the directory take binds", "let TLS end at"],
+    ),
     ("CLEAR-PASSWORDS", &["StartTLS before it signs in"]),
     ("SEARCH-SHAPE", &["base", "pages", "read", "sign in first"]),
     ("REFERRAL", &["search further below"]),

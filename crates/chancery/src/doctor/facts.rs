@@ -283,6 +283,9 @@ pub(crate) struct Tls {
     pub(crate) ms: u64,
     /// Where TLS failed: whether LDAP in the clear is spoken on this port.
     pub(crate) speaks_ldap: Option<bool>,
+    /// Where StartTLS is not answered: whether TLS is spoken from the first byte on.
+    #[serde(default)]
+    pub(crate) speaks_tls: Option<bool>,
 }
 
 /// A sign-in and a search as the application does them. The password is nowhere in it.

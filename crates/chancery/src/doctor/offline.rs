@@ -45,6 +45,7 @@ pub(crate) fn facts(chain: Chain<'_>, at: OffsetDateTime) -> Facts {
         takes: Vec::new(),
         ms: 0,
         speaks_ldap: None,
+        speaks_tls: None,
     };
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let node = Node {

@@ -95,6 +95,13 @@ pub(super) async fn chain(target: &Target, address: SocketAddr, patience: Durati
     greeted(Offered::Tls12Old, &beside, address, patience).await.chain
 }
 
+/// Whether TLS begins with the first byte here, whatever the target says.
+pub(super) async fn speaks_tls(target: &Target, address: SocketAddr, patience: Duration) -> bool {
+    let at_once = Target { security: Security::Ldaps, ..target.clone() };
+    let said = greeted(Offered::Tls12Old, &at_once, address, patience).await;
+    matches!(said.end, End::Done | End::Alert { .. })
+}
+
 pub(super) fn version_name(version: ProtocolVersion) -> String {
     format!("{version:?}").replace('_', ".")
 }

@@ -122,17 +122,19 @@ async fn handshake_or_why_not(
         return Ok((tls?, None));
     }
     let rest = Looking { patience: looking.patience.saturating_sub(slow), ..looking.clone() };
-    let (tls, speaks_ldap, small) = tokio::join!(
+    let (tls, speaks_ldap, small, speaks_tls) = tokio::join!(
         handshake,
         clear::speaks_ldap(address, rest.patience),
-        in_small_packets(&rest, address)
+        in_small_packets(&rest, address),
+        greetings::speaks_tls(&looking.target, address, rest.patience)
     );
     let mut tls = tls?;
     if tls.end != End::TimedOut {
         return Ok((tls, None));
     }
-    if looking.target.security == Security::Ldaps {
-        tls.speaks_ldap = Some(speaks_ldap);
+    match looking.target.security {
+        Security::Ldaps => tls.speaks_ldap = Some(speaks_ldap),
+        Security::StartTls => tls.speaks_tls = Some(speaks_tls),
     }
     Ok((tls, Some(small?)))
 }
@@ -211,6 +213,7 @@ fn tls(looked: &Looked, ms: u64) -> Tls {
         takes: takes.collect(),
         ms,
         speaks_ldap: None,
+        speaks_tls: None,
     }
 }
 

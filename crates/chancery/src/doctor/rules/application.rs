@@ -39,9 +39,11 @@ fn sign_in(application: &Application, refused: &Refused) -> Finding {
             one("AUTH", format!("'{who}' is no DN, and this server signs in nobody by less"))
                 .fix("sign in by the whole DN, such as uid=anna,ou=people,dc=example,dc=com")
         }
-        Some(ResultCode::STRONGER_AUTH_REQUIRED) => {
+        Some(ResultCode::STRONGER_AUTH_REQUIRED | ResultCode::CONFIDENTIALITY_REQUIRED) => {
             one("SIGNING-REQUIRED", "the server demands signing or TLS for this bind".to_owned())
-                .fix("use ldaps://, which is enough for a simple bind")
+                .seen("it was asked over TLS: where that ends before the server, it sees none")
+                .fix("let TLS end at the directory itself: pass TCP through the load balancer")
+                .fix("or let the directory take binds from the load balancer without TLS")
         }
         _ => one("AUTH", format!("{who} cannot sign in")).fix("see the server's log for this try"),
     }

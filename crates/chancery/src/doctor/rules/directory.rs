@@ -56,6 +56,8 @@ fn in_the_clear(facts: &Facts, node: &Node) -> Option<Finding> {
     Some(match refused.code {
         // strongerAuthRequired, confidentialityRequired
         Some(8 | 13) => one("SIGNING-REQUIRED", "a sign-in without TLS is refused").fix(fix),
+        // unwillingToPerform: 389 DS below its minimum of protection.
+        Some(53) => one("SIGNING-REQUIRED", "a sign-in without TLS is refused").likely().fix(fix),
         _ => one("CLEAR-PASSWORDS", "passwords are taken without TLS, and seen by the network")
             .fix(fix)
             .fix("let the server demand it: LDAP signing (AD), security simple_bind (OpenLDAP)")

@@ -16,6 +16,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         Resolved::Found { addresses, .. } => {
             let strays = addresses.iter().filter(|one| is_stray(one));
             let mut found: Vec<Finding> = strays.map(|stray| stray_record(facts, *stray)).collect();
+            found.extend(this_machine(facts, addresses));
             found.extend(unexpected(facts, addresses));
             found.extend(differs(facts, addresses));
             found
@@ -76,6 +77,21 @@ fn stray_record(facts: &Facts, stray: IpAddr) -> Finding {
         true => found.warning(),
         false => Finding { nodes: fails, ..found },
     }
+}
+
+/// A name that means another machine and leads to this one: where nothing answers here, that is why.
+fn this_machine(facts: &Facts, addresses: &[IpAddr]) -> Option<Finding> {
+    let name = &facts.name;
+    let is_meant = name == "localhost" || name.ends_with(".localhost");
+    let answers = facts.nodes.iter().any(|node| is_open(&node.tcp));
+    if is_meant || answers || addresses.is_empty() || !addresses.iter().all(IpAddr::is_loopback) {
+        return None;
+    }
+    let found = one(format!("{name} resolves to {}: this machine itself", list(addresses)))
+        .seen("no directory listens here")
+        .fix(format!("take {name} out of this machine's /etc/hosts, or correct the record"));
+    let nodes = facts.nodes.iter().map(|node| node.address).collect();
+    Some(Finding { nodes, ..found })
 }
 
 fn is_open(tcp: &Tcp) -> bool {

@@ -26,6 +26,7 @@ pub(in crate::doctor) fn node(last: u8) -> Node {
             takes: Vec::new(),
             ms: 1,
             speaks_ldap: None,
+            speaks_tls: None,
         }),
         ldap: Some(root()),
         greetings: Vec::new(),
@@ -148,6 +149,11 @@ fn names_that_lead_to_the_wrong_place() {
     inside.nodes[0].tcp = Tcp::Refused;
     inside.nodes[0].ldap = None;
     assert_eq!(said(&inside), ["DNS"]);
+    // A name that leads to this machine, where nothing listens.
+    inside.resolved = Resolved::Found { addresses: vec![[127, 0, 1, 1].into()], ms: 1 };
+    inside.dns = None;
+    assert_eq!(said(&inside), ["DNS"]);
+    inside.dns = Some(dns.clone());
     inside.resolved = Resolved::Failed { error: "no".to_owned(), ms: 1 };
     inside.nodes.clear();
     assert!(findings(&inside, NOW)[0].cause.contains("though DNS has it"));
@@ -197,6 +203,11 @@ fn handshakes_that_end() {
         });
         assert_eq!(said(&speaks), ["SCHEME-MIX"], "{end:?}");
     }
+    let begun = with_tls(|tls| {
+        tls.end = End::TimedOut;
+        tls.speaks_tls = Some(true);
+    });
+    assert_eq!(said(&begun), ["SCHEME-MIX"]);
     let asked = with_tls(|tls| {
         tls.end = alert("CertificateRequired");
         tls.asked_for_certificate = true;
@@ -329,8 +340,10 @@ fn directories_that_answer_oddly() {
     assert_eq!(said(&idle), [""; 0]);
     idle.nodes[0].idle = Some(Idle { seconds: 5, ended: Some("closed".to_owned()) });
     assert_eq!(said(&idle), ["IDLE-DROP"]);
-    for (code, expected) in
-        [(8, "SIGNING-REQUIRED"), (13, "SIGNING-REQUIRED"), (49, "CLEAR-PASSWORDS")]
+    for (code, expected) in [8, 13, 53]
+        .map(|code| (code, "SIGNING-REQUIRED"))
+        .into_iter()
+        .chain([(49, "CLEAR-PASSWORDS")])
     {
         let mut clear = facts(vec![node(1)]);
         clear.nodes[0].siblings = vec![beside(None, Some(refused(code)))];

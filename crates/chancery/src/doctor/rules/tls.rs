@@ -10,6 +10,14 @@ pub(super) fn finding(facts: &Facts, node: &Node, tls: &Tls) -> Option<Finding> 
     if tls.speaks_ldap == Some(true) {
         return Some(speaks_ldap(facts));
     }
+    if tls.speaks_tls == Some(true) {
+        let (name, port) = (&facts.name, facts.port);
+        return Some(
+            one("SCHEME-MIX", format!("port {port} speaks TLS from the first byte on"))
+                .seen("StartTLS was not answered, and a greeting of TLS was")
+                .fix(format!("use ldaps://{name}:{port}")),
+        );
+    }
     match &tls.end {
         End::Done => None,
         End::NotTls | End::NoStartTls { .. } => Some(not_here(facts, node, &tls.end)),
