@@ -79,7 +79,7 @@ fn stray_record(facts: &Facts, stray: IpAddr) -> Finding {
     }
 }
 
-/// A name that means another machine and leads to this one: where nothing answers here, that is why.
+/// A name that means another machine and leads to this one: where nothing answers, that is why.
 fn this_machine(facts: &Facts, addresses: &[IpAddr]) -> Option<Finding> {
     let name = &facts.name;
     let is_meant = name == "localhost" || name.ends_with(".localhost");
