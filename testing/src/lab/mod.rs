@@ -258,9 +258,12 @@ fn text(finding: &Value, field: &str) -> String {
     finding.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
+/// A machine with many at work is slow, and no fault of the server's.
+const PATIENT: &[&str] = &["--timeout", "6"];
+
 /// Makes the fault, asks, mends it, asks again.
 pub fn judge(lab: &Lab, fault: &Fault) -> Result<Judged> {
-    let setup = fault.stand(lab)?;
+    let setup = fault.stand(lab)?.and(PATIENT);
     let started = Instant::now();
     let said = setup.look()?;
     let took = started.elapsed();
@@ -283,7 +286,7 @@ pub fn judge(lab: &Lab, fault: &Fault) -> Result<Judged> {
     judged.fixes = fixes.map(str::to_owned).collect();
     if let Some(mended) = &fault.mended {
         let setup = mended(lab).with_context(|| format!("mending {}", fault.id))?;
-        let said = setup.look()?;
+        let said = setup.and(PATIENT).look()?;
         let found = findings(&said)?;
         let is_advised = fixes::is_advised(fault.cause, &judged.fixes);
         judged.is_green = Some(is_advised && matches!(said.code, Some(0 | 1)));
