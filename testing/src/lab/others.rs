@@ -69,6 +69,10 @@ impl Asked {
                 target => asked.target(target),
             }
         }
+        // What signs in in the clear does it at the port for that.
+        if asked.is_clear && (asked.scheme.as_str(), asked.port) == ("ldaps", 636) {
+            asked.target(&format!("ldap://{}", asked.name.clone()));
+        }
         let port = asked.port;
         let socket = |text: &String| match text.parse::<std::net::SocketAddr>() {
             Ok(both) => (both.ip().to_string(), both.port()),
@@ -189,7 +193,7 @@ fn ldapsearch(asked: &Asked, port: u16) -> Vec<String> {
 }
 
 fn testssl(asked: &Asked, address: Option<&str>, port: u16) -> Vec<String> {
-    let mut all = words("timeout -k 1 90 testssl --warnings off --color 0 --nodns min");
+    let mut all = words("timeout -k 1 300 testssl --warnings off --color 0 --nodns none");
     all.extend(words("--connect-timeout 5 --openssl-timeout 5 --protocols --server-defaults"));
     if !asked.ca.is_empty() {
         all.extend(["--add-ca".to_owned(), asked.ca.clone()]);
@@ -236,12 +240,26 @@ const NAMED: &[(&str, &[&str])] = &[
             "nxdomain",
         ],
     ),
-    ("TCP-REFUSED", &["refused"]),
-    ("TCP-FILTERED", &["timed out", "timeout", "filtered", "firewalled"]),
+    ("TCP-REFUSED", &["refused", "rejected the connection"]),
+    (
+        "TCP-FILTERED",
+        &["timed out", "connection timeout", "connect timeout", "filtered", "firewalled"],
+    ),
     ("TCP-UNREACHABLE", &["unreachable", "no route to host"]),
     (
         "ONE-BAD-NODE",
-        &["refused", "timed out", "timeout", "unreachable", "no route to host", "has expired"],
+        &[
+            "refused",
+            "rejected the connection",
+            "timed out",
+            "connection timeout",
+            "connect timeout",
+            "unreachable",
+            "no route to host",
+            "has expired",
+            "(expired)",
+            "not valid at validation time",
+        ],
     ),
     ("WRONG-CERT", &["different certificate", "another certificate", "certificates differ"]),
     ("MTU", &["mtu", "fragment", "packet size"]),
@@ -259,6 +277,7 @@ const NAMED: &[(&str, &[&str])] = &[
             "starttls not supported",
             "didn't support starttls",
             "does not support starttls",
+            "tls was rejected",
         ],
     ),
     ("NO-LDAPS-CERT", &["no peer certificate available", "no certificate"]),
@@ -274,7 +293,7 @@ const NAMED: &[(&str, &[&str])] = &[
             "tls 1.2 cipher suites: attempted to connect using 156 cipher suites; the server rejected",
         ],
     ),
-    ("TLS-FAILED", &["handshake failed", "handshake timed out", "timed out", "timeout"]),
+    ("TLS-FAILED", &["handshake failed", "timed out", "connection timeout", "connect timeout"]),
     (
         "MTLS",
         &[
@@ -384,7 +403,19 @@ const NAMED: &[(&str, &[&str])] = &[
     ("REVOKED", &["certificate revoked", "is revoked", "has been revoked", "revoked certificate"]),
     ("LDAP", &["decoding error", "not an ldap", "no ldap"]),
     ("AUTH", &["invalid credentials", "invalid dn"]),
-    ("AUTH-SUBCODE", &["disabled", "locked", "account has expired", "must be changed", "hours"]),
+    (
+        "AUTH-SUBCODE",
+        &[
+            "account disabled",
+            "account is disabled",
+            "locked out",
+            "account is locked",
+            "account has expired",
+            "password has expired",
+            "must be changed",
+            "logon hours",
+        ],
+    ),
     (
         "SIGNING-REQUIRED",
         &["strong(er) authentication required", "confidentiality required", "ssf not met"],
@@ -402,8 +433,10 @@ const NAMED: &[(&str, &[&str])] = &[
         ],
     ),
     ("REFERRAL", &["search reference", "ref: ldap", "referral"]),
-    ("IDLE-DROP", &["idle"]),
-    ("BER-QUIRK", &["non-minimal", "long form", "ber"]),
+    ("IDLE-DROP", &["idle timeout", "idle time", "was idle"]),
+    ("BER-QUIRK", &["non-minimal", "long form", "length encoding"]),
+    ("REVOCATION", &["unable to get certificate crl", "crl download failed", "no crl"]),
+    ("CBT", &["channel binding"]),
 ];
 
 /// Whether a tool has named the cause.
