@@ -14,7 +14,8 @@ use crate::peers::chancery::target_folder;
 use crate::peers::missing::Peer;
 use crate::process::{Finished, run};
 
-pub const TOOLS: [&str; 4] = ["openssl", "ldapsearch", "testssl.sh", "sslyze"];
+pub const TOOLS: [&str; 4] = ["openssl", "ldapsearch", SLOW, "sslyze"];
+const SLOW: &str = "testssl.sh";
 
 pub fn peers() -> Vec<Peer> {
     vec![
@@ -110,7 +111,7 @@ pub fn said(lab: &Lab, setup: &Setup, tool: &str) -> Result<String> {
         let arguments = match tool {
             "openssl" => openssl(&asked, address.as_deref(), port),
             "ldapsearch" => ldapsearch(&asked, port),
-            "testssl.sh" => testssl(&asked, address.as_deref(), port),
+            SLOW => testssl(&asked, address.as_deref(), port),
             _ => sslyze_of(&asked, address.as_deref(), port),
         };
         let mut command = wrapped(lab, setup, &asked, address.as_deref(), &arguments)?;
@@ -457,14 +458,16 @@ pub fn has_named(fault: &Fault, said: &str) -> bool {
 struct Kept<'a> {
     folder: &'a Path,
     fault: &'a Fault,
+    /// testssl.sh takes a minute: of the same fault on several stacks it is shown one.
+    is_shown_to_slow: bool,
 }
 
 /// What all said of a fault.
 struct Said {
     /// Whether the doctor had the true cause first.
     is_first: bool,
-    /// One for each of [`TOOLS`].
-    said: Vec<String>,
+    /// One for each of [`TOOLS`] that was asked.
+    said: Vec<Option<String>>,
 }
 
 impl Kept<'_> {
@@ -475,57 +478,84 @@ impl Kept<'_> {
 
     fn all(&self, lab: &Lab) -> Result<Said> {
         let mut standing = None;
+        let doctor = self.one(lab, "doctor", &mut standing)?;
         let mut said = Vec::new();
-        for tool in std::iter::once("doctor").chain(TOOLS) {
-            let file = self.file(tool);
-            if let Ok(text) = fs::read_to_string(&file) {
-                said.push(text);
-                continue;
-            }
-            let setup = match standing.take() {
-                Some(setup) => setup,
-                None => self.fault.stand(lab)?,
-            };
-            let text = match tool {
-                "doctor" => setup.look()?.stdout,
-                tool => self::said(lab, &setup, tool)?,
-            };
-            standing = Some(setup);
-            fs::write(file, &text)?;
-            said.push(text);
+        for tool in TOOLS {
+            let is_asked = tool != SLOW || self.is_shown_to_slow;
+            said.push(match is_asked {
+                true => Some(self.one(lab, tool, &mut standing)?),
+                false => None,
+            });
         }
-        let doctor = said.remove(0);
         let doctor = Finished { code: None, stdout: doctor, stderr: String::new() };
         let found = super::findings(&doctor)?;
         let code = found.first().map(|one| super::text(one, "code"));
         Ok(Said { is_first: code.as_deref() == Some(self.fault.cause), said })
     }
+
+    fn one(&self, lab: &Lab, tool: &str, standing: &mut Option<Setup>) -> Result<String> {
+        let file = self.file(tool);
+        if let Ok(text) = fs::read_to_string(&file) {
+            return Ok(text);
+        }
+        let setup = match standing.take() {
+            Some(setup) => setup,
+            None => self.fault.stand(lab)?,
+        };
+        let text = match tool {
+            "doctor" => setup.look()?.stdout,
+            tool => said(lab, &setup, tool)?,
+        };
+        *standing = Some(setup);
+        fs::write(file, &text)?;
+        Ok(text)
+    }
 }
+
+/// How many faults a tool has named, and of how many that it was shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Named {
+    count: usize,
+    of: usize,
+}
+
+impl Named {
+    fn add(&mut self, is_named: Option<bool>) {
+        self.count += usize::from(is_named == Some(true));
+        self.of += usize::from(is_named.is_some());
+    }
+}
+
+/// The doctor's, then one for each of [`TOOLS`].
+type Row = [Named; 1 + TOOLS.len()];
 
 /// How many faults of each cause a tool has named; the doctor's are those that it named first.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    /// By cause: of how many, the doctor, the tools.
-    rows: BTreeMap<&'static str, [usize; 2 + TOOLS.len()]>,
+    rows: BTreeMap<&'static str, Row>,
 }
 
 impl Comparison {
     /// Stands up each fault once and lets all look at it.
     pub fn made(lab: &Lab, faults: &[Fault], kept: &Path, threads: usize) -> Result<Comparison> {
-        let all = each(faults, threads, |fault| -> Result<[usize; 1 + TOOLS.len()]> {
-            let all = Kept { folder: kept, fault }.all(lab)?;
-            let mut named = [usize::from(all.is_first); 1 + TOOLS.len()];
-            for (said, place) in all.said.iter().zip(named.iter_mut().skip(1)) {
-                *place = usize::from(has_named(fault, said));
-            }
+        let is_shown_to_slow = |fault: &Fault| {
+            let same = |one: &&Fault| (one.cause, &one.id) == (fault.cause, &fault.id);
+            faults.iter().find(same).is_some_and(|first| std::ptr::eq(first, fault))
+        };
+        let all = each(faults, threads, |fault| -> Result<Vec<Option<bool>>> {
+            let is_shown_to_slow = is_shown_to_slow(fault);
+            let all = Kept { folder: kept, fault, is_shown_to_slow }.all(lab)?;
+            let named = |said: &Option<String>| said.as_ref().map(|said| has_named(fault, said));
+            let doctor = std::iter::once(Some(all.is_first));
+            let named: Vec<Option<bool>> = doctor.chain(all.said.iter().map(named)).collect();
             println!("{named:?} {} {} {}", fault.cause, fault.stack, fault.id);
             Ok(named)
         });
         let mut table = Comparison::default();
         for (fault, named) in faults.iter().zip(all) {
             let row = table.rows.entry(fault.cause).or_default();
-            for (sum, one) in row.iter_mut().zip(std::iter::once(1).chain(named?)) {
-                *sum += one;
+            for (cell, is_named) in row.iter_mut().zip(named?) {
+                cell.add(is_named);
             }
         }
         Ok(table)
@@ -533,26 +563,28 @@ impl Comparison {
 
     /// Of how many faults it is made.
     pub fn count(&self) -> usize {
-        self.rows.values().map(|row| row.iter().next().copied().unwrap_or_default()).sum()
+        let doctors = self.rows.values().filter_map(|row| row.first());
+        doctors.map(|cell| cell.of).sum()
     }
 
-    /// In Markdown.
+    /// In Markdown: named / shown.
     pub fn text(&self) -> String {
-        let mut text = format!("| cause | faults | doctor | {} |\n", TOOLS.join(" | "));
-        text += &format!("|---|{}\n", "---|".repeat(2 + TOOLS.len()));
-        let mut all = [0; 2 + TOOLS.len()];
+        let mut text = format!("| cause | doctor, first | {} |\n", TOOLS.join(" | "));
+        text += &format!("|---|{}\n", "---|".repeat(1 + TOOLS.len()));
+        let mut all = Row::default();
         for (cause, row) in &self.rows {
             text += &line(&format!("`{cause}`"), row);
-            for (sum, one) in all.iter_mut().zip(row) {
-                *sum += one;
+            for (sum, cell) in all.iter_mut().zip(row) {
+                sum.count += cell.count;
+                sum.of += cell.of;
             }
         }
         text + &line("all", &all)
     }
 }
 
-fn line(head: &str, row: &[usize]) -> String {
-    let cells: Vec<String> = row.iter().map(ToString::to_string).collect();
+fn line(head: &str, row: &Row) -> String {
+    let cells: Vec<String> = row.iter().map(|cell| format!("{}/{}", cell.count, cell.of)).collect();
     format!("| {head} | {} |\n", cells.join(" | "))
 }
 
