@@ -460,6 +460,8 @@ struct Kept<'a> {
     fault: &'a Fault,
     /// testssl.sh takes a minute: of the same fault on several stacks it is shown one.
     is_shown_to_slow: bool,
+    /// Nothing is asked any more: the table is made of what is there.
+    is_all: bool,
 }
 
 /// What all said of a fault.
@@ -481,7 +483,8 @@ impl Kept<'_> {
         let doctor = self.one(lab, "doctor", &mut standing)?;
         let mut said = Vec::new();
         for tool in TOOLS {
-            let is_asked = tool != SLOW || self.is_shown_to_slow;
+            let is_there = self.file(tool).exists();
+            let is_asked = is_there || !self.is_all && (tool != SLOW || self.is_shown_to_slow);
             said.push(match is_asked {
                 true => Some(self.one(lab, tool, &mut standing)?),
                 false => None,
@@ -542,9 +545,15 @@ impl Comparison {
             let same = |one: &&Fault| (one.cause, &one.id) == (fault.cause, &fault.id);
             faults.iter().find(same).is_some_and(|first| std::ptr::eq(first, fault))
         };
+        // `CHANCERY_LAB_KEPT=1`: for a table of a run that was ended.
+        let is_all = std::env::var_os("CHANCERY_LAB_KEPT").is_some();
         let all = each(faults, threads, |fault| -> Result<Vec<Option<bool>>> {
             let is_shown_to_slow = is_shown_to_slow(fault);
-            let all = Kept { folder: kept, fault, is_shown_to_slow }.all(lab)?;
+            let kept = Kept { folder: kept, fault, is_shown_to_slow, is_all };
+            if is_all && !kept.file("doctor").exists() {
+                return Ok(vec![None; 1 + TOOLS.len()]);
+            }
+            let all = kept.all(lab)?;
             let named = |said: &Option<String>| said.as_ref().map(|said| has_named(fault, said));
             let doctor = std::iter::once(Some(all.is_first));
             let named: Vec<Option<bool>> = doctor.chain(all.said.iter().map(named)).collect();
