@@ -1,7 +1,7 @@
 //! The in-house CA: a root, an issuing CA below it, the certificates they sign, and the list of
 //! those that were revoked. ECDSA on P-256 throughout, as every client reads it.
 
-mod revocation;
+pub mod revocation;
 mod splice;
 
 use std::net::IpAddr;

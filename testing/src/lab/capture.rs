@@ -115,18 +115,19 @@ fn joined(parts: Parts) -> Vec<u8> {
     bytes
 }
 
-/// Whether this is nothing but whole TLS records.
+/// Whether this is nothing but TLS records. The last may be cut: a connection that is given up, or
+/// a capture that ends, leaves it so.
 pub fn is_tls(mut bytes: &[u8]) -> bool {
     while let Some(head) = bytes.first_chunk::<5>() {
         let [kind, major, minor, high, low] = *head;
         let length = 5 + usize::from(u16::from_be_bytes([high, low]));
         let is_record = (20..=24).contains(&kind) && major == 3 && minor <= 4;
-        if !is_record || length > 5 + 16_640 || bytes.len() < length {
+        if !is_record || length > 5 + 16_640 {
             return false;
         }
         bytes = bytes.get(length..).unwrap_or_default();
     }
-    bytes.is_empty()
+    bytes.len() < 5
 }
 
 /// The operations of the LDAP messages in this; none where it is something else.
@@ -164,7 +165,7 @@ mod tests {
     #[test]
     fn what_is_tls_and_what_is_ldap() {
         assert!(is_tls(&[22, 3, 1, 0, 1, 1, 21, 3, 3, 0, 2, 1, 0]));
-        assert!(!is_tls(&[0x30, 12, 2, 1, 1, 0x60, 7]) && !is_tls(&[22, 3, 1, 0, 9, 1]));
+        assert!(!is_tls(&[0x30, 12, 2, 1, 1, 0x60, 7]) && is_tls(&[22, 3, 1, 0, 9, 1]));
         let bind = [0x30, 12, 2, 1, 1, 0x60, 7, 2, 1, 3, 4, 0, 0x80, 0];
         assert_eq!(operations(&bind), Some(vec![0x60]));
         assert_eq!(operations(&[22, 3, 1]), None);

@@ -278,7 +278,8 @@ impl Variant {
 }
 
 /// The list of what the issuing CA has revoked, DER: the server's certificate, or nothing.
-pub fn revocations(material: &Material, is_revoked: bool) -> Result<Vec<u8>> {
+/// A list without a number is one of version 1.
+pub fn revocations(material: &Material, is_revoked: bool, version: u8) -> Result<Vec<u8>> {
     let Some(folder) = material.own.parent() else { return Ok(Vec::new()) };
     let mut ask = Command::new("openssl");
     ask.args(["x509", "-noout", "-serial", "-in"]).arg(&material.own);
@@ -286,8 +287,12 @@ pub fn revocations(material: &Material, is_revoked: bool) -> Result<Vec<u8>> {
     let serial = serial.trim().trim_start_matches("serial=");
     let row = format!("R\t350101000000Z\t260101000000Z\t{serial}\tunknown\t/CN=revoked\n");
     fs::write(folder.join("index.txt"), if is_revoked { row } else { String::new() })?;
-    let config = "[ca]\ndefault_ca=one\n[one]\ndatabase=index.txt\ndefault_md=sha256\n\
-                  default_crl_days=30\ncrlnumber=number\n";
+    let mut config = "[ca]\ndefault_ca=one\n[one]\ndatabase=index.txt\ndefault_md=sha256\n\
+                      default_crl_days=30\n"
+        .to_owned();
+    if version > 1 {
+        config += "crlnumber=number\n";
+    }
     fs::write(folder.join("number"), "01\n")?;
     fs::write(folder.join("ca.cnf"), config)?;
     let key = folder.join("issuing.key").display().to_string();

@@ -75,14 +75,16 @@ fn between(one: &Seen, other: &Seen) -> Vec<String> {
 fn resolution(facts: &Facts) -> String {
     match &facts.resolved {
         Resolved::Literal => "none is needed".to_owned(),
-        Resolved::Found { .. } => "done".to_owned(),
+        Resolved::Found { .. } | Resolved::Given { .. } => "done".to_owned(),
         Resolved::Failed { error, .. } => error.clone(),
     }
 }
 
 fn addresses(facts: &Facts) -> BTreeSet<IpAddr> {
     match &facts.resolved {
-        Resolved::Found { addresses, .. } => addresses.iter().copied().collect(),
+        Resolved::Found { addresses, .. } | Resolved::Given { addresses } => {
+            addresses.iter().copied().collect()
+        }
         _ => facts.nodes.iter().map(|node| node.address.ip()).collect(),
     }
 }

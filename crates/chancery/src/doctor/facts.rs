@@ -132,6 +132,10 @@ pub(crate) struct Told {
 pub(crate) enum Resolved {
     /// The target is an address.
     Literal,
+    /// Whoever asked has said where it is.
+    Given {
+        addresses: Vec<IpAddr>,
+    },
     Found {
         addresses: Vec<IpAddr>,
         ms: u64,

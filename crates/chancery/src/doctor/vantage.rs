@@ -66,7 +66,9 @@ fn is_private(address: &IpAddr) -> bool {
 
 fn addresses(facts: &Facts) -> BTreeSet<IpAddr> {
     match &facts.resolved {
-        Resolved::Found { addresses, .. } => addresses.iter().copied().collect(),
+        Resolved::Found { addresses, .. } | Resolved::Given { addresses } => {
+            addresses.iter().copied().collect()
+        }
         _ => facts.nodes.iter().map(|node| node.address.ip()).collect(),
     }
 }

@@ -148,6 +148,15 @@ impl Revocations {
     }
 }
 
+/// Whether the issuer of this certificate has signed the list.
+pub fn is_signed_by(list: &[u8], issuer: &[u8]) -> bool {
+    let list = CertificateRevocationList::from_der(list);
+    let issuer = x509_parser::certificate::X509Certificate::from_der(issuer);
+    let (Ok((_, list)), Ok((_, issuer))) = (list, issuer) else { return false };
+    list.issuer().as_raw() == issuer.subject().as_raw()
+        && list.verify_signature(issuer.public_key()).is_ok()
+}
+
 /// The first list of a PEM text.
 pub fn list_of_pem(pem: &[u8]) -> Result<Revocations, String> {
     let der = CertificateRevocationListDer::from_pem_slice(pem)

@@ -61,10 +61,12 @@ fn before_itself_nginx(lab: &Lab, is_trusted: bool) -> Result<Setup> {
 /// What certificates point to, on a web server: lists of what was revoked, the CA above.
 fn published() -> Vec<Fault> {
     vec![
-        Fault::new("revoked", "slapd", "REVOKED", |lab| listed(lab, Some(true)))
-            .mended(|lab| listed(lab, Some(false))),
+        Fault::new("revoked", "slapd", "REVOKED", |lab| listed(lab, Some((true, 2))))
+            .mended(|lab| listed(lab, Some((false, 2)))),
+        Fault::new("revoked-in-version-1", "slapd", "REVOKED", |lab| listed(lab, Some((true, 1))))
+            .mended(|lab| listed(lab, Some((false, 1)))),
         Fault::new("no-list", "slapd", "REVOCATION", |lab| listed(lab, None))
-            .mended(|lab| listed(lab, Some(false))),
+            .mended(|lab| listed(lab, Some((false, 2)))),
         Fault::new("issuing-not-sent-but-published", "slapd", "TRUST-CHAIN", |lab| {
             let content = Arc::new(OnceLock::new());
             let web = Listener::start(listeners::publishes(Arc::clone(&content)))?;
@@ -79,14 +81,14 @@ fn published() -> Vec<Fault> {
     ]
 }
 
-/// slapd, whose certificate has been revoked or not; without a word there is no list.
-fn listed(lab: &Lab, is_revoked: Option<bool>) -> Result<Setup> {
+/// slapd, whose certificate has been revoked or not, in a list of this version; or there is none.
+fn listed(lab: &Lab, list: Option<(bool, u8)>) -> Result<Setup> {
     let content = Arc::new(OnceLock::new());
     let web = Listener::start(listeners::publishes(Arc::clone(&content)))?;
     let more = format!("crlDistributionPoints=URI:http://{}/list.crl\n", web.address);
     let material = GOOD.make_with(lab, &more)?;
-    if let Some(is_revoked) = is_revoked {
-        let _ = content.set(revocations(&material, is_revoked)?);
+    if let Some((is_revoked, version)) = list {
+        let _ = content.set(revocations(&material, is_revoked, version)?);
     }
     let how = Slapd { material: Some(&material), ..Slapd::default() };
     Ok(stacks::slapd(lab, &how)?.looked_at(&material).and(&["--revocation"]).holding(web))

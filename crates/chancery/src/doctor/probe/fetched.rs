@@ -1,6 +1,7 @@
 //! What the certificates that were seen point to: issuers that were not sent, and, where that is
 //! wanted, lists of what was revoked.
 
+use pki::authority::revocation;
 use pki::collection;
 use pki::elsewhere::Elsewhere;
 use pki::{Revocations, Summary, pem};
@@ -91,13 +92,20 @@ pub(super) async fn revocation(asked: &Asked, nodes: &[Node]) -> Option<Revocati
                 continue;
             }
         };
+        let read = der.clone();
         match asked.trust.judge(&chain, &asked.target.name, vec![der]) {
             Err(Error::InvalidCertificate(CertificateError::Revoked)) => {
                 found.revoked = Some(when(&list, leaf));
             }
-            Err(error @ Error::InvalidCertRevocationList(_)) => {
-                found.errors.push(format!("{url}: {error}"));
-                continue;
+            // A list that our verification does not take, such as one of version 1, may be right.
+            Err(error @ (Error::InvalidCertRevocationList(_) | Error::General(_))) => {
+                if !is_by_an_issuer(&chain, &read) {
+                    found.errors.push(format!("{url}: {error}"));
+                    continue;
+                }
+                if is_in(&list, leaf) {
+                    found.revoked = Some(when(&list, leaf));
+                }
             }
             // What else is wrong with the certificate is told elsewhere.
             Ok(()) | Err(_) => {}
@@ -113,6 +121,15 @@ fn list(bytes: &[u8]) -> Result<(CertificateRevocationListDer<'static>, Revocati
     let der = in_pem.unwrap_or_else(|| CertificateRevocationListDer::from(bytes.to_vec()));
     let list = Revocations::parse(&der)?;
     Ok((der, list))
+}
+
+fn is_by_an_issuer(chain: &[CertificateDer<'_>], list: &CertificateRevocationListDer<'_>) -> bool {
+    chain.iter().skip(1).any(|issuer| revocation::is_signed_by(list, issuer))
+}
+
+fn is_in(list: &Revocations, leaf: &CertificateDer<'_>) -> bool {
+    let serial = Summary::parse(leaf).map(|leaf| leaf.serial);
+    serial.is_ok_and(|serial| list.revoked.iter().any(|one| one.serial == serial))
 }
 
 fn when(list: &Revocations, leaf: &CertificateDer<'_>) -> String {

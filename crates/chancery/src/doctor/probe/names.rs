@@ -24,7 +24,7 @@ pub(super) async fn resolve(asked: &Asked) -> (Resolved, Vec<SocketAddr>) {
     }
     if !asked.addresses.is_empty() {
         let addresses = asked.addresses.iter().map(SocketAddr::ip).collect();
-        return (Resolved::Found { addresses, ms: 0 }, asked.addresses.clone());
+        return (Resolved::Given { addresses }, asked.addresses.clone());
     }
     if let Some(resolved) = &asked.resolved {
         let addresses = match resolved {

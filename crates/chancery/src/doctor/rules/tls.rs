@@ -104,19 +104,17 @@ fn silent(node: &Node, tls: &Tls) -> Finding {
             .fix(lower);
     }
     let answers = node.greetings.iter().any(|one| one.end != End::TimedOut);
-    if answers {
-        return one("MTU", "a short greeting is answered, and a handshake is not".to_owned())
-            .likely()
-            .seen(late)
-            .fix(lower);
-    }
-    one("TLS-FAILED", "the handshake was begun and not answered".to_owned())
+    let greetings = match answers {
+        true => "greetings of one message were answered; the rest of the handshake was not",
+        false => "nor were greetings of any version, nor one in small packets",
+    };
+    one("TLS-FAILED", "the handshake was begun and not answered in time".to_owned())
         .likely()
         .seen(late)
-        .seen("nor were greetings of any version, nor one in small packets")
+        .seen(greetings)
         .fix(
             "the server is stuck or overloaded, or a middlebox holds the bytes: restart it, and \
-              try from the server itself",
+              try from the server itself, with --timeout 30",
         )
 }
 
