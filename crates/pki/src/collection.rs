@@ -53,7 +53,7 @@ fn pkcs7_block(content: &[u8]) -> Option<Vec<u8>> {
     base64::engine::general_purpose::STANDARD.decode(plain).ok()
 }
 
-/// RFC 5652 §5.1: ContentInfo around SignedData, whose certificates stand under [0].
+/// RFC 5652 §5.1: ContentInfo around SignedData, whose certificates stand under `[0]`.
 fn signed_data(content: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     const CERTIFICATES: u8 = 0xa0;
     let (info, rest) = der::read(content).ok()?;

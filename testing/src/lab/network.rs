@@ -28,7 +28,7 @@ pub struct Two {
     pub server: Machine,
     cable: Cable,
     folder: PathBuf,
-    /// Of the client, for [`Resolver`].
+    /// Of the client: what it resolves by.
     files: Option<Files>,
     held: Vec<Process>,
     name: String,
