@@ -143,7 +143,7 @@ pub enum DiscoveryError {
     NoResolvConf(std::io::Error),
     #[error("no name server is given")]
     NoNameServers,
-    #[error("no name server says who serves {question}: {what}")]
+    #[error("no name server answers about {question}: {what}")]
     Silent { question: String, what: String },
     #[error("no name server says where {name} is: {what}")]
     NoAnswer { name: String, what: String },

@@ -136,6 +136,19 @@ impl Setup {
         self
     }
 
+    /// The doctor under another clock than everybody else's, as libfaketime writes it.
+    #[must_use]
+    pub fn under_clock(mut self, time: &str) -> Setup {
+        let set = [
+            ("LD_PRELOAD", certificates::FAKETIME),
+            ("FAKETIME", time),
+            // Only what time it is changes, not how it passes.
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ];
+        self.environment.extend(set.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        self
+    }
+
     #[must_use]
     pub fn holding(mut self, held: impl Any + Send) -> Setup {
         self.held.push(Box::new(held));

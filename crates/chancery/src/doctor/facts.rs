@@ -183,6 +183,21 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// Nothing but TCP has been looked at.
+    pub(crate) fn at(address: SocketAddr, tcp: Tcp) -> Node {
+        Node {
+            address,
+            tcp,
+            tls: None,
+            ldap: None,
+            greetings: Vec::new(),
+            without_name: None,
+            in_small_packets: None,
+            siblings: Vec::new(),
+            idle: None,
+        }
+    }
+
     /// What was said in the clear, on whichever port.
     pub(crate) fn clear(&self) -> Option<&Clear> {
         self.siblings.iter().find_map(|one| one.clear.as_ref())

@@ -48,17 +48,7 @@ pub(crate) fn facts(chain: Chain<'_>, at: OffsetDateTime) -> Facts {
         speaks_tls: None,
     };
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let node = Node {
-        address: nowhere,
-        tcp: Tcp::Open { ms: 0 },
-        tls: Some(tls),
-        ldap: None,
-        greetings: Vec::new(),
-        without_name: None,
-        in_small_packets: None,
-        siblings: Vec::new(),
-        idle: None,
-    };
+    let node = Node { tls: Some(tls), ..Node::at(nowhere, Tcp::Open { ms: 0 }) };
     Facts {
         version: VERSION,
         target: chain.file,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::lab::certificates::{FAKETIME, GOOD, Material};
+use crate::lab::certificates::{GOOD, Material};
 use crate::lab::stacks::{self, Slapd, admin};
 use crate::lab::{Fault, Lab, NAME, PASSWORD, SUFFIX, Setup};
 use crate::peers::chancery;
@@ -202,13 +202,7 @@ fn clocks() -> Vec<Fault> {
         let material = GOOD.make(lab)?;
         let mut setup = slapd(lab, &Slapd::default(), &material)?;
         if !time.is_empty() {
-            let set = [
-                ("LD_PRELOAD", FAKETIME),
-                ("FAKETIME", time),
-                ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-            ];
-            let set = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            setup.environment.extend(set);
+            setup = setup.under_clock(time);
         }
         Ok(setup)
     };

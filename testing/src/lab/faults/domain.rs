@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::directories::password;
-use crate::lab::certificates::{FAKETIME, GOOD, Variant};
+use crate::lab::certificates::{GOOD, Variant};
 use crate::lab::stacks::samba::{self, ADMIN, Settings};
 use crate::lab::{Fault, Lab, PASSWORD, SUFFIX, Setup};
 
@@ -148,13 +148,7 @@ fn others() -> Vec<Fault> {
     let at = |lab: &Lab, time: &str| -> Result<Setup> {
         let mut setup = good(lab)?;
         if !time.is_empty() {
-            let set = [
-                ("LD_PRELOAD", FAKETIME),
-                ("FAKETIME", time),
-                ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-            ];
-            let set = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            setup.environment.extend(set);
+            setup = setup.under_clock(time);
         }
         Ok(setup)
     };

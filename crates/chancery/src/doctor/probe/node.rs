@@ -64,17 +64,7 @@ pub(super) fn is_well(node: &Node) -> bool {
 async fn layers(looking: &Looking, address: SocketAddr) -> Result<Node> {
     let patience = looking.patience;
     let (tcp, socket) = dial(address, patience).await;
-    let mut node = Node {
-        address,
-        tcp,
-        tls: None,
-        ldap: None,
-        greetings: Vec::new(),
-        without_name: None,
-        in_small_packets: None,
-        siblings: Vec::new(),
-        idle: None,
-    };
+    let mut node = Node::at(address, tcp);
     let Some(socket) = socket else { return Ok(node) };
     let (above, greetings, without_name) = tokio::join!(
         above_tcp(looking, address, socket),
